@@ -1,0 +1,239 @@
+//! Handing out by callback on a thread of its own.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::any::Any;
+use core::fmt;
+use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use crate::aggregate::{Aggregate, RecordAggregator};
+use crate::error::EncodeError;
+use crate::message::UserRecord;
+
+/// A [`RecordAggregator`] that hands every aggregate to a callback on a worker thread, in order.
+///
+/// Full aggregates wait in a bounded queue. When it is full, adding waits. When the callback panics, the worker
+/// stops; [`Self::finish`] hands back the panic and every aggregate that was not given to the callback.
+///
+/// When it is dropped, what is still pending is handed out, and the worker is waited for. A panic is then lost with
+/// what it kept from being handed out: use [`Self::finish`] to know.
+///
+/// ```
+/// use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+///
+/// let mut aggregator = RecordAggregator::new(Limits::default())
+///     .on_complete_in_background(4, |full| println!("send {} bytes", full.data().len()))?;
+/// aggregator.add(UserRecord::new("device-7", "21.5"))?;
+/// aggregator.finish()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct BackgroundAggregator {
+    aggregator: RecordAggregator,
+    /// Present until the worker is told to end.
+    queue: Option<SyncSender<Aggregate<Vec<u8>>>>,
+    worker: Option<JoinHandle<Outcome>>,
+    /// Aggregates that the worker, having stopped, did not take.
+    undelivered: Vec<Aggregate<Vec<u8>>>,
+}
+
+/// How the worker ended: the panic of the callback, if any, and the queue with what is still in it.
+struct Outcome {
+    panic: Option<Box<dyn Any + Send>>,
+    queue: Receiver<Aggregate<Vec<u8>>>,
+}
+
+impl BackgroundAggregator {
+    pub(crate) fn spawn<F>(
+        aggregator: RecordAggregator,
+        queue: usize,
+        mut callback: F,
+    ) -> std::io::Result<Self>
+    where
+        F: FnMut(Aggregate<Vec<u8>>) + Send + 'static,
+    {
+        let (sender, receiver) = sync_channel(queue);
+        let work = move || {
+            // The callback is not called again after a panic, so whatever state it broke is not seen.
+            let all = AssertUnwindSafe(|| receiver.iter().for_each(&mut callback));
+            let panic = catch_unwind(all).err();
+            Outcome { panic, queue: receiver }
+        };
+        let worker = thread::Builder::new().name("kinesis-aggregation".into()).spawn(work)?;
+        Ok(Self { aggregator, queue: Some(sender), worker: Some(worker), undelivered: Vec::new() })
+    }
+
+    /// Adds a user record, as [`RecordAggregator::add`]; a full aggregate goes to the worker. Waits while the queue is
+    /// full.
+    ///
+    /// # Errors
+    ///
+    /// As [`RecordAggregator::add`], and [`AddError::WorkerStopped`] if the callback has panicked. Nothing has
+    /// changed then: the user record was not added.
+    pub fn add(&mut self, record: UserRecord<'_>) -> Result<(), AddError> {
+        self.add_with(|aggregator| aggregator.add(record))
+    }
+
+    /// Adds a user record, as [`RecordAggregator::add_at`]; a full aggregate goes to the worker.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<(), AddError> {
+        self.add_with(|aggregator| aggregator.add_at(record, now))
+    }
+
+    fn add_with(
+        &mut self,
+        add: impl FnOnce(&mut RecordAggregator) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError>,
+    ) -> Result<(), AddError> {
+        if self.has_stopped() {
+            return Err(AddError::WorkerStopped);
+        }
+        let full = add(&mut self.aggregator).map_err(AddError::Encode)?;
+        self.hand_out(full);
+        Ok(())
+    }
+
+    /// Hands the pending aggregate to the worker, if there is one. Waits while the queue is full.
+    pub fn flush(&mut self) {
+        let rest = self.aggregator.finish();
+        self.hand_out(rest);
+    }
+
+    /// Hands out what is pending, and waits until the callback has had everything.
+    ///
+    /// # Errors
+    ///
+    /// Answers with the panic of the callback, and with every aggregate that it was not given.
+    pub fn finish(mut self) -> Result<(), WorkerPanic> {
+        self.join()
+    }
+
+    /// Drops what is pending here. What is in the queue stays there.
+    pub fn clear(&mut self) {
+        self.aggregator.clear();
+    }
+
+    /// The aggregator within: its sizes, counts and limits.
+    #[must_use]
+    pub const fn aggregator(&self) -> &RecordAggregator {
+        &self.aggregator
+    }
+
+    fn has_stopped(&self) -> bool {
+        !self.undelivered.is_empty() || self.worker.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn hand_out(&mut self, aggregate: Option<Aggregate<Vec<u8>>>) {
+        let (Some(aggregate), Some(queue)) = (aggregate, &self.queue) else { return };
+        if let Err(refused) = queue.send(aggregate) {
+            self.undelivered.push(refused.0);
+        }
+    }
+
+    fn join(&mut self) -> Result<(), WorkerPanic> {
+        self.flush();
+        self.queue = None;
+        let Some(worker) = self.worker.take() else { return Ok(()) };
+        let mut undelivered = Vec::new();
+        let panic = match worker.join() {
+            Ok(outcome) => {
+                undelivered.extend(outcome.queue.try_iter());
+                outcome.panic
+            }
+            // Out of reach: the worker catches what the callback throws.
+            Err(panic) => Some(panic),
+        };
+        undelivered.append(&mut self.undelivered);
+        match panic {
+            Some(payload) => Err(WorkerPanic { payload, undelivered }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for BackgroundAggregator {
+    fn drop(&mut self) {
+        _ = self.join();
+    }
+}
+
+impl fmt::Debug for BackgroundAggregator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BackgroundAggregator")
+            .field("aggregator", &self.aggregator)
+            .field("stopped", &self.has_stopped())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a user record was not added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AddError {
+    /// It cannot be encoded.
+    Encode(EncodeError),
+    /// The callback has panicked, and takes no more aggregates.
+    WorkerStopped,
+}
+
+impl fmt::Display for AddError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(error) => error.fmt(f),
+            Self::WorkerStopped => f.write_str("the callback has panicked and takes no more aggregates"),
+        }
+    }
+}
+
+impl core::error::Error for AddError {}
+
+/// The panic of a callback, and what it kept from being handed out.
+pub struct WorkerPanic {
+    payload: Box<dyn Any + Send>,
+    /// Every aggregate that was not given to the callback, in order.
+    pub undelivered: Vec<Aggregate<Vec<u8>>>,
+}
+
+impl WorkerPanic {
+    /// What the panic carried, to be examined or thrown on with [`std::panic::resume_unwind`].
+    #[must_use]
+    pub fn into_payload(self) -> Box<dyn Any + Send> {
+        self.payload
+    }
+
+    /// The message of the panic, if it is a text.
+    #[must_use]
+    pub fn message(&self) -> Option<&str> {
+        let payload = &*self.payload;
+        payload
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| payload.downcast_ref().map(alloc::string::String::as_str))
+    }
+}
+
+impl fmt::Debug for WorkerPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WorkerPanic")
+            .field("message", &self.message())
+            .field("undelivered", &self.undelivered.len())
+            .finish()
+    }
+}
+
+impl fmt::Display for WorkerPanic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let message = self.message().unwrap_or("no message");
+        write!(
+            f,
+            "the callback has panicked ({message}); {} aggregates were not handed out",
+            self.undelivered.len()
+        )
+    }
+}
+
+impl core::error::Error for WorkerPanic {}

@@ -1,0 +1,213 @@
+//! A key table that grows on the heap and never holds a key twice.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+use crate::aggregate::plan::Place;
+use crate::message::{Probe, Slot, hash, probe, vacant};
+use crate::wire::{Full, Writer};
+
+/// The fewest slots an index has, once it has any.
+const MIN_SLOTS: usize = 16;
+
+/// One encoded key table with an exact index over it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyTable {
+    encoded: Vec<u8>,
+    index: ExactIndex,
+    last: Option<Slot>,
+    entries: u32,
+}
+
+impl KeyTable {
+    /// The encoded table.
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// Looks for a key.
+    pub(crate) fn find(&self, key: &str) -> Place {
+        match self.last {
+            Some(last) if last.holds(key.as_bytes(), &self.encoded) => Place::Known(last),
+            _ => match self.index.find(key.as_bytes(), &self.encoded) {
+                Ok(slot) => Place::Known(slot),
+                Err(hash) => Place::New { index: self.entries, hash, vacant: None },
+            },
+        }
+    }
+
+    /// Writes the key of a place if it is new, and remembers it.
+    pub(crate) fn insert(&mut self, place: Place, table: u32, key: &str) -> Result<(), Full> {
+        let slot = match place {
+            Place::Known(slot) => slot,
+            Place::New { index, hash, .. } => {
+                Writer::append(&mut self.encoded, place.cost(key), |writer| {
+                    place.write(table, key, writer).map(|_| ())
+                })?;
+                let offset = self.encoded.len().saturating_sub(key.len());
+                let slot = Slot::new(offset, key.len(), index, hash).ok_or(Full)?;
+                self.index.insert(slot, hash, &self.encoded);
+                self.entries = self.entries.saturating_add(1);
+                slot
+            }
+        };
+        self.last = Some(slot);
+        Ok(())
+    }
+
+    /// Empties the table and keeps its memory for the next one.
+    pub(crate) fn clear(&mut self) {
+        self.encoded.clear();
+        self.index.clear();
+        self.last = None;
+        self.entries = 0;
+    }
+}
+
+/// An index of slots, at most half of them taken.
+///
+/// Keys that find no slot, which takes an attacker or bad luck, are kept in a search tree: exact, and slower by a
+/// logarithm at worst (rule E3).
+#[derive(Clone, Debug, Default)]
+struct ExactIndex {
+    slots: Vec<Slot>,
+    taken: usize,
+    without_slot: BTreeMap<Box<[u8]>, Slot>,
+}
+
+impl ExactIndex {
+    /// Finds a key, or says under which hash it is to be inserted.
+    fn find(&self, key: &[u8], encoded: &[u8]) -> Result<Slot, u32> {
+        let hash = hash(key);
+        if let Probe::Known(slot) = probe(&self.slots, key, hash, encoded) {
+            return Ok(slot);
+        }
+        // Not only where the search was exhausted: the index may have grown since the key went into the tree.
+        self.without_slot.get(key).copied().ok_or(hash)
+    }
+
+    fn insert(&mut self, slot: Slot, hash: u32, encoded: &[u8]) {
+        if self.taken >= self.slots.len() / 2 {
+            self.grow(encoded);
+        }
+        self.place(slot, hash, encoded);
+    }
+
+    /// Doubles the slots and puts every key into its new one.
+    #[cold]
+    fn grow(&mut self, encoded: &[u8]) {
+        let doubled = self.slots.len().saturating_mul(2).max(MIN_SLOTS);
+        let old = core::mem::replace(&mut self.slots, alloc::vec![Slot::VACANT; doubled]);
+        self.taken = 0;
+        for slot in old.into_iter().filter(|slot| !slot.is_vacant()) {
+            let hash = slot.key(encoded).map_or(0, hash);
+            self.place(slot, hash, encoded);
+        }
+    }
+
+    fn place(&mut self, slot: Slot, hash: u32, encoded: &[u8]) {
+        match vacant(&self.slots, hash).and_then(|position| self.slots.get_mut(position)) {
+            Some(vacant) => {
+                *vacant = slot;
+                self.taken = self.taken.saturating_add(1);
+            }
+            None => {
+                let key = slot.key(encoded).unwrap_or_default();
+                self.without_slot.insert(key.into(), slot);
+            }
+        }
+    }
+
+    /// Empties the index. One that was much too large for this aggregate is halved: to empty it would cost more than
+    /// to fill it did.
+    fn clear(&mut self) {
+        let slots = self.slots.len();
+        if slots > MIN_SLOTS && self.taken < slots / 8 {
+            self.slots.truncate(slots / 2);
+        }
+        self.slots.fill(Slot::VACANT);
+        self.taken = 0;
+        self.without_slot.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    fn insert(table: &mut KeyTable, key: &str) -> u32 {
+        let place = table.find(key);
+        let index = place.index();
+        table.insert(place, 1, key).unwrap();
+        index
+    }
+
+    #[test]
+    fn indexes_in_order_of_first_use() {
+        let mut table = KeyTable::default();
+        for round in 0..3 {
+            for i in 0..5000 {
+                assert_eq!(insert(&mut table, &format!("key-{i}")), i, "round {round}");
+            }
+            for i in (0..5000).rev() {
+                assert_eq!(insert(&mut table, &format!("key-{i}")), i, "round {round}, again");
+            }
+            table.clear();
+            assert!(table.encoded().is_empty());
+        }
+    }
+
+    /// Keys chosen so that all of them hash alike, as an attacker would.
+    fn colliding(count: usize) -> Vec<String> {
+        let target = hash(b"0") >> 20;
+        (0..)
+            .map(|i: u32| format!("{i}"))
+            .filter(|key| hash(key.as_bytes()) >> 20 == target)
+            .take(count)
+            .collect()
+    }
+
+    #[test]
+    fn colliding_keys_are_told_apart() {
+        let keys = colliding(100);
+        let mut table = KeyTable::default();
+        for pass in 0..2 {
+            for (i, key) in keys.iter().enumerate() {
+                assert_eq!(insert(&mut table, key), i as u32, "pass {pass}: {key}");
+            }
+        }
+        assert!(!table.index.without_slot.is_empty(), "some found no slot");
+    }
+
+    #[test]
+    fn keys_without_slot_are_found_after_growth() {
+        let keys = colliding(40);
+        let mut table = KeyTable::default();
+        for key in &keys {
+            insert(&mut table, key);
+        }
+        for i in 0..10_000 {
+            insert(&mut table, &format!("other-{i}"));
+        }
+        for (i, key) in keys.iter().enumerate() {
+            assert_eq!(insert(&mut table, key), i as u32, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_large_index_shrinks_when_little_is_used() {
+        let mut table = KeyTable::default();
+        for i in 0..1000 {
+            insert(&mut table, &format!("key-{i}"));
+        }
+        let large = table.index.slots.len();
+        for _ in 0..12 {
+            table.clear();
+            insert(&mut table, "key");
+        }
+        assert!(table.index.slots.len() <= MIN_SLOTS, "{large} slots before");
+    }
+}

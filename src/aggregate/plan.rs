@@ -1,0 +1,77 @@
+//! What adding a user record takes, computed before anything is written.
+
+use crate::message::{IndexedRecord, Slot, UserRecord};
+use crate::wire::{Full, Writer, length_delimited_len};
+
+/// What a key table knows about a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    /// It was written before.
+    Known(Slot),
+    /// It is to be written as entry `index`, and remembered in the slot `vacant` if there is one.
+    New { index: u32, hash: u32, vacant: Option<usize> },
+}
+
+impl Place {
+    /// The index that the key has or will get.
+    pub(crate) const fn index(&self) -> u32 {
+        match self {
+            Self::Known(slot) => slot.index(),
+            Self::New { index, .. } => *index,
+        }
+    }
+
+    /// The bytes it takes to have the key in its table.
+    pub(crate) fn cost(&self, key: &str) -> usize {
+        match self {
+            Self::Known(_) => 0,
+            Self::New { .. } => length_delimited_len(key.len()),
+        }
+    }
+
+    /// Writes the key to its table if it is new, and says where it begins.
+    pub(crate) fn write(&self, table: u32, key: &str, writer: &mut Writer<'_>) -> Result<usize, Full> {
+        if let Self::New { .. } = self {
+            writer.bytes_field(table, key.as_bytes())?;
+        }
+        Ok(writer.position().saturating_sub(key.len()))
+    }
+}
+
+/// Where everything of a user record goes, and how large the aggregate is then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan<'r> {
+    pub(crate) indexed: IndexedRecord<'r>,
+    pub(crate) partition_key: Place,
+    pub(crate) explicit_hash_key: Option<(&'r str, Place)>,
+    /// The encoded length of the aggregate with this user record.
+    pub(crate) encoded_len: usize,
+}
+
+impl<'r> Plan<'r> {
+    /// Plans to add `record` to an aggregate of `encoded_len` bytes, frame included.
+    pub(crate) fn new(
+        record: UserRecord<'r>,
+        encoded_len: usize,
+        partition_key: Place,
+        explicit_hash_key: Option<(&'r str, Place)>,
+    ) -> Self {
+        let indexed = IndexedRecord {
+            partition_key_index: partition_key.index(),
+            explicit_hash_key_index: explicit_hash_key.as_ref().map(|(_, place)| place.index()),
+            record,
+        };
+        let encoded_len = encoded_len
+            .saturating_add(partition_key.cost(record.partition_key))
+            .saturating_add(explicit_hash_key.as_ref().map_or(0, |(key, place)| place.cost(key)))
+            .saturating_add(indexed.field_len());
+        Self { indexed, partition_key, explicit_hash_key, encoded_len }
+    }
+
+    /// Plans to make `record` the first of an aggregate.
+    pub(crate) fn alone(record: UserRecord<'r>) -> Self {
+        let first = Place::New { index: 0, hash: 0, vacant: None };
+        let explicit_hash_key = record.explicit_hash_key.map(|key| (key, first));
+        Self::new(record, crate::frame::FRAME_SIZE, first, explicit_hash_key)
+    }
+}

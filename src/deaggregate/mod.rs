@@ -1,0 +1,11 @@
+//! Layer 4: taking aggregated records apart.
+
+mod aggregated_record;
+#[cfg(feature = "alloc")]
+mod kinesis_record;
+mod payload;
+
+pub use aggregated_record::{AggregatedRecord, IntoUserRecords, UserRecords};
+#[cfg(feature = "alloc")]
+pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
+pub use payload::{ParseError, Payload};

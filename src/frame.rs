@@ -1,0 +1,109 @@
+//! Layer 3: what stands around a body, and telling plain records from aggregated ones.
+//!
+//! ```text
+//! 0        4                        n              n+16
+//! +--------+------------------------+--------------+
+//! | magic  | AggregatedRecord       | MD5          |
+//! +--------+------------------------+--------------+
+//!  F3 89 9A C2                        of the body alone
+//! ```
+
+use core::fmt;
+
+use crate::digest::Md5;
+use crate::error::DecodeError;
+use crate::wire::Reader;
+
+/// The four bytes that every aggregated record begins with.
+pub const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
+
+/// The size in bytes of the digest that every aggregated record ends with.
+pub const DIGEST_SIZE: usize = 16;
+
+/// The bytes of magic and digest together.
+pub(crate) const FRAME_SIZE: usize = MAGIC.len() + DIGEST_SIZE;
+
+/// Why a payload is not an aggregated record, and is to be handed on as it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum PlainReason {
+    /// It does not begin with the magic (D1): almost certainly a record that nobody aggregated.
+    NoMagic,
+    /// It begins with the magic but has no more than 20 bytes (D1).
+    TooShort,
+    /// Its last 16 bytes are not the MD5 of its body (D2).
+    DigestMismatch,
+    /// Its body breaks a rule of the format (D3).
+    Malformed(DecodeError),
+}
+
+impl PlainReason {
+    /// The reason in one word: `no_magic`, `too_short`, `digest_mismatch` or `malformed`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::NoMagic => "no_magic",
+            Self::TooShort => "too_short",
+            Self::DigestMismatch => "digest_mismatch",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+impl fmt::Display for PlainReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMagic => f.write_str("does not begin with the magic"),
+            Self::TooShort => f.write_str("begins with the magic but has no more than 20 bytes"),
+            Self::DigestMismatch => f.write_str("digest does not match the body"),
+            Self::Malformed(error) => write!(f, "malformed: {error}"),
+        }
+    }
+}
+
+impl core::error::Error for PlainReason {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::Malformed(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+/// Whether the digest is compared with the body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DigestCheck {
+    /// It is: what everyone wants who did not check it before.
+    #[default]
+    Verify,
+    /// It is not. For payloads that were checked elsewhere: the digest takes most of the time of decoding. A
+    /// damaged payload then may decode to wrong user records; it still cannot do worse.
+    Skip,
+}
+
+/// A payload that looks like an aggregated record from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Frame<'a> {
+    body: &'a [u8],
+    digest: &'a [u8; DIGEST_SIZE],
+}
+
+impl<'a> Frame<'a> {
+    /// Takes the frame off (rule D1).
+    pub(crate) fn split(payload: &'a [u8]) -> Result<Self, PlainReason> {
+        let rest = payload.strip_prefix(&MAGIC).ok_or(PlainReason::NoMagic)?;
+        match rest.split_last_chunk() {
+            Some((body, digest)) if !body.is_empty() => Ok(Self { body, digest }),
+            _ => Err(PlainReason::TooShort),
+        }
+    }
+
+    /// Compares the digest (rule D2).
+    pub(crate) fn verify(&self) -> Result<(), PlainReason> {
+        if Md5::digest(self.body) == *self.digest { Ok(()) } else { Err(PlainReason::DigestMismatch) }
+    }
+
+    /// The body, which knows where it stands in the payload.
+    pub(crate) const fn body(&self) -> Reader<'a> {
+        Reader::new(self.body, MAGIC.len())
+    }
+}

@@ -1,0 +1,37 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+mod error;
+
+// The layers: each uses only those above it.
+mod wire;
+
+mod message;
+
+mod digest;
+
+mod frame;
+
+mod deaggregate;
+
+mod aggregate;
+
+#[cfg(feature = "std")]
+pub use crate::aggregate::{AddError, BackgroundAggregator, WorkerPanic};
+pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+#[cfg(feature = "alloc")]
+pub use crate::aggregate::{CallbackAggregator, RecordAggregator};
+pub use crate::deaggregate::{AggregatedRecord, IntoUserRecords, ParseError, Payload, UserRecords};
+#[cfg(feature = "alloc")]
+pub use crate::deaggregate::{Deaggregated, KinesisRecord, deaggregate};
+pub use crate::digest::Md5;
+pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason};
+pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};

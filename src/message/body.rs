@@ -1,0 +1,149 @@
+//! The `AggregatedRecord` message: two key tables and the user records, in any order.
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::message::raw_record::RawRecord;
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, RECORDS, UserRecord};
+use crate::wire::{Reader, Value, widen};
+
+/// A body that is known to be valid, and what is in it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body<'a> {
+    message: Reader<'a>,
+    pub(crate) partition_keys: usize,
+    pub(crate) explicit_hash_keys: usize,
+    pub(crate) user_records: usize,
+}
+
+impl<'a> Body<'a> {
+    /// Checks everything that can be wrong with a body: first its structure in wire order, then the indexes in
+    /// the order of the user records (rule D18).
+    ///
+    /// Tables may come after the records that point into them, so the indexes can be judged only at the end. Of
+    /// all of them the largest decides; only when that one is bad, the first bad one is looked for.
+    pub(crate) fn parse(message: Reader<'a>) -> Result<Self, DecodeError> {
+        let mut body = Self { message, partition_keys: 0, explicit_hash_keys: 0, user_records: 0 };
+        let mut largest_partition_key_index = None;
+        let mut largest_explicit_hash_key_index = None;
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            match (field.number, field.value) {
+                (RECORDS, Value::LengthDelimited(record)) => {
+                    let record = RawRecord::parse(record, field.offset)?;
+                    body.user_records = body.user_records.saturating_add(1);
+                    largest_partition_key_index =
+                        largest_partition_key_index.max(Some(record.partition_key_index.value));
+                    largest_explicit_hash_key_index = largest_explicit_hash_key_index
+                        .max(record.explicit_hash_key_index.map(|index| index.value));
+                }
+                (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
+                    key.text()?;
+                    body.partition_keys = body.partition_keys.saturating_add(1);
+                }
+                (EXPLICIT_HASH_KEY_TABLE, Value::LengthDelimited(key)) => {
+                    key.text()?;
+                    body.explicit_hash_keys = body.explicit_hash_keys.saturating_add(1);
+                }
+                _ => {}
+            }
+        }
+        let in_range = |largest: Option<u64>, table: usize| largest.is_none_or(|index| index < widen(table));
+        if in_range(largest_partition_key_index, body.partition_keys)
+            && in_range(largest_explicit_hash_key_index, body.explicit_hash_keys)
+        {
+            return Ok(body);
+        }
+        body.check_indexes()?;
+        Ok(body)
+    }
+
+    /// Finds the first index that is out of range (rule D11).
+    #[cold]
+    fn check_indexes(&self) -> Result<(), DecodeError> {
+        let mut fields = self.message;
+        while let Some(field) = fields.field()? {
+            let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
+            let record = RawRecord::parse(record, field.offset)?;
+            let index = record.partition_key_index;
+            if index.value >= widen(self.partition_keys) {
+                return Err(DecodeErrorKind::PartitionKeyIndexOutOfRange.at(index.offset));
+            }
+            if let Some(index) = record.explicit_hash_key_index {
+                if index.value >= widen(self.explicit_hash_keys) {
+                    return Err(DecodeErrorKind::ExplicitHashKeyIndexOutOfRange.at(index.offset));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys both tables hold.
+    pub(crate) fn keys(&self) -> usize {
+        self.partition_keys.saturating_add(self.explicit_hash_keys)
+    }
+
+    /// Copies the keys into a room of [`Self::keys`]: one table, then the other.
+    pub(crate) fn fill(&self, room: &mut [&'a str]) {
+        let Some((partition_keys, explicit_hash_keys)) = room.split_at_mut_checked(self.partition_keys)
+        else {
+            return;
+        };
+        let mut partition_keys = partition_keys.iter_mut();
+        let mut explicit_hash_keys = explicit_hash_keys.iter_mut();
+        let mut fields = self.message;
+        while let Ok(Some(field)) = fields.field() {
+            let next = match field.number {
+                PARTITION_KEY_TABLE => &mut partition_keys,
+                EXPLICIT_HASH_KEY_TABLE => &mut explicit_hash_keys,
+                _ => continue,
+            };
+            if let Value::LengthDelimited(key) = field.value {
+                if let (Some(slot), Ok(key)) = (next.next(), key.text()) {
+                    *slot = key;
+                }
+            }
+        }
+    }
+
+    /// Walks the user records, from the first.
+    pub(crate) const fn cursor(&self) -> Cursor<'a> {
+        Cursor { fields: self.message, remaining: self.user_records, next_sub_sequence_number: 0 }
+    }
+}
+
+/// The user records of a valid body that were not yielded so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cursor<'a> {
+    fields: Reader<'a>,
+    pub(crate) remaining: usize,
+    next_sub_sequence_number: u64,
+}
+
+impl<'a> Cursor<'a> {
+    /// Yields the next user record; `keys` are both tables, `partition_keys` of them from the first.
+    ///
+    /// Nothing fails here: the body was checked as a whole, indexes included. Where the code must name a way out
+    /// nevertheless, the walk ends.
+    pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        while let Ok(Some(field)) = self.fields.field() {
+            let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
+            let record = RawRecord::parse(record, field.offset).ok()?;
+            let sub_sequence_number = self.next_sub_sequence_number;
+            self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
+            let key = |index: u64, from: usize| {
+                usize::try_from(index).ok().and_then(|index| keys.get(from.checked_add(index)?)).copied()
+            };
+            return Some(UserRecord {
+                partition_key: key(record.partition_key_index.value, 0)?,
+                explicit_hash_key: match record.explicit_hash_key_index {
+                    Some(index) => Some(key(index.value, partition_keys)?),
+                    None => None,
+                },
+                data: record.data,
+                tags: record.tags,
+                sub_sequence_number,
+            });
+        }
+        None
+    }
+}

@@ -1,0 +1,187 @@
+//! Finding out whether a key was written before: open addressing over slots that point into the output.
+
+use crate::wire::widen;
+
+/// How many slots are looked at for one key. Keys come from strangers, who may choose them so that all fall on the
+/// same slots: past this the key counts as unknown, and the cost stays linear (rule E3).
+const MAX_PROBES: u32 = 16;
+
+/// A key that was written: where, and which index it got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    offset: u32,
+    index: u32,
+    /// 0 marks a vacant slot: no key that is written is empty, and none has more than 1,024 bytes.
+    len: u16,
+    /// Some bits of the hash, so that the bytes of another key are seldom looked at.
+    tag: u16,
+}
+
+impl Slot {
+    pub(crate) const VACANT: Self = Self { offset: 0, index: 0, len: 0, tag: 0 };
+
+    /// The slot for a key of `len` bytes written at `offset`; none where that does not fit one, which no output
+    /// within the limits of Kinesis gets to.
+    pub(crate) fn new(offset: usize, len: usize, index: u32, hash: u32) -> Option<Self> {
+        Some(Self {
+            offset: u32::try_from(offset).ok()?,
+            index,
+            len: u16::try_from(len).ok()?,
+            tag: tag(hash),
+        })
+    }
+
+    pub(crate) const fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The bytes of the key in the output it was written to.
+    pub(crate) fn key<'w>(&self, written: &'w [u8]) -> Option<&'w [u8]> {
+        let start = usize::try_from(self.offset).ok()?;
+        written.get(start..)?.get(..usize::from(self.len))
+    }
+
+    pub(crate) const fn is_vacant(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether this is where `key` was written.
+    pub(crate) fn holds(&self, key: &[u8], written: &[u8]) -> bool {
+        usize::from(self.len) == key.len() && self.key(written) == Some(key)
+    }
+}
+
+/// Where a search ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// The key is known by this index.
+    Known(Slot),
+    /// It is not known, and belongs in this slot.
+    Vacant(usize),
+    /// It was not found in as many slots as are looked at, and there is none to put it in.
+    Exhausted,
+}
+
+/// Looks for a key.
+pub(crate) fn probe(slots: &[Slot], key: &[u8], hash: u32, written: &[u8]) -> Probe {
+    for position in positions(slots, hash) {
+        match slots.get(position) {
+            Some(slot) if slot.is_vacant() => return Probe::Vacant(position),
+            Some(slot) if slot.tag == tag(hash) && slot.holds(key, written) => return Probe::Known(*slot),
+            _ => {}
+        }
+    }
+    Probe::Exhausted
+}
+
+/// Looks for the slot of a key that is known to be in none.
+#[cfg(feature = "alloc")]
+pub(crate) fn vacant(slots: &[Slot], hash: u32) -> Option<usize> {
+    positions(slots, hash).find(|&position| slots.get(position).is_some_and(Slot::is_vacant))
+}
+
+/// The slots that a key may be in, in the order to look at them.
+///
+/// They are spread over the table, so that keys which begin at one slot part at the next; there is no need for a
+/// power of two of them.
+fn positions(slots: &[Slot], hash: u32) -> impl Iterator<Item = usize> {
+    let len = slots.len();
+    (0..MAX_PROBES).map(move |attempt| scale(hash.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)), len))
+}
+
+/// Maps a hash to 0 up to, not including, `len` by its upper bits.
+#[expect(
+    clippy::as_conversions,
+    reason = "the product of two 32-bit numbers, shifted, is at most the second"
+)]
+const fn scale(hash: u32, len: usize) -> usize {
+    let len = widen(len) & 0xffff_ffff;
+    ((hash as u64).wrapping_mul(len) >> 32) as usize
+}
+
+/// The lower bits: the upper ones choose the slot.
+#[expect(clippy::as_conversions, reason = "cut to 16 bits on purpose")]
+const fn tag(hash: u32) -> u16 {
+    hash as u16
+}
+
+/// Hashes a key eight bytes at a time. It need not withstand attack: the probes are capped.
+pub(crate) fn hash(key: &[u8]) -> u32 {
+    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+    let fold = |state: u64, word: u64| {
+        let product = (state ^ word).wrapping_mul(MULTIPLIER);
+        product ^ product >> 32
+    };
+    let mut state = widen(key.len());
+    let mut rest = key;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        state = fold(state, u64::from_le_bytes(*word));
+        rest = after;
+    }
+    let last = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    upper_half(fold(state, last).wrapping_mul(MULTIPLIER))
+}
+
+#[expect(clippy::as_conversions, reason = "the upper half of 64 bits has 32")]
+const fn upper_half(value: u64) -> u32 {
+    (value >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    /// Puts keys into a table until one finds no slot; answers with how many went in.
+    fn insert_all(slots: &mut [Slot], keys: impl Iterator<Item = String>) -> usize {
+        let mut written = String::new();
+        for (count, key) in keys.enumerate() {
+            let hash = hash(key.as_bytes());
+            match probe(slots, key.as_bytes(), hash, written.as_bytes()) {
+                Probe::Vacant(position) => {
+                    slots[position] = Slot::new(written.len(), key.len(), count as u32, hash).unwrap();
+                    written.push_str(&key);
+                }
+                Probe::Known(slot) => panic!("{key} taken for key {}", slot.index),
+                Probe::Exhausted => return count,
+            }
+            let Probe::Known(slot) = probe(slots, key.as_bytes(), hash, written.as_bytes()) else {
+                panic!("{key} is not found");
+            };
+            assert_eq!(slot.index, count as u32, "{key}");
+        }
+        usize::MAX
+    }
+
+    #[test]
+    fn no_slots_at_all() {
+        assert_eq!(probe(&[], b"a", hash(b"a"), b""), Probe::Exhausted);
+    }
+
+    #[test]
+    fn a_small_table_fills_to_the_last_slot() {
+        for size in 1..4 {
+            let mut slots = alloc::vec![Slot::VACANT; size];
+            assert_eq!(insert_all(&mut slots, (0..).map(|i| format!("key-{i}"))), size);
+        }
+    }
+
+    #[test]
+    fn half_full_tables_hold_usual_keys() {
+        for size in [32, 200, 4096] {
+            let mut slots = alloc::vec![Slot::VACANT; size];
+            let keys = (0..size / 2).map(|i| format!("device-{i}"));
+            assert_eq!(insert_all(&mut slots, keys), usize::MAX, "{size} slots");
+        }
+    }
+
+    #[test]
+    fn hashes_spread() {
+        let mut buckets = [0; 64];
+        for i in 0..6400 {
+            buckets[scale(hash(format!("{i}").as_bytes()), 64)] += 1;
+        }
+        assert!(buckets.iter().all(|&count| (50..150).contains(&count)), "{buckets:?}");
+    }
+}

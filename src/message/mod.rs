@@ -1,0 +1,39 @@
+//! Layer 1: the three messages of the format.
+//!
+//! ```text
+//! AggregatedRecord   1 partition_key_table*   2 explicit_hash_key_table*   3 records*
+//! Record             1 partition_key_index    2 explicit_hash_key_index?   3 data       4 tags*
+//! Tag                1 key                    2 value?
+//! ```
+//!
+//! `?` may be absent, `*` may stand any number of times; everything else is required.
+
+mod body;
+mod key_index;
+mod key_table;
+mod raw_record;
+mod record_tag;
+mod user_record;
+
+pub(crate) use body::{Body, Cursor};
+#[cfg(feature = "alloc")]
+pub(crate) use key_index::vacant;
+pub(crate) use key_index::{Probe, Slot, hash, probe};
+pub use key_table::KeyRoom;
+pub(crate) use raw_record::IndexedRecord;
+pub use record_tag::{RecordTag, Tags};
+pub use user_record::UserRecord;
+
+// Field numbers, by message. All are below 16, so every tag that is written takes one byte.
+
+pub(crate) const PARTITION_KEY_TABLE: u32 = 1;
+pub(crate) const EXPLICIT_HASH_KEY_TABLE: u32 = 2;
+pub(crate) const RECORDS: u32 = 3;
+
+const RECORD_PARTITION_KEY_INDEX: u32 = 1;
+const RECORD_EXPLICIT_HASH_KEY_INDEX: u32 = 2;
+const RECORD_DATA: u32 = 3;
+const RECORD_TAGS: u32 = 4;
+
+const TAG_KEY: u32 = 1;
+const TAG_VALUE: u32 = 2;

@@ -1,0 +1,148 @@
+//! The `Tag` message: a name and perhaps a value attached to a user record.
+
+use core::fmt;
+use core::iter::FusedIterator;
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::message::{RECORD_TAGS, TAG_KEY, TAG_VALUE};
+use crate::wire::{Full, Reader, Value, Writer, length_delimited_len};
+
+/// A tag of a user record: a key, and a value where there is one.
+///
+/// No known producer writes tags, but the format has them, so they are read, written, counted and kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RecordTag<'a> {
+    /// The name of the tag.
+    pub key: &'a str,
+    /// Its value. An empty one is not the same as none.
+    pub value: Option<&'a str>,
+}
+
+impl<'a> RecordTag<'a> {
+    fn parse(mut message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
+        let mut key = None;
+        let mut value = None;
+        while let Some(field) = message.field()? {
+            match (field.number, field.value) {
+                (TAG_KEY, Value::LengthDelimited(text)) => key = Some(text.text()?),
+                (TAG_VALUE, Value::LengthDelimited(text)) => value = Some(text.text()?),
+                _ => {}
+            }
+        }
+        let key = key.ok_or(DecodeErrorKind::MissingTagKey.at(offset))?;
+        Ok(Self { key, value })
+    }
+
+    fn encoded_len(&self) -> usize {
+        let value = self.value.map_or(0, |value| length_delimited_len(value.len()));
+        length_delimited_len(self.key.len()).saturating_add(value)
+    }
+
+    fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.length_prefix(RECORD_TAGS, self.encoded_len())?;
+        writer.bytes_field(TAG_KEY, self.key.as_bytes())?;
+        match self.value {
+            Some(value) => writer.bytes_field(TAG_VALUE, value.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The tags of a user record: an iterator over [`RecordTag`]s, in their order.
+#[derive(Clone, Copy)]
+pub struct Tags<'a> {
+    source: Source<'a>,
+}
+
+/// Tags come from a producer's slice or, checked before, from the bytes of a user record.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Given(&'a [RecordTag<'a>]),
+    Encoded { record: Reader<'a>, remaining: usize },
+}
+
+impl<'a> Tags<'a> {
+    pub(crate) const NONE: Self = Self { source: Source::Given(&[]) };
+
+    pub(crate) const fn given(tags: &'a [RecordTag<'a>]) -> Self {
+        Self { source: Source::Given(tags) }
+    }
+
+    /// The tags in the fields of a user record, from the first one on.
+    pub(crate) const fn encoded(record: Reader<'a>, count: usize) -> Self {
+        Self { source: Source::Encoded { record, remaining: count } }
+    }
+
+    /// Checks one tag of a user record.
+    pub(crate) fn check(message: Reader<'a>, offset: usize) -> Result<(), DecodeError> {
+        RecordTag::parse(message, offset).map(|_| ())
+    }
+
+    /// The bytes that all of them take in a user record.
+    pub(crate) fn encoded_len(self) -> usize {
+        self.map(|tag| length_delimited_len(tag.encoded_len())).fold(0, usize::saturating_add)
+    }
+
+    pub(crate) fn write(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        for tag in self {
+            tag.write(writer)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Iterator for Tags<'a> {
+    type Item = RecordTag<'a>;
+
+    fn next(&mut self) -> Option<RecordTag<'a>> {
+        match &mut self.source {
+            Source::Given(tags) => {
+                let (tag, rest) = tags.split_first()?;
+                *tags = rest;
+                Some(*tag)
+            }
+            Source::Encoded { record, remaining } => {
+                *remaining = remaining.checked_sub(1)?;
+                // All fields up to the last tag were checked when the user record was.
+                while let Ok(Some(field)) = record.field() {
+                    if let (RECORD_TAGS, Value::LengthDelimited(tag)) = (field.number, field.value) {
+                        return RecordTag::parse(tag, field.offset).ok();
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let remaining = match self.source {
+            Source::Given(tags) => tags.len(),
+            Source::Encoded { remaining, .. } => remaining,
+        };
+        (remaining, Some(remaining))
+    }
+}
+
+impl ExactSizeIterator for Tags<'_> {}
+impl FusedIterator for Tags<'_> {}
+
+impl Default for Tags<'_> {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl fmt::Debug for Tags<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(*self).finish()
+    }
+}
+
+/// Tags are equal where they list the same, wherever they come from.
+impl PartialEq for Tags<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len() && Iterator::eq(*self, *other)
+    }
+}
+
+impl Eq for Tags<'_> {}

@@ -1,0 +1,140 @@
+//! What producers put in and consumers get out.
+
+use crate::error::EncodeError;
+use crate::message::{RecordTag, Tags};
+
+/// A user record: one of the records that were packed into an aggregate, or are about to be.
+///
+/// It borrows all it holds. What an aggregate yields borrows from the payload alone, so it outlives the aggregate
+/// and the room for its keys.
+///
+/// ```
+/// use kinesis_aggregation::UserRecord;
+///
+/// let record = UserRecord::new("device-7", b"21.5").with_explicit_hash_key("0");
+/// assert_eq!(record.explicit_hash_key, Some("0"));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UserRecord<'a> {
+    /// The partition key. A producer may use 1 to 256 Unicode characters (rule E5); a payload may hold any.
+    pub partition_key: &'a str,
+    /// The explicit hash key, where there is one. A producer may use a decimal number below 2^128 without sign
+    /// and leading zeros (rule E4); a payload may hold any text (rule D14).
+    pub explicit_hash_key: Option<&'a str>,
+    /// The payload of the user record.
+    pub data: &'a [u8],
+    /// Its tags, of which there are none but from unusual producers.
+    pub tags: Tags<'a>,
+    /// Its position in the aggregate it came from, from 0 (rule D17). A plain record has 0. Encoding ignores it.
+    pub sub_sequence_number: u64,
+}
+
+impl<'a> UserRecord<'a> {
+    /// A user record with a partition key and data.
+    #[must_use]
+    pub fn new(partition_key: &'a str, data: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self {
+            partition_key,
+            explicit_hash_key: None,
+            data: data.as_ref(),
+            tags: Tags::NONE,
+            sub_sequence_number: 0,
+        }
+    }
+
+    /// The same with an explicit hash key: a decimal number below 2^128.
+    #[must_use]
+    pub const fn with_explicit_hash_key(self, explicit_hash_key: &'a str) -> Self {
+        Self { explicit_hash_key: Some(explicit_hash_key), ..self }
+    }
+
+    /// The same with tags.
+    #[must_use]
+    pub const fn with_tags(self, tags: &'a [RecordTag<'a>]) -> Self {
+        Self { tags: Tags::given(tags), ..self }
+    }
+
+    /// Checks what producers may send: the partition key (rule E5) and the explicit hash key (rule E4).
+    ///
+    /// Everything that encodes does so itself; this is to find out beforehand.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::PartitionKeyLength`] or [`EncodeError::ExplicitHashKey`].
+    pub fn validate(&self) -> Result<(), EncodeError> {
+        let key = self.partition_key;
+        // A text has no more characters than bytes, so few need to be counted.
+        if key.is_empty() || key.len() > MAX_PARTITION_KEY_CHARACTERS {
+            let characters = key.chars().count();
+            if !(1..=MAX_PARTITION_KEY_CHARACTERS).contains(&characters) {
+                return Err(EncodeError::PartitionKeyLength { characters });
+            }
+        }
+        match self.explicit_hash_key {
+            Some(key) if !is_canonical_hash_key(key.as_bytes()) => Err(EncodeError::ExplicitHashKey),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The most Unicode characters a partition key may have.
+const MAX_PARTITION_KEY_CHARACTERS: usize = 256;
+
+/// Whether these are the digits of a number below 2^128, and the only way to write it.
+fn is_canonical_hash_key(digits: &[u8]) -> bool {
+    const LARGEST: &[u8; 39] = b"340282366920938463463374607431768211455";
+    match digits {
+        b"0" => true,
+        [b'1'..=b'9', rest @ ..] if rest.iter().all(u8::is_ascii_digit) => {
+            // Of two numbers with as many digits, the one that sorts later is larger.
+            digits.len() < LARGEST.len() || digits.len() == LARGEST.len() && digits <= LARGEST.as_slice()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explicit_hash_keys() {
+        let largest = "340282366920938463463374607431768211455";
+        for good in
+            ["0", "1", "9", "10", "18446744073709551616", "99999999999999999999999999999999999999", largest]
+        {
+            assert_eq!(UserRecord::new("a", b"").with_explicit_hash_key(good).validate(), Ok(()), "{good}");
+        }
+        let too_large = "340282366920938463463374607431768211456";
+        let too_long = "1000000000000000000000000000000000000000";
+        let long_zeros = "0000000000000000000000000000000000000001";
+        for bad in [
+            "", "00", "007", "+5", "-5", " 5", "5 ", "abc", "1e3", "0x1", "٣", too_large, too_long,
+            long_zeros,
+        ] {
+            let record = UserRecord::new("a", b"").with_explicit_hash_key(bad);
+            assert_eq!(record.validate(), Err(EncodeError::ExplicitHashKey), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn partition_keys() {
+        let long = "𝄞".repeat(257);
+        for (name, key, characters) in [
+            ("empty", "", 0),
+            ("one", "a", 1),
+            ("256 of one byte", &"k".repeat(256), 256),
+            ("257 of one byte", &"k".repeat(257), 257),
+            ("256 of four bytes", &long[..1024], 256),
+            ("257 of four bytes", &long, 257),
+            ("129 of two bytes", &"é".repeat(129), 129),
+        ] {
+            let expected = match characters {
+                1..=256 => Ok(()),
+                _ => Err(EncodeError::PartitionKeyLength { characters }),
+            };
+            assert_eq!(UserRecord::new(key, b"").validate(), expected, "{name}");
+        }
+    }
+}

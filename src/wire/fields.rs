@@ -1,0 +1,179 @@
+//! Whole fields: a tag with its value, unknown ones passed over.
+
+use crate::error::{DecodeError, DecodeErrorKind};
+use crate::wire::Reader;
+use crate::wire::tag::WireType;
+
+/// One field of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
+    /// Where its tag begins in the payload.
+    pub(crate) offset: usize,
+    pub(crate) value: Value<'a>,
+}
+
+/// The value of a field.
+///
+/// Messages match on number and value together, so a known field of another wire type falls through to where
+/// unknown fields are ignored (rule D5).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    /// A number, and where it stands in the payload.
+    Varint { value: u64, offset: usize },
+    /// A string, some data or a message.
+    LengthDelimited(Reader<'a>),
+    /// A fixed-width value or a group: no message of this format has one, so it is passed over.
+    Skipped,
+}
+
+/// How many groups may be open at once (rule D9).
+const MAX_OPEN_GROUPS: usize = 100;
+
+impl<'a> Reader<'a> {
+    /// Takes the next field, or says that the message ends here. On failure nothing is consumed.
+    #[inline]
+    pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let offset = self.offset();
+        let mut ahead = *self;
+        let tag = ahead.tag()?;
+        let value = match tag.wire_type {
+            WireType::Varint => {
+                let offset = ahead.offset();
+                Value::Varint { value: ahead.varint()?, offset }
+            }
+            WireType::LengthDelimited => Value::LengthDelimited(ahead.length_delimited()?),
+            WireType::Fixed64 => {
+                ahead.skip(8)?;
+                Value::Skipped
+            }
+            WireType::Fixed32 => {
+                ahead.skip(4)?;
+                Value::Skipped
+            }
+            WireType::GroupStart => {
+                ahead.skip_group(tag.number, offset)?;
+                Value::Skipped
+            }
+            WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
+        };
+        *self = ahead;
+        Ok(Some(Field { number: tag.number, offset, value }))
+    }
+
+    /// Passes over the rest of a group whose start tag, at `start`, has been taken (rule D9).
+    ///
+    /// The open groups are kept in a fixed stack: nesting in the input never becomes recursion here.
+    #[cold]
+    #[inline(never)]
+    fn skip_group(&mut self, number: u32, start: usize) -> Result<(), DecodeError> {
+        let mut enclosing = heapless::Vec::<u32, { MAX_OPEN_GROUPS - 1 }>::new();
+        let mut innermost = number;
+        while !self.is_empty() {
+            let offset = self.offset();
+            let tag = self.tag()?;
+            match tag.wire_type {
+                WireType::Varint => _ = self.varint()?,
+                WireType::Fixed64 => self.skip(8)?,
+                WireType::LengthDelimited => _ = self.length_delimited()?,
+                WireType::Fixed32 => self.skip(4)?,
+                WireType::GroupStart => {
+                    enclosing.push(innermost).map_err(|_| DecodeErrorKind::GroupsTooDeep.at(offset))?;
+                    innermost = tag.number;
+                }
+                WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
+                    Some(outer) => innermost = outer,
+                    None => return Ok(()),
+                },
+                WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
+            }
+        }
+        Err(DecodeErrorKind::UnterminatedGroup.at(start))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use DecodeErrorKind::*;
+
+    const START_9: u8 = 9 << 3 | 3;
+    const END_9: u8 = 9 << 3 | 4;
+    const START_8: u8 = 8 << 3 | 3;
+    const END_8: u8 = 8 << 3 | 4;
+
+    /// Takes all fields; answers with how many there were.
+    fn count(bytes: &[u8]) -> Result<usize, DecodeError> {
+        let mut reader = Reader::new(bytes, 0);
+        let mut fields = 0;
+        loop {
+            let before = reader.offset();
+            match reader.field() {
+                Ok(Some(field)) => {
+                    assert_eq!(field.offset, before);
+                    fields += 1;
+                }
+                Ok(None) => return Ok(fields),
+                Err(error) => {
+                    assert_eq!(reader.offset(), before, "a failed read consumes nothing");
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_wire_type() {
+        let cases: &[(&str, &[u8], Result<usize, DecodeError>)] = &[
+            ("nothing", &[], Ok(0)),
+            ("varint, fixed32", &[0x08, 5, 0x0d, 1, 2, 3, 4], Ok(2)),
+            ("fixed64, length-delimited", &[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0a, 1, b'x'], Ok(2)),
+            ("fixed32 cut", &[0x08, 5, 0x0d, 1, 2, 3], Err(Truncated.at(3))),
+            ("fixed64 cut", &[0x09, 1, 2, 3, 4, 5, 6, 7], Err(Truncated.at(1))),
+            ("varint cut", &[0x08, 0x80], Err(Truncated.at(1))),
+            ("length past the end", &[0x0a, 2, b'x'], Err(LengthOutOfBounds.at(1))),
+        ];
+        for &(name, bytes, expected) in cases {
+            assert_eq!(count(bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn groups() {
+        let cases: &[(&str, &[u8], Result<usize, DecodeError>)] = &[
+            ("empty", &[START_9, END_9], Ok(1)),
+            (
+                "nested, with all wire types",
+                &[
+                    START_9, START_8, 0x08, 5, END_8, 0x0d, 1, 2, 3, 4, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0a,
+                    1, b'x', END_9, 0x08, 1,
+                ],
+                Ok(2),
+            ),
+            ("same number nested", &[START_9, START_9, END_9, END_9], Ok(1)),
+            ("lone end", &[0x08, 1, END_9], Err(UnmatchedGroupEnd.at(2))),
+            ("wrong end", &[START_9, END_8], Err(UnmatchedGroupEnd.at(1))),
+            ("ends crossed", &[START_9, START_8, END_9, END_8], Err(UnmatchedGroupEnd.at(2))),
+            ("no end", &[0x08, 1, START_9, START_8, END_8], Err(UnterminatedGroup.at(2))),
+            ("two without end: the outermost", &[START_9, START_8], Err(UnterminatedGroup.at(0))),
+            ("bad varint inside", &[START_9, 0x08, 0x80], Err(Truncated.at(2))),
+            ("bad length inside", &[START_9, 0x0a, 5, END_9], Err(LengthOutOfBounds.at(2))),
+            ("bad wire type inside", &[START_9, 0x0e], Err(WireType.at(1))),
+        ];
+        for &(name, bytes, expected) in cases {
+            assert_eq!(count(bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn group_depth() {
+        let mut bytes = [START_9; 202];
+        bytes[100..].fill(END_9);
+        assert_eq!(count(&bytes[..200]), Ok(1), "100 open");
+        bytes[100] = START_9;
+        assert_eq!(count(&bytes), Err(GroupsTooDeep.at(100)), "101 open");
+    }
+}

@@ -1,0 +1,26 @@
+//! Layer 0: the protobuf wire format, and the only code that touches raw bytes.
+//!
+//! Nothing here knows what the bytes mean. A [`Reader`] takes varints, tags and whole [`Field`]s off a message
+//! and reports each fault with its offset in the payload; a [`Writer`] puts them into a buffer.
+
+mod fields;
+mod reader;
+mod tag;
+pub(crate) mod varint;
+mod writer;
+
+pub(crate) use fields::Value;
+pub(crate) use reader::Reader;
+pub(crate) use writer::{Full, Writer};
+
+/// Widens a size. Lengths and indexes on the wire are 64-bit numbers, so that nothing wraps on a target whose
+/// `usize` is smaller (rules D8 and D11).
+#[expect(clippy::as_conversions, reason = "usize has at most 64 bits on every target Rust has")]
+pub(crate) const fn widen(size: usize) -> u64 {
+    size as u64
+}
+
+/// The bytes of one encoded `repeated` or singular length-delimited field with a one-byte tag.
+pub(crate) const fn length_delimited_len(len: usize) -> usize {
+    1usize.saturating_add(varint::encoded_len(widen(len))).saturating_add(len)
+}

@@ -1,0 +1,42 @@
+//! A field's tag: its number and its wire type in one varint.
+
+use crate::error::DecodeErrorKind;
+
+/// What follows a tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WireType {
+    Varint,
+    Fixed64,
+    LengthDelimited,
+    GroupStart,
+    GroupEnd,
+    Fixed32,
+}
+
+/// A field number with its wire type (rule D7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag {
+    pub(crate) number: u32,
+    pub(crate) wire_type: WireType,
+}
+
+impl Tag {
+    const MAX_NUMBER: u32 = (1 << 29) - 1;
+
+    pub(crate) fn from_varint(value: u64) -> Result<Self, DecodeErrorKind> {
+        let number = match u32::try_from(value >> 3) {
+            Ok(number @ 1..=Self::MAX_NUMBER) => number,
+            _ => return Err(DecodeErrorKind::FieldNumber),
+        };
+        let wire_type = match value & 7 {
+            0 => WireType::Varint,
+            1 => WireType::Fixed64,
+            2 => WireType::LengthDelimited,
+            3 => WireType::GroupStart,
+            4 => WireType::GroupEnd,
+            5 => WireType::Fixed32,
+            _ => return Err(DecodeErrorKind::WireType),
+        };
+        Ok(Self { number, wire_type })
+    }
+}
