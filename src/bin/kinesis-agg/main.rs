@@ -1,1 +1,42 @@
-fn main() {}
+//! `kinesis-agg`: packs user records into Kinesis records, takes them apart, and looks into them.
+
+mod aggregate;
+mod args;
+mod deaggregate;
+mod failure;
+mod input;
+mod inspect;
+mod output;
+mod packer;
+mod progress;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match &args.command {
+        Command::Aggregate(args) => aggregate::run(args),
+        Command::Deaggregate(args) => deaggregate::run(args),
+        Command::Inspect(args) => inspect::run(args),
+        Command::Verify(args) => verify::run(args),
+        Command::Completions { shell } => {
+            clap_complete::generate(*shell, &mut Args::command(), "kinesis-agg", &mut std::io::stdout());
+            Ok(())
+        }
+    };
+    match outcome {
+        // Whoever read the output has seen enough of it.
+        Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            anstream::eprintln!("{}error:{:#} {failure}", args::ERROR, args::ERROR);
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! `kinesis-agg aggregate`.
+
+use std::io::{BufWriter, stdout};
+
+use crate::args::{AggregateArgs, Grouping, WARNING};
+use crate::failure::Failure;
+use crate::input::for_each_event;
+use crate::output::Output;
+use crate::packer::Packer;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
+    let mut output = Output::new(BufWriter::with_capacity(256 * 1024, stdout().lock()), args.output_plan()?);
+    let progress = Progress::new();
+    let mut packer = Packer::new(&args.packing, |_, packed| output.put(&packed));
+    let mut mixing = MixingCheck::default();
+    let read = for_each_event(&args.packing.files, &progress, |event| {
+        packer.add(&event)?;
+        if args.packing.group == Grouping::All {
+            mixing.meet(event.record.partition_key);
+        }
+        Ok(())
+    });
+    // What came before a bad line is packed and written all the same.
+    let packed = packer.finish();
+    drop(packer);
+    match (read, packed) {
+        // A failure to write makes it pointless to write more.
+        (Err(failure @ Failure::Output(_)), _) => Err(failure),
+        (read, packed) => {
+            output.finish()?;
+            read.and(packed)
+        }
+    }
+}
+
+/// Says once that user records of different partition keys share Kinesis records.
+#[derive(Default)]
+struct MixingCheck {
+    first: Option<String>,
+    warned: bool,
+}
+
+impl MixingCheck {
+    fn meet(&mut self, partition_key: &str) {
+        match &self.first {
+            _ if self.warned => {}
+            None => self.first = Some(partition_key.to_owned()),
+            Some(first) if first == partition_key => {}
+            Some(_) => {
+                self.warned = true;
+                anstream::eprintln!(
+                    "{WARNING}warning:{WARNING:#} user records with different partition keys share Kinesis records. \
+                     Consumers built on the KCL drop those that mix shards: for a stream of several shards, use \
+                     --group partition-key"
+                );
+            }
+        }
+    }
+}

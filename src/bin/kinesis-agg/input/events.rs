@@ -1,0 +1,93 @@
+//! What `aggregate` reads: user records as JSON Lines.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use data_encoding::BASE64;
+use kinesis_aggregation::{RecordTag, UserRecord};
+use serde::Deserialize;
+
+use crate::failure::Failure;
+use crate::input::lines::Lines;
+use crate::input::open_each;
+use crate::progress::Progress;
+
+/// One line.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    #[serde(borrow)]
+    partition_key: Text<'a>,
+    #[serde(borrow)]
+    explicit_hash_key: Option<Text<'a>>,
+    #[serde(borrow)]
+    data: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    #[serde(borrow)]
+    tags: Option<Vec<(Text<'a>, Option<Text<'a>>)>>,
+}
+
+/// A text that is borrowed from the line unless it has escapes, inside options and lists as well.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A user record, with how to report it if it cannot be packed.
+pub(crate) struct Event<'a> {
+    pub(crate) record: UserRecord<'a>,
+    lines: &'a Lines,
+}
+
+impl Event<'_> {
+    /// A failure that names the line of the event.
+    pub(crate) fn fault(&self, what: impl core::fmt::Display) -> Failure {
+        self.lines.fault(what)
+    }
+}
+
+/// Reads all events of all files, up to the first that is bad.
+pub(crate) fn for_each_event(
+    files: &[PathBuf],
+    progress: &Progress,
+    mut visit: impl FnMut(Event<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut decoded = Vec::new();
+    open_each(files, progress, |source| {
+        let mut lines = Lines::new(source);
+        while lines.next()?.is_some() {
+            let line: Line<'_> =
+                serde_json::from_slice(lines.current()).map_err(|error| lines.json_fault(&error))?;
+            let data = match (&line.data, &line.text) {
+                (Some(data), None) => {
+                    decode_base64(&data.0, &mut decoded)
+                        .map_err(|what| lines.fault(format_args!("data: {what}")))?;
+                    &decoded
+                }
+                (None, Some(text)) => text.0.as_bytes(),
+                (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
+                (None, None) => return Err(lines.fault("neither data nor text")),
+            };
+            let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
+            let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
+            record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
+            visit(Event { record, lines: &lines })?;
+        }
+        Ok(())
+    })
+}
+
+fn tag<'a>((key, value): &'a (Text<'_>, Option<Text<'_>>)) -> RecordTag<'a> {
+    RecordTag { key: &key.0, value: value.as_ref().map(|value| &*value.0) }
+}
+
+/// Decodes into a buffer that is used again and again.
+pub(crate) fn decode_base64(text: &str, decoded: &mut Vec<u8>) -> Result<(), String> {
+    let invalid =
+        |error: data_encoding::DecodeError| format!("invalid base64 at character {}", error.position);
+    let len = BASE64.decode_len(text.len()).map_err(invalid)?;
+    decoded.resize(len, 0);
+    let len = BASE64.decode_mut(text.as_bytes(), decoded).map_err(|partial| invalid(partial.error))?;
+    decoded.truncate(len);
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! What `deaggregate` and `inspect` read: payloads, in whatever form.
+
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::args::InputArgs;
+use crate::failure::Failure;
+use crate::input::detect::{Form, decode_hex, detect};
+use crate::input::events::decode_base64;
+use crate::input::json::{Document, Entry};
+use crate::input::lines::Lines;
+use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
+use crate::progress::Progress;
+
+/// The data of one Kinesis record and what came with it.
+pub(crate) struct Payload<'a> {
+    /// Its position in all input, from 0.
+    pub(crate) record: u64,
+    /// Where it is from, for people.
+    pub(crate) source: &'a str,
+    pub(crate) data: &'a [u8],
+    pub(crate) partition_key: Option<&'a str>,
+    pub(crate) explicit_hash_key: Option<&'a str>,
+    pub(crate) metadata: Metadata<'a>,
+}
+
+/// What is passed on as it came.
+#[derive(Clone, Copy, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approximate_arrival_timestamp: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encryption_type: Option<&'a str>,
+}
+
+/// Reads all payloads of all files, up to the first that is bad.
+pub(crate) fn for_each_payload(
+    input: &InputArgs,
+    progress: &Progress,
+    visit: impl FnMut(Payload<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut visitor = Counting { visit, records: 0, decoded: Vec::new() };
+    let files: &[PathBuf] = &input.files;
+    open_each(files, progress, |source| {
+        let (source, form) = detect(source, input.input)?;
+        match form {
+            Form::Empty => Ok(()),
+            Form::Raw => visitor.raw(source),
+            Form::Hex => visitor.lines(source, |line, decoded| {
+                *decoded = decode_hex(line)?;
+                Ok(())
+            }),
+            Form::Base64 => visitor.lines(source, |line, decoded| {
+                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
+                decode_base64(text, decoded)
+            }),
+            Form::Json => visitor.json(source),
+        }
+    })
+}
+
+/// Numbers the payloads on their way to whoever wants them.
+struct Counting<V> {
+    visit: V,
+    records: u64,
+    /// Room for decoded payloads, used again and again.
+    decoded: Vec<u8>,
+}
+
+impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
+    fn raw(&mut self, source: Source) -> Result<(), Failure> {
+        let Source { name, reader } = source;
+        let mut data = Vec::new();
+        let limit = u64::try_from(MAX_UNIT).unwrap_or(u64::MAX);
+        reader.take(limit).read_to_end(&mut data).map_err(|error| cannot_read(&name, &error))?;
+        if data.len() == MAX_UNIT {
+            return Err(Failure::Input(format!(
+                "{name}: a payload of more than 256 MiB, where Kinesis takes 10 MiB: if these are lines, say with \
+                 --input of what"
+            )));
+        }
+        self.bare(&name, &data)
+    }
+
+    fn lines(
+        &mut self,
+        source: Source,
+        decode: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), String>,
+    ) -> Result<(), Failure> {
+        let name = source.name.clone();
+        let mut lines = Lines::new(source);
+        while lines.next()?.is_some() {
+            let mut data = core::mem::take(&mut self.decoded);
+            decode(lines.current(), &mut data).map_err(|what| lines.fault(what))?;
+            self.bare(&name, &data)?;
+            self.decoded = data;
+        }
+        Ok(())
+    }
+
+    /// Reads JSON Lines as long as each line is a value of its own, and the rest as values that may span lines.
+    fn json(&mut self, source: Source) -> Result<(), Failure> {
+        let mut lines = Lines::new(source);
+        while lines.next()?.is_some() {
+            match serde_json::from_slice::<Document<'_>>(lines.current()) {
+                Ok(document) => self.entries(&document, &lines.place())?,
+                Err(error) if error.is_eof() => return self.values(lines),
+                Err(error) => return Err(lines.json_fault(&error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn values(&mut self, lines: Lines) -> Result<(), Failure> {
+        let (name, first_line, rest) = lines.into_rest();
+        let rest = BufReader::with_capacity(64 * 1024, rest);
+        let values = serde_json::Deserializer::from_reader(rest).into_iter::<Document<'static>>();
+        for document in values {
+            let document = document.map_err(|error| {
+                let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
+                let line = first_line.saturating_add(line).saturating_sub(1);
+                let text = error.to_string();
+                let what = text.split(" at line ").next().unwrap_or(&text);
+                Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
+            })?;
+            self.entries(&document, &name)?;
+        }
+        Ok(())
+    }
+
+    fn entries(&mut self, document: &Document<'_>, place: &str) -> Result<(), Failure> {
+        for entry in &document.entries {
+            let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
+            let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
+            let mut data = core::mem::take(&mut self.decoded);
+            decode_base64(&text.0, &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
+            let payload = Payload {
+                partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
+                explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
+                metadata: Metadata::of(entry),
+                ..Payload::bare(place, &data)
+            };
+            self.visit(payload)?;
+            self.decoded = data;
+        }
+        Ok(())
+    }
+
+    fn bare(&mut self, place: &str, data: &[u8]) -> Result<(), Failure> {
+        self.visit(Payload::bare(place, data))
+    }
+
+    fn visit(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
+        (self.visit)(Payload { record: self.records, ..payload })?;
+        self.records = self.records.saturating_add(1);
+        Ok(())
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn bare(source: &'a str, data: &'a [u8]) -> Self {
+        Self {
+            record: 0,
+            source,
+            data,
+            partition_key: None,
+            explicit_hash_key: None,
+            metadata: Metadata::default(),
+        }
+    }
+}
+
+impl<'a> Metadata<'a> {
+    fn of(entry: &'a Entry<'_>) -> Self {
+        Self {
+            sequence_number: entry.sequence_number.as_ref().map(|text| &*text.0),
+            approximate_arrival_timestamp: entry.approximate_arrival_timestamp.as_deref(),
+            shard_id: entry.shard_id.as_ref().map(|text| &*text.0),
+            encryption_type: entry.encryption_type.as_ref().map(|text| &*text.0),
+        }
+    }
+}

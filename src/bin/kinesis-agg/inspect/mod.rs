@@ -1,0 +1,32 @@
+//! `kinesis-agg inspect`.
+
+mod findings;
+mod hex_dump;
+mod report;
+
+use std::io::{BufWriter, Write, stdout};
+
+use crate::args::InspectArgs;
+use crate::failure::Failure;
+use crate::input::for_each_payload;
+use crate::inspect::findings::Findings;
+use crate::inspect::report::Report;
+use crate::output::write_json_line;
+use crate::progress::Progress;
+
+pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let progress = Progress::new();
+    if args.json {
+        let mut writer = BufWriter::new(stdout().lock());
+        let read = for_each_payload(&args.input, &progress, |payload| {
+            write_json_line(&mut writer, &Findings::of(&payload).summary())
+        });
+        writer.flush()?;
+        return read;
+    }
+    let writer = BufWriter::new(anstream::AutoStream::auto(stdout().lock()));
+    let mut report = Report::new(writer, args.top);
+    let read = for_each_payload(&args.input, &progress, |payload| Ok(report.payload(&payload)?));
+    report.finish()?;
+    read
+}
