@@ -1,4 +1,6 @@
-#![doc = include_str!("../README.md")]
+// The examples of the README need `alloc`.
+#![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "alloc"), doc = "The Amazon Kinesis aggregated record format, without a heap.")]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

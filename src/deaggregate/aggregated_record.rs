@@ -107,7 +107,7 @@ impl<'a> AggregatedRecord<'a, Vec<&'a str>> {
     /// use kinesis_aggregation::AggregatedRecord;
     /// # let receive = || {
     /// #     let records = [kinesis_aggregation::UserRecord::new("a", "1")];
-    /// #     kinesis_aggregation::encode(&records, &mut Default::default(), &mut [0; 64]).unwrap().to_vec()
+    /// #     kinesis_aggregation::encode(&records, &mut [Default::default()], &mut [0; 64]).unwrap().to_vec()
     /// # };
     ///
     /// let mut keys = Vec::new();
