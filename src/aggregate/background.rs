@@ -1,10 +1,13 @@
 //! Handing out by callback on a thread of its own.
 
 use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::any::Any;
 use core::fmt;
 use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::panic::catch_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -35,35 +38,23 @@ pub struct BackgroundAggregator {
     aggregator: RecordAggregator,
     /// Present until the worker is told to end.
     queue: Option<SyncSender<Aggregate<Vec<u8>>>>,
-    worker: Option<JoinHandle<Outcome>>,
-    /// Aggregates that the worker, having stopped, did not take.
-    undelivered: Vec<Aggregate<Vec<u8>>>,
-}
-
-/// How the worker ended: the panic of the callback, if any, and the queue with what is still in it.
-struct Outcome {
-    panic: Option<Box<dyn Any + Send>>,
-    queue: Receiver<Aggregate<Vec<u8>>>,
+    worker: Option<JoinHandle<Result<(), WorkerPanic>>>,
+    /// Whether the callback has panicked.
+    stopped: Arc<AtomicBool>,
 }
 
 impl BackgroundAggregator {
-    pub(crate) fn spawn<F>(
-        aggregator: RecordAggregator,
-        queue: usize,
-        mut callback: F,
-    ) -> std::io::Result<Self>
+    pub(crate) fn spawn<F>(aggregator: RecordAggregator, queue: usize, callback: F) -> std::io::Result<Self>
     where
         F: FnMut(Aggregate<Vec<u8>>) + Send + 'static,
     {
         let (sender, receiver) = sync_channel(queue);
-        let work = move || {
-            // The callback is not called again after a panic, so whatever state it broke is not seen.
-            let all = AssertUnwindSafe(|| receiver.iter().for_each(&mut callback));
-            let panic = catch_unwind(all).err();
-            Outcome { panic, queue: receiver }
-        };
-        let worker = thread::Builder::new().name("kinesis-aggregation".into()).spawn(work)?;
-        Ok(Self { aggregator, queue: Some(sender), worker: Some(worker), undelivered: Vec::new() })
+        let stopped = Arc::new(AtomicBool::new(false));
+        let worker = thread::Builder::new().name("kinesis-aggregation".into()).spawn({
+            let stopped = Arc::clone(&stopped);
+            move || work(&receiver, callback, &stopped)
+        })?;
+        Ok(Self { aggregator, queue: Some(sender), worker: Some(worker), stopped })
     }
 
     /// Adds a user record, as [`RecordAggregator::add`]; a full aggregate goes to the worker. Waits while the queue is
@@ -125,35 +116,43 @@ impl BackgroundAggregator {
     }
 
     fn has_stopped(&self) -> bool {
-        !self.undelivered.is_empty() || self.worker.as_ref().is_none_or(JoinHandle::is_finished)
+        self.stopped.load(Ordering::Acquire)
     }
 
     fn hand_out(&mut self, aggregate: Option<Aggregate<Vec<u8>>>) {
-        let (Some(aggregate), Some(queue)) = (aggregate, &self.queue) else { return };
-        if let Err(refused) = queue.send(aggregate) {
-            self.undelivered.push(refused.0);
+        if let (Some(aggregate), Some(queue)) = (aggregate, &self.queue) {
+            // The worker receives until the queue is closed, whatever happens, so this cannot fail.
+            _ = queue.send(aggregate);
         }
     }
 
     fn join(&mut self) -> Result<(), WorkerPanic> {
         self.flush();
         self.queue = None;
-        let Some(worker) = self.worker.take() else { return Ok(()) };
-        let mut undelivered = Vec::new();
-        let panic = match worker.join() {
-            Ok(outcome) => {
-                undelivered.extend(outcome.queue.try_iter());
-                outcome.panic
-            }
+        match self.worker.take().map(JoinHandle::join) {
+            Some(Ok(outcome)) => outcome,
             // Out of reach: the worker catches what the callback throws.
-            Err(panic) => Some(panic),
-        };
-        undelivered.append(&mut self.undelivered);
-        match panic {
-            Some(payload) => Err(WorkerPanic { payload, undelivered }),
+            Some(Err(payload)) => Err(WorkerPanic { payload, undelivered: Vec::new() }),
             None => Ok(()),
         }
     }
+}
+
+/// Calls back for every aggregate until the queue is closed.
+///
+/// After a panic the callback is not called again, but the worker keeps receiving: whoever waits for room in the queue
+/// goes on, and nothing that was put there is lost.
+fn work(
+    queue: &Receiver<Aggregate<Vec<u8>>>,
+    mut callback: impl FnMut(Aggregate<Vec<u8>>),
+    stopped: &AtomicBool,
+) -> Result<(), WorkerPanic> {
+    // Nobody sees the state that the callback may have broken.
+    let all = AssertUnwindSafe(|| queue.iter().for_each(&mut callback));
+    catch_unwind(all).map_err(|payload| {
+        stopped.store(true, Ordering::Release);
+        WorkerPanic { payload, undelivered: queue.iter().collect() }
+    })
 }
 
 impl Drop for BackgroundAggregator {
@@ -210,10 +209,7 @@ impl WorkerPanic {
     #[must_use]
     pub fn message(&self) -> Option<&str> {
         let payload = &*self.payload;
-        payload
-            .downcast_ref::<&str>()
-            .copied()
-            .or_else(|| payload.downcast_ref().map(alloc::string::String::as_str))
+        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str))
     }
 }
 

@@ -16,8 +16,12 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
     let mut mixing = MixingCheck::default();
     let read = for_each_event(&args.packing.files, &progress, |event| {
         packer.add(&event)?;
-        if args.packing.group == Grouping::All {
-            mixing.meet(event.record.partition_key);
+        if args.packing.group == Grouping::All && mixing.begins_with(event.record.partition_key) {
+            progress.say(format_args!(
+                "{WARNING}warning:{WARNING:#} user records with different partition keys share Kinesis records. \
+                 Consumers built on the KCL drop those that mix shards: for a stream of several shards, use \
+                 --group partition-key"
+            ));
         }
         Ok(())
     });
@@ -34,26 +38,25 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
     }
 }
 
-/// Says once that user records of different partition keys share Kinesis records.
+/// Notices, once, that user records of different partition keys share Kinesis records.
 #[derive(Default)]
 struct MixingCheck {
     first: Option<String>,
-    warned: bool,
+    noticed: bool,
 }
 
 impl MixingCheck {
-    fn meet(&mut self, partition_key: &str) {
+    /// Says whether this is the first partition key that differs from those before.
+    fn begins_with(&mut self, partition_key: &str) -> bool {
         match &self.first {
-            _ if self.warned => {}
-            None => self.first = Some(partition_key.to_owned()),
-            Some(first) if first == partition_key => {}
-            Some(_) => {
-                self.warned = true;
-                anstream::eprintln!(
-                    "{WARNING}warning:{WARNING:#} user records with different partition keys share Kinesis records. \
-                     Consumers built on the KCL drop those that mix shards: for a stream of several shards, use \
-                     --group partition-key"
-                );
+            _ if self.noticed => false,
+            None => {
+                self.first = Some(partition_key.to_owned());
+                false
+            }
+            Some(first) => {
+                self.noticed = first != partition_key;
+                self.noticed
             }
         }
     }

@@ -32,7 +32,7 @@ const STYLES: Styles = Styles::styled()
 /// Input is read from the files named, or from standard input. Output goes to standard output, messages go to
 /// standard error. The exit status is 0 if all went well, 1 if input was bad, and 2 if the call was.
 #[derive(Debug, Parser)]
-#[command(version, styles = STYLES, max_term_width = 100, propagate_version = true)]
+#[command(version, styles = STYLES, max_term_width = 100)]
 #[command(after_long_help = "\
 Examples:
   Pack events, and see what is in the Kinesis records:
@@ -71,14 +71,15 @@ pub(crate) enum Command {
 ///   {"partitionKey": "device-7", "data": "MjEuNQ=="}
 ///   {"partitionKey": "device-7", "explicitHashKey": "0", "text": "21.5"}
 ///
-/// "data" is base64, "text" is text; each line has one of them. "tags" may be a list of ["key", "value"] or
-/// ["key", null]. Other members are ignored, and so are blank lines.
+/// "data" is base64, "text" is text; each line has one of them. "tags" may be a list of
+/// ["key", "value"] or ["key", null]. Other members are ignored, and so are blank lines.
 ///
 /// Writes a JSON line per Kinesis record, unless --output says otherwise:
 ///
 ///   {"PartitionKey": "device-7", "ExplicitHashKey": "0", "Data": "84mawg…"}
 ///
-/// At a bad line the command stops with exit status 1; what came before it is packed and written.
+/// At a bad line the command stops with exit status 1; what came before it is packed and
+/// written.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct AggregateArgs {
@@ -164,17 +165,18 @@ pub(crate) enum Grouping {
 
 /// Takes Kinesis records apart into their user records
 ///
-/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, or the entries or
-/// PutRecords requests that `kinesis-agg aggregate` writes.
+/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, or
+/// the entries or PutRecords requests that `kinesis-agg aggregate` writes.
 ///
 /// Writes a JSON line per user record:
 ///
 ///   {"record": 0, "partitionKey": "device-7", "explicitHashKey": null, "data": "MjEuNQ==",
 ///    "subSequenceNumber": 0, "aggregated": true}
 ///
-/// "record" counts the Kinesis records of all input from 0. A Kinesis record that is not aggregated comes out as one
-/// line with "aggregated": false, and "reason" says why: no_magic, too_short, digest_mismatch or malformed. Sequence
-/// numbers, arrival times and the like are passed on where the input has them.
+/// "record" counts the Kinesis records of all input from 0. A Kinesis record that is not aggregated
+/// comes out as one line with "aggregated": false, and "reason" says why: no_magic, too_short,
+/// digest_mismatch or malformed. Sequence numbers, arrival times and the like are passed on where
+/// the input has them.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct DeaggregateArgs {
@@ -184,8 +186,9 @@ pub(crate) struct DeaggregateArgs {
 
 /// Shows what is in Kinesis records
 ///
-/// For each payload: whether it is aggregated, its sizes and overhead, its keys and its largest user records. For a
-/// malformed one: what is wrong, and the bytes around it. Reads what `kinesis-agg deaggregate` reads.
+/// For each payload: whether it is aggregated, its sizes and overhead, its keys and its largest user
+/// records. For a malformed one: what is wrong, and the bytes around it. Reads what
+/// `kinesis-agg deaggregate` reads.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct InspectArgs {

@@ -33,6 +33,11 @@ impl Progress {
         self.bar.inc_length(bytes);
     }
 
+    /// Writes a message to standard error, clear of the bar.
+    pub(crate) fn say(&self, message: impl core::fmt::Display) {
+        self.bar.suspend(|| anstream::eprintln!("{message}"));
+    }
+
     /// Counts what is read.
     pub(crate) fn watch(&self, reader: impl Read + 'static) -> Box<dyn Read> {
         if self.bar.is_hidden() { Box::new(reader) } else { Box::new(self.bar.wrap_read(reader)) }

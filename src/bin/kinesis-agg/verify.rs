@@ -153,8 +153,13 @@ impl fmt::Display for Ratio {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.alone, self.packed) {
             (0, _) | (_, 0) => Ok(()),
-            (alone, packed) if alone >= packed => write!(f, "{:.1} times fewer", share(alone, packed)),
-            (alone, packed) => write!(f, "{:.2} times more", share(packed, alone)),
+            (alone, packed) if alone >= packed.saturating_mul(2) => {
+                write!(f, "{:.1} times fewer", share(alone, packed))
+            }
+            (alone, packed) if alone >= packed => {
+                write!(f, "{:.1} % fewer", 100.0 * share(alone.saturating_sub(packed), alone))
+            }
+            (alone, packed) => write!(f, "{:.1} % more", 100.0 * share(packed.saturating_sub(alone), alone)),
         }
     }
 }
