@@ -22,6 +22,7 @@ pub(crate) struct Output<'a, W: Write> {
     request_bytes: u64,
     /// The one Kinesis record of raw output.
     raw: Option<Vec<u8>>,
+    raw_seen: bool,
 }
 
 /// An entry of a PutRecords request.
@@ -43,7 +44,15 @@ struct Request<'a> {
 
 impl<'a, W: Write> Output<'a, W> {
     pub(crate) fn new(writer: W, plan: OutputPlan<'a>) -> Self {
-        Self { writer, plan, base64: String::new(), request: Vec::new(), request_bytes: 0, raw: None }
+        Self {
+            writer,
+            plan,
+            base64: String::new(),
+            request: Vec::new(),
+            request_bytes: 0,
+            raw: None,
+            raw_seen: false,
+        }
     }
 
     /// Takes the next Kinesis record.
@@ -74,12 +83,15 @@ impl<'a, W: Write> Output<'a, W> {
                 });
                 Ok(())
             }
-            OutputPlan::Raw if self.raw.is_some() => Err(Failure::Input(
-                "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user records, or a \
-                 larger --max-bytes)"
-                    .to_owned(),
-            )),
+            OutputPlan::Raw if self.raw_seen => {
+                // Half of what was asked for, in a file that looks whole, would be worse than nothing.
+                self.raw = None;
+                let what = "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user \
+                            records, or a larger --max-bytes)";
+                Err(Failure::Input(what.to_owned()))
+            }
             OutputPlan::Raw => {
+                self.raw_seen = true;
                 self.raw = Some(packed.data.to_vec());
                 Ok(())
             }
