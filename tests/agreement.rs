@@ -1,0 +1,114 @@
+//! The decoder and its executable specification agree on every input: in the verdict, in the kind of fault and its
+//! offset, and in all that is decoded.
+//!
+//! The inputs are generated, always the same ones. For a long run:
+//! `KINESIS_AGG_CASES=1000000 cargo test --release --test agreement -- --nocapture`
+
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+
+mod common;
+mod reference;
+
+#[path = "common/agree.rs"]
+mod agree;
+
+use std::collections::BTreeMap;
+use std::panic::catch_unwind;
+
+use kinesis_aggregation::{DigestCheck, MAGIC};
+
+use agree::agree;
+use common::random::Random;
+use common::{aggregates, bodies, decode_vectors, frame, to_hex, unframe};
+
+/// The name of every kind of fault.
+const KINDS: [&str; 14] = [
+    "Truncated",
+    "VarintOverflow",
+    "FieldNumber",
+    "WireType",
+    "LengthOutOfBounds",
+    "UnmatchedGroupEnd",
+    "UnterminatedGroup",
+    "GroupsTooDeep",
+    "InvalidUtf8",
+    "MissingPartitionKeyIndex",
+    "MissingData",
+    "MissingTagKey",
+    "PartitionKeyIndexOutOfRange",
+    "ExplicitHashKeyIndexOutOfRange",
+];
+
+/// How many cases all tests of this file go through if nothing else is asked for.
+const CASES: u64 = 20_000;
+
+/// Compares on what `generate` makes, `share` cases in a hundred, and counts the verdicts.
+fn run(name: &str, share: u64, mut generate: impl FnMut(&mut Random) -> Vec<u8>) -> BTreeMap<String, u64> {
+    let cases = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases: u64 = cases.unwrap_or(CASES).saturating_mul(share) / 100;
+    let mut random = Random::new(0);
+    let mut verdicts = BTreeMap::new();
+    for case in 0..cases {
+        let payload = generate(&mut random);
+        for check in [DigestCheck::Verify, DigestCheck::Skip] {
+            let verdict = catch_unwind(|| agree(&payload, check))
+                .unwrap_or_else(|_| panic!("{name}, case {case}, {check:?}: {}", to_hex(&payload)));
+            if check == DigestCheck::Skip {
+                let count: &mut u64 = verdicts.entry(verdict).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+    }
+    println!("{name}: {cases} cases: {verdicts:?}");
+    verdicts
+}
+
+#[test]
+fn arbitrary_bytes() {
+    run("arbitrary bytes", 10, |random| {
+        let len = random.pick(&[3, 4, 20, 21, 60]);
+        let len = random.below(len).saturating_add(random.below(2));
+        let bytes = random.bytes(len);
+        if random.one_in(4) { bytes } else { [&MAGIC[..], &bytes].concat() }
+    });
+}
+
+#[test]
+fn arbitrary_bodies() {
+    run("arbitrary bodies", 10, |random| {
+        let len = random.below(40);
+        let body = random.bytes(len);
+        frame(&body)
+    });
+}
+
+#[test]
+fn bodies_of_the_format() {
+    let verdicts = run("bodies of the format", 50, |random| frame(&bodies::body(random)));
+    // The generator gets everywhere, or this shows less than it seems to.
+    if std::env::var("KINESIS_AGG_CASES").is_err() {
+        for verdict in KINDS.iter().chain(&["aggregated"]) {
+            assert!(verdicts.contains_key(*verdict), "{verdict} never came up: {verdicts:?}");
+        }
+    }
+}
+
+#[test]
+fn mutated_bodies() {
+    let mut all: Vec<Vec<u8>> = aggregates().iter().map(|(_, payload)| unframe(payload).to_vec()).collect();
+    all.extend(decode_vectors().iter().map(|vector| unframe(&vector.payload).to_vec()));
+    // Changes to a large one seldom meet anything but data.
+    all.retain(|body| body.len() < 1000);
+    let all: Vec<&[u8]> = all.iter().map(Vec::as_slice).collect();
+    run("mutated bodies", 30, |random| {
+        let other = random.pick(&all);
+        let mut body = if random.one_in(3) { bodies::valid_body(random) } else { random.pick(&all).to_vec() };
+        bodies::mutate(random, &mut body, other);
+        let mut payload = frame(&body);
+        if random.one_in(10) {
+            // A digest that is wrong: only one of the two checks gets to see the body.
+            payload.extend(random.bytes(1));
+        }
+        payload
+    });
+}

@@ -1,0 +1,188 @@
+//! What the public types are, mostly checked by the compiler: the traits that other code counts on, their sizes, that
+//! they can stand in for themselves with a shorter life, and what can be used in constants.
+
+use std::error::Error;
+use std::fmt::{Debug, Display};
+use std::hash::Hash;
+use std::iter::FusedIterator;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::time::Duration;
+
+use kinesis_aggregation::*;
+
+/// A room for keys where any will do.
+type Room<'a> = Vec<&'a str>;
+
+type Callback = fn(Aggregate<Vec<u8>>);
+
+/// What holds for every type: it may go to another thread, be moved, and be printed.
+fn any<T: Send + Unpin + Debug>() {}
+
+/// What holds for nearly every type: other threads may look at it, and so may whoever catches a panic.
+fn shared<T: Sync + RefUnwindSafe>() {}
+
+/// What holds for all but what lends a buffer: it may be handed on out of a panic.
+fn unwinding<T: UnwindSafe>() {}
+
+fn cloned<T: Clone>() {}
+
+/// Values that are copied and compared.
+fn copied<T: Copy + Eq>() {}
+
+/// Values that can be keys in a map.
+fn hashed<T: Hash>() {}
+
+fn error<T: Error + Display + Copy + Eq + Send + Sync + 'static>() {}
+
+/// Iterators that know how many items are left, and that have ended for good when they have ended.
+fn exact<T: ExactSizeIterator + FusedIterator + Clone>() {}
+
+/// `trait_1, trait_2: type_1, type_2;` asserts that each of the types has all of the traits.
+macro_rules! matrix {
+    ($($($check:ident),+: $types:tt;)+) => { $(matrix!(@types [$($check),+] $types);)+ };
+    (@types $checks:tt [$($type:ty),+ $(,)?]) => { $(matrix!(@type $type, $checks);)+ };
+    (@type $type:ty, [$($check:ident),+]) => { $($check::<$type>();)+ };
+}
+
+#[test]
+fn traits() {
+    matrix! {
+        any, shared, unwinding: [
+            AddError, AddStatus, Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>,
+            CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
+            IntoUserRecords<'_, Room<'_>>, KeySlot, Limits, Md5, ParseError, Payload<'_, Room<'_>>, PlainReason,
+            RecordAggregator, RecordTag<'_>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
+        ];
+        // They hold a buffer or a room of the caller's.
+        any, shared: [Encoder<'_, 16>, AggregatedRecord<'_, &mut [&str]>, Payload<'_, &mut [&str; 4]>];
+        // They hold a thread, or what was thrown in it, which may be anything.
+        any: [BackgroundAggregator, WorkerPanic];
+
+        cloned: [
+            Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>, Md5, Payload<'_, Room<'_>>,
+            RecordAggregator,
+        ];
+        copied: [
+            AddStatus, DecodeErrorKind, DigestCheck, Limits, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
+        ];
+        hashed: [
+            AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, ParseError, PlainReason, RecordTag<'_>,
+        ];
+        error: [AddError, DecodeError, EncodeError, ParseError, PlainReason];
+        exact: [Deaggregated<'_>, IntoUserRecords<'_, Room<'_>>, Tags<'_>, UserRecords<'_, '_>];
+    }
+    fn boxed(panic: WorkerPanic) -> Box<dyn Error + Send> {
+        Box::new(panic)
+    }
+    _ = boxed;
+}
+
+/// Errors are shown in the middle of a sentence.
+#[test]
+fn errors_read_well() {
+    let errors: [(&str, Box<dyn Error>); 8] = [
+        ("no magic", Box::new(PlainReason::NoMagic)),
+        ("too short", Box::new(PlainReason::TooShort)),
+        ("digest mismatch", Box::new(PlainReason::DigestMismatch)),
+        ("plain", Box::new(ParseError::Plain(PlainReason::NoMagic))),
+        ("no room", Box::new(ParseError::NeedsRoom { needed: 3 })),
+        ("encode", Box::new(EncodeError::TooLarge { required: 4, limit: 3 })),
+        ("add", Box::new(AddError::Encode(EncodeError::ExplicitHashKey))),
+        ("stopped", Box::new(AddError::WorkerStopped)),
+    ];
+    for (name, error) in errors {
+        let text = error.to_string();
+        assert!(text.starts_with(char::is_lowercase), "{name}: {text}");
+        assert!(!text.ends_with('.') && text.lines().count() == 1, "{name}: {text}");
+    }
+}
+
+/// Sizes in bytes that must not grow unnoticed.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn sizes() {
+    macro_rules! sizes {
+        ($($type:ty: $most:literal,)+) => {
+            [$((stringify!($type), size_of::<$type>(), $most)),+]
+        };
+    }
+    let rows: [(&str, usize, usize); 23] = sizes! {
+        AddError: 32,
+        AddStatus: 1,
+        Aggregate<Vec<u8>>: 72,
+        Aggregate<&[u8]>: 64,
+        AggregatedRecord<'_, Room<'_>>: 72,
+        AggregatedRecord<'_, &mut [&str]>: 64,
+        CallbackAggregator<Callback>: 328,
+        Deaggregated<'_>: 112,
+        DecodeError: 16,
+        DecodeErrorKind: 1,
+        EncodeError: 32,
+        IntoUserRecords<'_, Room<'_>>: 112,
+        KeySlot: 12,
+        Limits: 32,
+        Md5: 88,
+        ParseError: 16,
+        PlainReason: 16,
+        RecordAggregator: 312,
+        Encoder<'_, 0>: 264,
+        // 24 bytes for each key of either kind.
+        Encoder<'_, 16>: 1032,
+        RecordTag<'_>: 32,
+        UserRecord<'_>: 88,
+        UserRecords<'_, '_>: 64,
+    };
+    for (name, size, most) in rows {
+        assert!(size <= most, "{name} has {size} bytes instead of at most {most}");
+    }
+}
+
+/// It compiles: what borrows for good can be used where less is asked for.
+#[test]
+fn lives_can_be_shortened() {
+    fn user_record<'s>(long: UserRecord<'static>) -> UserRecord<'s> {
+        long
+    }
+    fn tags<'s>(long: (RecordTag<'static>, Tags<'static>)) -> (RecordTag<'s>, Tags<'s>) {
+        long
+    }
+    fn deaggregated<'s>(long: Deaggregated<'static>) -> Deaggregated<'s> {
+        long
+    }
+    fn user_records<'s>(long: UserRecords<'static, 'static>) -> UserRecords<'s, 's> {
+        long
+    }
+    fn aggregated<'s>(long: AggregatedRecord<'static, Room<'static>>) -> AggregatedRecord<'s, Room<'s>> {
+        long
+    }
+    fn payload<'s>(long: Payload<'static, Room<'static>>) -> Payload<'s, Room<'s>> {
+        long
+    }
+    fn encoder<'s>(long: Encoder<'static, 1>) -> Encoder<'s, 1> {
+        long
+    }
+    _ = (user_record, tags, deaggregated, user_records, aggregated, payload, encoder);
+}
+
+/// It compiles: these are known before the program runs.
+#[test]
+fn constants() {
+    const FRAME: usize = MAGIC.len() + DIGEST_SIZE;
+    const LIMITS: Limits =
+        Limits::KPL.with_max_bytes(7).with_max_user_records(3).with_max_age(Duration::from_secs(1));
+    const MOST: (u32, usize, Option<Duration>) =
+        (LIMITS.max_bytes(), LIMITS.max_user_records(), LIMITS.max_age());
+    static SLOTS: [KeySlot; 4] = [KeySlot::EMPTY; 4];
+    const REASON: &str = PlainReason::NoMagic.as_str();
+
+    assert_eq!(FRAME, 20);
+    assert_eq!(MOST, (7, 3, Some(Duration::from_secs(1))));
+    assert_eq!(SLOTS.len(), 4);
+    assert_eq!(REASON, "no_magic");
+    assert_eq!(
+        [Limits::BILLING_UNIT, Limits::KPL, Limits::KINESIS_DEFAULT, Limits::KINESIS_MAX]
+            .map(|limits| limits.max_bytes()),
+        [25_000, 51_200, 1_048_576, 10_485_760]
+    );
+    assert_eq!(DigestCheck::default(), DigestCheck::Verify);
+}

@@ -1,0 +1,125 @@
+//! The comparison of the decoder with its executable specification, `tests/reference`.
+//!
+//! A file that uses it has the modules `reference` and `common` as well.
+
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+
+use kinesis_aggregation::{
+    AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, UserRecord, deaggregate,
+};
+
+use crate::common::{Record, records, unframe};
+use crate::reference::{Reason, Verdict, specify, specify_body};
+
+/// Decodes a payload in every way there is, and asserts that each gives what the specification says: the verdict, the
+/// kind of fault and its offset, or the user records. Answers with the verdict in a word.
+pub(crate) fn agree(payload: &[u8], check: DigestCheck) -> String {
+    let specified = specified(payload, check);
+    match AggregatedRecord::parse_with(payload, Vec::new(), check) {
+        Ok(aggregate) => assert_eq!(Ok(walk(&aggregate)), specified, "in room of its own"),
+        Err(ParseError::Plain(reason)) => assert_eq!(Err(in_words(reason)), specified),
+        Err(ParseError::NeedsRoom { .. }) => unreachable!("a vector grows"),
+    }
+
+    let mut room = [""; 3];
+    match Payload::parse_with(payload, &mut room[..], check) {
+        Payload::Aggregated(aggregate) => {
+            assert_eq!(Ok(records(&aggregate)), specified, "in lent room");
+            assert!(keys(&aggregate) <= 3);
+        }
+        Payload::Plain(reason) => assert_eq!(Err(in_words(reason)), specified, "in lent room"),
+        Payload::NeedsRoom { needed } => {
+            let aggregate = AggregatedRecord::parse_with(payload, Vec::new(), check);
+            assert_eq!(Ok(needed), aggregate.map(|aggregate| keys(&aggregate)));
+            assert!(needed > 3);
+        }
+    }
+
+    if check == DigestCheck::Verify {
+        let users = deaggregate(payload);
+        match (&specified, users.plain_reason()) {
+            (Ok(specified), None) => assert_eq!(records(users), *specified, "deaggregated"),
+            (Err(words), Some(reason)) => {
+                assert_eq!(in_words(reason), *words, "deaggregated");
+                let itself = Record { data: payload.to_vec(), ..Record::default() };
+                assert_eq!(records(users), [itself], "plain");
+            }
+            (specified, found) => panic!("deaggregated: {found:?} instead of {specified:?}"),
+        }
+    }
+    match specified {
+        Ok(_) => "aggregated".to_owned(),
+        Err(words) => words.split(' ').next().unwrap_or_default().to_owned(),
+    }
+}
+
+/// What the specification says: the user records, or the reason in words.
+fn specified(payload: &[u8], check: DigestCheck) -> Result<Vec<Record>, String> {
+    let verdict = match specify(payload) {
+        Verdict::Plain(Reason::DigestMismatch) if check == DigestCheck::Skip => {
+            specify_body(unframe(payload))
+        }
+        verdict => verdict,
+    };
+    match verdict {
+        Verdict::Aggregated(users) => {
+            let record = |user: crate::reference::SpecRecord| Record {
+                partition_key: user.partition_key,
+                explicit_hash_key: user.explicit_hash_key,
+                data: user.data,
+                tags: user.tags,
+            };
+            Ok(users.into_iter().map(record).collect())
+        }
+        Verdict::Plain(Reason::Malformed { fault, offset }) => Err(format!("{fault:?} at {offset}")),
+        Verdict::Plain(reason) => Err(format!("{reason:?}")),
+    }
+}
+
+/// The specification has a fault of the same name for every kind.
+fn in_words(reason: PlainReason) -> String {
+    match reason {
+        PlainReason::Malformed(error) => format!("{:?} at {}", error.kind(), error.offset()),
+        reason => format!("{reason:?}"),
+    }
+}
+
+/// Copies the user records of an aggregate, and asserts on the way what its iterators promise.
+fn walk<'a>(aggregate: &AggregatedRecord<'a, Vec<&'a str>>) -> Vec<Record> {
+    let users: Vec<UserRecord<'a>> = aggregate.records().collect();
+    promises(aggregate.records(), &users);
+    promises(aggregate.clone().into_iter(), &users);
+    assert_eq!(aggregate.len(), users.len());
+    assert_eq!(aggregate.is_empty(), users.is_empty());
+    for user in &users {
+        let tags: Vec<_> = user.tags.collect();
+        promises(user.tags, &tags);
+        assert!(aggregate.partition_keys().contains(&user.partition_key));
+        assert!(user.explicit_hash_key.is_none_or(|key| aggregate.explicit_hash_keys().contains(&key)));
+    }
+    records(users)
+}
+
+/// An iterator knows its length at every step, a clone of it goes on from there, and its end is final.
+fn promises<I>(mut iterator: I, items: &[I::Item])
+where
+    I: ExactSizeIterator + Clone,
+    I::Item: PartialEq + std::fmt::Debug,
+{
+    let mut rest = items;
+    while let Some((item, after)) = rest.split_first() {
+        assert_eq!(iterator.len(), rest.len());
+        assert_eq!(iterator.size_hint(), (rest.len(), Some(rest.len())));
+        assert_eq!(iterator.clone().next().as_ref(), Some(item), "a clone");
+        assert_eq!(iterator.next().as_ref(), Some(item));
+        rest = after;
+    }
+    for _ in 0..2 {
+        assert_eq!(iterator.len(), 0);
+        assert_eq!(iterator.next(), None, "after the end");
+    }
+}
+
+fn keys<'a, K: kinesis_aggregation::KeyRoom<'a>>(aggregate: &AggregatedRecord<'a, K>) -> usize {
+    aggregate.partition_keys().len().saturating_add(aggregate.explicit_hash_keys().len())
+}

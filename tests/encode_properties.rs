@@ -1,0 +1,587 @@
+//! What holds for every list of user records, in every way to encode it.
+
+#![cfg(feature = "alloc")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
+)]
+
+mod common_encode;
+
+use core::ops::RangeInclusive;
+use std::collections::HashSet;
+
+use common_encode::arithmetic::{encoded_len, growing_len};
+use common_encode::{OwnedRecord, WAYS, aggregated, canonical, streamed, unpack, with_record, with_records};
+use kinesis_aggregation::{
+    AddStatus, AggregatedRecord, EncodeError, Encoder, KeySlot, Limits, MAGIC, RecordAggregator, UserRecord,
+    encode, encoded_len as counted_len,
+};
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// Runs a check for encoders that remember 0, 1, 4 and 64 keys of a table.
+macro_rules! for_encoders {
+    ($check:ident($($argument:expr),*)) => {
+        $check::<0>($($argument),*);
+        $check::<1>($($argument),*);
+        $check::<4>($($argument),*);
+        $check::<64>($($argument),*);
+    };
+}
+
+/// More than any list of user records here takes.
+const ROOM: usize = 100_000;
+
+fn text(characters: RangeInclusive<usize>) -> impl Strategy<Value = String> {
+    prop::collection::vec(any::<char>(), characters).prop_map(String::from_iter)
+}
+
+fn partition_key() -> impl Strategy<Value = String> {
+    prop_oneof![8 => text(1..=4), 3 => text(5..=50), 1 => text(120..=256)]
+}
+
+fn explicit_hash_key() -> impl Strategy<Value = String> {
+    const EDGES: &[u128] = &[0, 9, 10, 99, 100, 1 << 64, u128::MAX - 1, u128::MAX];
+    prop_oneof![0..20u128, select(EDGES), any::<u128>()].prop_map(|key| key.to_string())
+}
+
+fn data() -> impl Strategy<Value = Vec<u8>> {
+    let len = prop_oneof![12 => 0..30usize, 3 => 110..140usize, 1 => 900..1200usize];
+    (any::<u8>(), len).prop_map(|(first, len)| (first..=255).chain(0..=255).cycle().take(len).collect())
+}
+
+fn tags() -> impl Strategy<Value = Vec<(String, Option<String>)>> {
+    let tag = (text(0..=12), prop::option::of(text(0..=12)));
+    prop_oneof![5 => Just(Vec::new()), 1 => prop::collection::vec(tag, 1..4)]
+}
+
+/// User records that share a few keys, as those of devices do.
+fn user_records(max: usize) -> impl Strategy<Value = Vec<OwnedRecord>> {
+    let keys = prop::collection::vec(partition_key(), 1..12);
+    let hash_keys = prop::collection::vec(explicit_hash_key(), 1..12);
+    let record = (any::<Index>(), prop::option::weighted(0.4, any::<Index>()), data(), tags());
+    (keys, hash_keys, prop::collection::vec(record, 0..=max)).prop_map(|(keys, hash_keys, records)| {
+        let record = |(key, hash_key, data, tags): (Index, Option<Index>, _, _)| OwnedRecord {
+            partition_key: key.get(&keys).clone(),
+            explicit_hash_key: hash_key.map(|index| index.get(&hash_keys).clone()),
+            data,
+            tags,
+        };
+        records.into_iter().map(record).collect()
+    })
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let bytes = prop_oneof![40..400u32, 400..4000u32];
+    let count = prop_oneof![Just(usize::MAX), 1..12usize];
+    (bytes, count)
+        .prop_map(|(bytes, count)| Limits::default().with_max_bytes(bytes).with_max_user_records(count))
+}
+
+fn cases(cases: u32) -> ProptestConfig {
+    // The failing input is printed; a file of seeds would be one more thing to keep.
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    #[test]
+    fn round_trip(owned in user_records(40)) {
+        with_records(&owned, |records| {
+            for way in &WAYS {
+                let data = (way.encode)(records);
+                assert_eq!(data.len(), encoded_len(records, way.remembers), "{}", way.name);
+                if records.is_empty() {
+                    continue;
+                }
+                assert_eq!(unpack(&data), owned, "{}", way.name);
+                check_frame(&data, way.name);
+            }
+        });
+    }
+
+    /// Also from user records that were parsed, whose tags stand in the payload.
+    #[test]
+    fn canonical_encoders_agree(owned in user_records(40)) {
+        with_records(&owned, |records| {
+            let data = canonical(records);
+            assert_eq!(data, aggregated(records));
+            if let Ok(aggregate) = AggregatedRecord::parse(&data, Vec::new()) {
+                let parsed: Vec<_> = aggregate.records().collect();
+                assert_eq!(data, canonical(&parsed));
+                assert_eq!(data, aggregated(&parsed));
+            }
+        });
+    }
+
+    /// A key stands once in its table, at the place of its first use (E3).
+    #[test]
+    fn canonical_tables_hold_each_key_once(owned in user_records(40)) {
+        prop_assume!(!owned.is_empty());
+        let data = with_records(&owned, canonical);
+        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        assert_eq!(aggregate.partition_keys(), first_uses(owned.iter().map(|record| &*record.partition_key)));
+        let hash_keys = owned.iter().filter_map(|record| record.explicit_hash_key.as_deref());
+        assert_eq!(aggregate.explicit_hash_keys(), first_uses(hash_keys));
+    }
+
+    #[test]
+    fn streamed_with_all_keys_remembered_is_as_long_as_canonical(owned in user_records(40)) {
+        with_records(&owned, |records| {
+            assert_eq!(streamed::<64>(records).len(), canonical(records).len());
+        });
+    }
+
+    #[test]
+    fn exact_buffers(owned in user_records(20), spare in 0..50usize) {
+        with_records(&owned, |records| {
+            encode_exactly(records, spare);
+            for_encoders!(stream_exactly(records, spare));
+        });
+    }
+
+    #[test]
+    fn exact_key_slots(owned in user_records(20)) {
+        with_records(&owned, |records| {
+            let tables = if records.iter().any(|record| record.explicit_hash_key.is_some()) { 2 } else { 1 };
+            let required = tables * records.len();
+            assert_eq!(KeySlot::needed(records), required);
+
+            let len = encoded_len(records, usize::MAX);
+            let mut slots = vec![KeySlot::EMPTY; required];
+            assert_eq!(counted_len(records, &mut slots), Ok(len));
+            let mut buffer = vec![0xa5; len];
+            // What the slots hold from before does not matter.
+            let data = encode(records, &mut slots, &mut buffer).unwrap();
+            assert_eq!(data, canonical(records));
+
+            if let Some(available) = required.checked_sub(1) {
+                let error = EncodeError::KeySlotsTooFew { required, available };
+                buffer.fill(0xa5);
+                assert_eq!(counted_len(records, &mut slots[1..]), Err(error));
+                assert_eq!(encode(records, &mut slots[1..], &mut buffer), Err(error));
+                assert!(buffer.iter().all(|&byte| byte == 0xa5));
+            }
+        });
+    }
+
+    #[test]
+    fn sizes_before_and_after_each_add(owned in user_records(20)) {
+        with_records(&owned, |records| {
+            aggregator_sizes(records);
+            for_encoders!(encoder_sizes(records));
+        });
+    }
+
+    #[test]
+    fn fits_foretells_add(owned in user_records(40), limits in limits(), buffer in 40..2000usize) {
+        with_records(&owned, |records| {
+            aggregator_fits(records, limits);
+            for_encoders!(encoder_fits(records, limits, buffer));
+        });
+    }
+
+    #[test]
+    fn refused_adds_change_nothing(owned in user_records(30), limits in limits()) {
+        with_records(&owned, |records| {
+            assert_eq!(aggregate_all(records, limits, false), aggregate_all(records, limits, true));
+            for_encoders!(refused_by_encoder(records, limits));
+        });
+    }
+
+    #[test]
+    fn outer_keys_are_those_of_the_first_user_record(owned in user_records(10)) {
+        with_records(&owned, |records| {
+            let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+            for record in records {
+                assert_eq!(aggregator.add(*record), Ok(None));
+            }
+            check_outer(aggregator.finish(), records);
+            for_encoders!(encoder_outer(records));
+        });
+    }
+
+    #[test]
+    fn after_finish_and_clear_as_new(before in user_records(40), after in user_records(20)) {
+        with_records(&before, |before| with_records(&after, |after| {
+            aggregate_again(before, after);
+            for_encoders!(stream_again(before, after));
+        }));
+    }
+}
+
+/// The frame is right by another implementation of the digest.
+fn check_frame(data: &[u8], name: &str) {
+    let (body, digest) = data[MAGIC.len()..].split_last_chunk().unwrap();
+    assert_eq!(data[..MAGIC.len()], MAGIC, "{name}");
+    assert_eq!(*digest, md5::compute(body).0, "{name}");
+}
+
+fn first_uses<'r>(keys: impl Iterator<Item = &'r str>) -> Vec<&'r str> {
+    let mut seen = HashSet::new();
+    keys.filter(|key| seen.insert(*key)).collect()
+}
+
+fn encode_exactly(records: &[UserRecord<'_>], spare: usize) {
+    let len = encoded_len(records, usize::MAX);
+    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(records)];
+    let mut buffer = vec![0xa5; len + spare];
+    assert_eq!(encode(records, &mut slots, &mut buffer), Ok(&*canonical(records)));
+    assert!(buffer[len..].iter().all(|&byte| byte == 0xa5), "nothing beyond what was written");
+
+    if let Some(available) = len.checked_sub(1) {
+        let mut buffer = vec![0xa5; available];
+        let error = EncodeError::BufferTooSmall { required: len, available };
+        assert_eq!(encode(records, &mut slots, &mut buffer), Err(error));
+        assert!(buffer.iter().all(|&byte| byte == 0xa5), "nothing at all");
+    }
+}
+
+fn stream_exactly<const KEYS: usize>(records: &[UserRecord<'_>], spare: usize) {
+    let len = encoded_len(records, KEYS);
+    let mut buffer = vec![0xa5; len + spare];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
+    for record in records {
+        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+    }
+    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
+    assert_eq!(written, len);
+    assert_eq!(buffer[..len], streamed::<KEYS>(records));
+    assert!(buffer[len..].iter().all(|&byte| byte == 0xa5), "nothing beyond what was written");
+
+    let Some((last, others)) = records.split_last() else { return };
+    let (required, available) = (len, len - 1);
+    let mut buffer = vec![0xa5; available];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
+    for record in others {
+        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+    }
+    assert!(!encoder.fits(*last));
+    let answer = encoder.add(*last);
+    if others.is_empty() {
+        assert_eq!(answer, Err(EncodeError::BufferTooSmall { required, available }));
+    } else {
+        assert_eq!(answer, Ok(AddStatus::Full));
+    }
+    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
+    assert_eq!(buffer[..written], streamed::<KEYS>(others));
+    assert!(buffer[written..].iter().all(|&byte| byte == 0xa5), "nothing of the last record");
+}
+
+fn aggregator_sizes(records: &[UserRecord<'_>]) {
+    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+    for (count, len) in (0..).zip([0].into_iter().chain(growing_len(records, usize::MAX))) {
+        let finished = aggregator.clone().finish();
+        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.data().len()), len);
+        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.size_bytes()), aggregator.size_bytes());
+        assert_eq!(aggregator.encoded_len(), len);
+        assert_eq!(aggregator.user_records(), count);
+        assert_eq!(aggregator.is_empty(), count == 0);
+        let Some(record) = records.get(count) else { break };
+        let would_be = aggregator.size_bytes() + aggregator.would_add(*record);
+        assert!(aggregator.fits(*record));
+        assert_eq!(aggregator.add(*record), Ok(None));
+        assert_eq!(aggregator.size_bytes(), would_be);
+        assert_eq!(aggregator.size_bytes(), aggregator.encoded_len() + records[0].partition_key.len());
+    }
+}
+
+fn encoder_sizes<const KEYS: usize>(records: &[UserRecord<'_>]) {
+    let mut buffer = vec![0xa5; ROOM];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
+    assert_eq!((encoder.encoded_len(), encoder.size_bytes()), (0, 0));
+    for (record, count) in records.iter().zip(1..) {
+        let would_be = encoder.size_bytes() + encoder.would_add(*record);
+        assert!(encoder.fits(*record));
+        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+        assert_eq!(encoder.encoded_len(), streamed::<KEYS>(&records[..count]).len());
+        assert_eq!(encoder.size_bytes(), encoder.encoded_len() + records[0].partition_key.len());
+        assert_eq!(encoder.size_bytes(), would_be);
+        assert_eq!((encoder.user_records(), encoder.is_empty()), (count, false));
+    }
+}
+
+fn aggregator_fits(records: &[UserRecord<'_>], limits: Limits) {
+    let mut aggregator = RecordAggregator::new(limits);
+    for record in records {
+        let before = aggregator.clone().finish();
+        let within = aggregator.size_bytes() + aggregator.would_add(*record) <= max_size(limits)
+            && aggregator.user_records() < limits.max_user_records();
+        assert_eq!(aggregator.fits(*record), within);
+        match aggregator.add(*record) {
+            Ok(None) => assert!(within),
+            Ok(full) => {
+                assert!(!within);
+                assert_eq!(full, before, "what is handed out is what was pending");
+                assert_eq!(aggregator.user_records(), 1);
+            }
+            Err(_) => {
+                assert!(!within);
+                assert_eq!(aggregator.clone().finish(), before, "a refused record changes nothing");
+            }
+        }
+    }
+}
+
+fn encoder_fits<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits, room: usize) {
+    let mut buffer = vec![0xa5; room];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits);
+    for record in records {
+        let outer = if encoder.is_empty() { record.partition_key.len() } else { 0 };
+        let within = encoder.size_bytes() + encoder.would_add(*record) <= max_size(limits)
+            && encoder.encoded_len() + encoder.would_add(*record) - outer <= room
+            && encoder.user_records() < limits.max_user_records();
+        assert_eq!(encoder.fits(*record), within);
+        match encoder.add(*record) {
+            Ok(AddStatus::Added) => assert!(within),
+            Ok(AddStatus::Full) => {
+                assert!(!within);
+                let len = encoder.encoded_len();
+                assert_eq!(encoder.finish().map(|aggregate| aggregate.data().len()), Some(len));
+                assert_eq!(encoder.add(*record), Ok(AddStatus::Added), "full, so it fits after finish");
+            }
+            Err(_) => assert!(!within),
+        }
+    }
+}
+
+fn max_size(limits: Limits) -> usize {
+    limits.max_bytes().try_into().unwrap()
+}
+
+/// User records that break E4 or E5, and one that is too large for any of the limits here.
+fn refused() -> [OwnedRecord; 4] {
+    [
+        OwnedRecord::new("", "data"),
+        OwnedRecord::new("k".repeat(257), "data"),
+        OwnedRecord::new("key", "data").with_explicit_hash_key("007"),
+        OwnedRecord::new("key", vec![0; 5000]),
+    ]
+}
+
+/// The data of all aggregates, with or without adds that are refused in between.
+fn aggregate_all(records: &[UserRecord<'_>], limits: Limits, disturb: bool) -> Vec<Vec<u8>> {
+    let mut aggregator = RecordAggregator::new(limits);
+    let mut all = Vec::new();
+    for record in records {
+        if disturb {
+            for refused in refused() {
+                with_record(&refused, |refused| assert!(aggregator.add(refused).is_err()));
+            }
+        }
+        // Also of these, some are too large for the limits.
+        if disturb || aggregator.fits(*record) || RecordAggregator::new(limits).fits(*record) {
+            all.extend(aggregator.add(*record).ok().flatten());
+        }
+    }
+    all.extend(aggregator.finish());
+    all.into_iter().map(|aggregate| aggregate.into_data()).collect()
+}
+
+fn refused_by_encoder<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits) {
+    // The whole buffer, of the user records that fit one after the other.
+    let fill = |disturb: bool| {
+        let mut buffer = vec![0xa5; 2000];
+        let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits);
+        for record in records {
+            if disturb {
+                for refused in refused() {
+                    with_record(&refused, |refused| assert!(encoder.add(refused).is_err()));
+                }
+            }
+            if encoder.fits(*record) {
+                assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+            } else if disturb {
+                assert_ne!(encoder.add(*record), Ok(AddStatus::Added));
+            }
+        }
+        let outer = encoder.finish().map(|aggregate| {
+            (aggregate.partition_key().to_owned(), aggregate.explicit_hash_key().map(str::to_owned))
+        });
+        (outer, buffer)
+    };
+    assert!(fill(true) == fill(false), "Encoder<{KEYS}>");
+}
+
+fn check_outer<B: AsRef<[u8]>>(
+    aggregate: Option<kinesis_aggregation::Aggregate<B>>,
+    records: &[UserRecord<'_>],
+) {
+    let (Some(aggregate), Some(first)) = (&aggregate, records.first()) else {
+        assert!(aggregate.is_none() && records.is_empty(), "nothing pending is no aggregate");
+        return;
+    };
+    assert_eq!(aggregate.partition_key(), first.partition_key);
+    assert_eq!(aggregate.explicit_hash_key(), first.explicit_hash_key);
+    assert_eq!(aggregate.size_bytes(), aggregate.data().len() + first.partition_key.len());
+    assert_eq!(aggregate.user_records(), records.len());
+}
+
+fn encoder_outer<const KEYS: usize>(records: &[UserRecord<'_>]) {
+    let mut buffer = vec![0xa5; ROOM];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
+    for record in records {
+        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+    }
+    check_outer(encoder.finish(), records);
+    assert!(encoder.finish().is_none());
+}
+
+fn aggregate_again(before: &[UserRecord<'_>], after: &[UserRecord<'_>]) {
+    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+    for clear in [false, true, false] {
+        for record in before {
+            assert_eq!(aggregator.add(*record), Ok(None));
+        }
+        if clear {
+            aggregator.clear();
+        } else {
+            assert_eq!(aggregator.finish().is_none(), before.is_empty());
+        }
+        assert_eq!((aggregator.user_records(), aggregator.size_bytes()), (0, 0));
+        assert_eq!(aggregator.finish(), None);
+        for record in after {
+            assert_eq!(aggregator.add(*record), Ok(None));
+        }
+        let data = aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data());
+        assert_eq!(data, aggregated(after));
+    }
+}
+
+fn stream_again<const KEYS: usize>(before: &[UserRecord<'_>], after: &[UserRecord<'_>]) {
+    let mut buffer = vec![0xa5; ROOM];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
+    for clear in [false, true, false] {
+        for record in before {
+            assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+        }
+        if clear {
+            encoder.clear();
+        } else {
+            assert_eq!(encoder.finish().is_none(), before.is_empty());
+        }
+        assert_eq!((encoder.user_records(), encoder.size_bytes()), (0, 0));
+        assert!(encoder.finish().is_none());
+        for record in after {
+            assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
+        }
+        let data = encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data().to_vec());
+        assert_eq!(data, streamed::<KEYS>(after));
+    }
+}
+
+#[test]
+fn no_user_records_are_no_aggregate() {
+    assert_eq!(encode(&[], &mut [], &mut []), Ok(&[][..]));
+    assert_eq!(counted_len(&[], &mut []), Ok(0));
+    assert_eq!(RecordAggregator::default().finish(), None);
+    assert!(Encoder::<0>::new(&mut [], Limits::default()).finish().is_none());
+}
+
+/// The digest of an encoder takes in runs of about a kilobyte: here they end at every byte around it, in user
+/// records large and small.
+#[test]
+fn digests_of_every_run() {
+    for len in 960..1060 {
+        let owned: Vec<_> =
+            [len, 0, 1, 1023 - 8, 0, 1024 - 8].map(|len| OwnedRecord::new("key", vec![0x5a; len])).into();
+        with_records(&owned, |records| {
+            for count in 1..=records.len() {
+                check_frame(&streamed::<1>(&records[..count]), &format!("{len}, {count} records"));
+            }
+            check_frame(&aggregated(records), &format!("{len}, aggregated"));
+        });
+    }
+    let owned: Vec<_> = (0..1100u32).map(|i| OwnedRecord::new("key", i.to_string())).collect();
+    with_records(&owned, |records| check_frame(&streamed::<1>(records), "many of a few bytes"));
+}
+
+/// Rules E4 and E5, in every way to encode, as the first user record and after others.
+#[test]
+fn what_producers_may_not_send() {
+    let too_long = |characters| EncodeError::PartitionKeyLength { characters };
+    let mut rows = vec![
+        (OwnedRecord::new("", "data"), too_long(0)),
+        (OwnedRecord::new("k".repeat(257), "data"), too_long(257)),
+        (OwnedRecord::new("𝄞".repeat(257), "data"), too_long(257)),
+        (OwnedRecord::new("é".repeat(300) + "k", "data"), too_long(301)),
+    ];
+    for key in [
+        "",
+        "00",
+        "007",
+        "+5",
+        "-5",
+        "-0",
+        " 5",
+        "5 ",
+        "5\n",
+        "abc",
+        "1e3",
+        "0x1",
+        "1_000",
+        "1.0",
+        "٣",
+        "５",
+        "340282366920938463463374607431768211456",
+        "999999999999999999999999999999999999999",
+        "1000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000001",
+    ] {
+        let record = OwnedRecord::new("key", "data").with_explicit_hash_key(key);
+        rows.push((record, EncodeError::ExplicitHashKey));
+    }
+    for (owned, error) in &rows {
+        with_record(owned, |bad| refuse(bad, *error));
+    }
+}
+
+fn refuse(bad: UserRecord<'_>, error: EncodeError) {
+    let good = UserRecord::new("key", "data").with_explicit_hash_key("5");
+    assert_eq!(bad.validate(), Err(error), "{bad:?}");
+
+    for records in [&[bad][..], &[bad, good], &[good, bad], &[good, bad, good]] {
+        let mut buffer = [0xa5; 2000];
+        let mut slots = [KeySlot::EMPTY; 6];
+        assert_eq!(counted_len(records, &mut slots), Err(error), "{bad:?}");
+        assert_eq!(encode(records, &mut slots, &mut buffer), Err(error), "{bad:?}");
+        assert_eq!(buffer, [0xa5; 2000], "{bad:?}: nothing written");
+    }
+
+    let mut aggregator = RecordAggregator::default();
+    let mut buffer = [0xa5; 2000];
+    let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
+    for pending in 0..3 {
+        assert!(!aggregator.fits(bad), "{bad:?}");
+        assert_eq!(aggregator.add(bad), Err(error), "{bad:?} after {pending}");
+        assert!(!encoder.fits(bad), "{bad:?}");
+        assert_eq!(encoder.add(bad), Err(error), "{bad:?} after {pending}");
+        assert_eq!((aggregator.user_records(), encoder.user_records()), (pending, pending));
+        assert_eq!(aggregator.add(good), Ok(None));
+        assert_eq!(encoder.add(good), Ok(AddStatus::Added));
+    }
+}
+
+#[test]
+fn what_producers_may_just_send() {
+    for owned in [
+        OwnedRecord::new("k", ""),
+        OwnedRecord::new("k".repeat(256), "data"),
+        OwnedRecord::new("𝄞".repeat(256), "data"),
+        OwnedRecord::new("\0", "data"),
+        OwnedRecord::new("key", "data").with_explicit_hash_key("0"),
+        OwnedRecord::new("key", "data").with_explicit_hash_key(u128::MAX.to_string()),
+        OwnedRecord::new("key", "data").with_explicit_hash_key("99999999999999999999999999999999999999"),
+    ] {
+        with_record(&owned, |record| {
+            assert_eq!(record.validate(), Ok(()), "{record:?}");
+            for way in &WAYS {
+                assert_eq!(unpack(&(way.encode)(&[record])).first(), Some(&owned), "{}", way.name);
+            }
+        });
+    }
+}

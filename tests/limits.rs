@@ -1,0 +1,569 @@
+//! When an aggregate is full: to the byte, to the user record, to the nanosecond, and without a record lost.
+
+#![cfg(feature = "alloc")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
+)]
+
+mod common_encode;
+
+use core::time::Duration;
+
+use common_encode::arithmetic::{encoded_len, field_len, message_len, size_bytes};
+use common_encode::pack::{Pack, Packed, for_packers};
+use common_encode::{OwnedRecord, with_record, with_records};
+use kinesis_aggregation::{AddStatus, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};
+use proptest::prelude::*;
+
+fn bytes(limit: usize) -> Limits {
+    Limits::default().with_max_bytes(limit.try_into().unwrap())
+}
+
+/// The largest partition key: 256 characters of four bytes.
+fn large_key() -> String {
+    "𝄞".repeat(256)
+}
+
+/// User records small and large, with and without all they may have.
+fn rows() -> Vec<(&'static str, OwnedRecord)> {
+    vec![
+        ("smallest", OwnedRecord::new("k", "")),
+        ("some data", OwnedRecord::new("k", [7; 300])),
+        ("largest partition key", OwnedRecord::new(large_key(), "data")),
+        ("explicit hash key", OwnedRecord::new("k", "data").with_explicit_hash_key(u128::MAX.to_string())),
+        ("tags", OwnedRecord::new("k", "data").with_tag("t", None).with_tag("t", Some(""))),
+        (
+            "largest keys and a tag",
+            OwnedRecord::new(large_key(), [7; 200])
+                .with_explicit_hash_key(u128::MAX.to_string())
+                .with_tag("t", Some("v")),
+        ),
+    ]
+}
+
+/// The error for a user record that no aggregate within the limit can take (E7, E9).
+fn too_large(record: UserRecord<'_>, limit: usize) -> EncodeError {
+    let required = size_bytes(&[record], usize::MAX);
+    let bare = record.partition_key.len() + record.data.len();
+    if bare <= limit && record.tags.len() == 0 {
+        EncodeError::FitsOnlyBare { required, limit, bare }
+    } else {
+        EncodeError::TooLarge { required, limit }
+    }
+}
+
+#[test]
+fn to_the_byte_with_nothing_pending() {
+    for (name, owned) in rows() {
+        with_record(&owned, |record| {
+            let size = size_bytes(&[record], usize::MAX);
+            for limit in [size, size + 1] {
+                for_packers(bytes(limit), |packer_name, _, packer| {
+                    assert!(packer.fits(record), "{name}, {packer_name}, {size} of {limit}");
+                    assert_eq!(packer.add(record), Ok(None), "{name}, {packer_name}, {size} of {limit}");
+                    assert_eq!(packer.finish().map(|packed| packed.size_bytes), Some(size), "{name}");
+                });
+            }
+            for_packers(bytes(size - 1), |packer_name, _, packer| {
+                assert!(!packer.fits(record), "{name}, {packer_name}");
+                let error = too_large(record, size - 1);
+                assert_eq!(packer.add(record), Err(error), "{name}, {packer_name}");
+                assert_eq!(packer.finish(), None, "{name}, {packer_name}");
+            });
+        });
+    }
+}
+
+#[test]
+fn to_the_byte_with_others_pending() {
+    for (first_name, first) in rows() {
+        for (name, record) in rows() {
+            let name = format!("{name} after {first_name}");
+            with_records(&[first.clone(), record], |records| around_the_limit(&name, records));
+        }
+    }
+}
+
+fn around_the_limit(name: &str, records: &[UserRecord<'_>]) {
+    let &[first, record] = records else { panic!("not two user records") };
+    let alone = size_bytes(&[record], usize::MAX);
+    // Some packers write a key again that others remember, so all are run at the sizes of each.
+    for size in [0, 1].map(|remembers| size_bytes(records, remembers)) {
+        for limit in [size - 1, size, size + 1] {
+            for_packers(bytes(limit), |packer_name, remembers, packer| {
+                let name = format!("{name}, {packer_name}, {size} of {limit}");
+                let both = size_bytes(records, remembers);
+                assert_eq!(packer.add(first), Ok(None), "{name}");
+                let pending = size_bytes(&[first], remembers);
+                assert_eq!(packer.size_bytes(), pending, "{name}");
+                assert_eq!(packer.fits(record), both <= limit, "{name}");
+                let answer = packer.add(record);
+                if both <= limit {
+                    assert_eq!(answer, Ok(None), "{name}");
+                    assert_eq!(packer.size_bytes(), both, "{name}");
+                } else if alone <= limit {
+                    let full = answer.unwrap().unwrap();
+                    assert_eq!(full.size_bytes, pending, "{name}");
+                    assert_eq!(full.records, [first.into()], "{name}");
+                    assert_eq!(full.partition_key, first.partition_key, "{name}");
+                    assert_eq!(full.explicit_hash_key.as_deref(), first.explicit_hash_key, "{name}");
+                    assert_eq!((packer.user_records(), packer.size_bytes()), (1, alone), "{name}");
+                } else {
+                    assert_eq!(answer, Err(too_large(record, limit)), "{name}");
+                    assert_eq!((packer.user_records(), packer.size_bytes()), (1, pending), "{name}");
+                }
+            });
+        }
+    }
+}
+
+/// An aggregate counts with the partition key of its first user record. Behind a short one there may be room for a
+/// user record that is over the limit by its own.
+#[test]
+fn a_large_key_behind_a_small_one() {
+    let owned = [OwnedRecord::new("k", ""), OwnedRecord::new(large_key(), "data")];
+    with_records(&owned, |records| {
+        let alone = size_bytes(&records[1..], usize::MAX);
+        let both = size_bytes(records, usize::MAX);
+        assert!(both < alone);
+        for_packers(bytes(both), |name, _, packer| {
+            assert_eq!(packer.add(records[1]), Err(too_large(records[1], both)), "{name}, at first");
+            assert_eq!(packer.add(records[0]), Ok(None), "{name}");
+            assert_eq!(packer.add(records[1]), Ok(None), "{name}, as the second");
+            assert_eq!(packer.finish().unwrap().records, owned, "{name}");
+        });
+    });
+}
+
+#[test]
+fn presets() {
+    for (name, limits, limit, data_len) in [
+        ("BILLING_UNIT", Limits::BILLING_UNIT, 25_000, 331),
+        ("KPL", Limits::KPL, 51_200, 1031),
+        ("KINESIS_DEFAULT", Limits::KINESIS_DEFAULT, 1_048_576, 20_011),
+        ("KINESIS_MAX", Limits::KINESIS_MAX, 10_485_760, 700_001),
+    ] {
+        assert_eq!(limits, Limits::default().with_max_bytes(limits.max_bytes()), "{name}");
+        // Enough for one full aggregate and a half.
+        let count = limit * 3 / 2 / data_len;
+        let owned: Vec<_> = (0..count)
+            .map(|i| OwnedRecord::new(format!("key-{}", i % 100), vec![0x5a; data_len - i % 13]))
+            .collect();
+        with_records(&owned, |records| {
+            check_full(
+                name,
+                "RecordAggregator",
+                &mut RecordAggregator::new(limits),
+                usize::MAX,
+                limit,
+                records,
+            );
+            let mut buffer = vec![0xa5; limit];
+            check_full(name, "Encoder<4>", &mut Encoder::<4>::new(&mut buffer, limits), 4, limit, records);
+        });
+    }
+}
+
+/// What is handed out is within the limit, and would not be with the user record that did not fit.
+fn check_full(
+    name: &str,
+    packer_name: &str,
+    packer: &mut dyn Pack,
+    remembers: usize,
+    limit: usize,
+    records: &[UserRecord<'_>],
+) {
+    let mut handed_out = 0;
+    for (i, record) in records.iter().enumerate() {
+        let Some(full) = packer.add(*record).unwrap() else { continue };
+        let end = handed_out + full.records.len();
+        assert_eq!(end, i, "{name}, {packer_name}: all user records before this one");
+        assert_eq!(
+            full.size_bytes,
+            size_bytes(&records[handed_out..end], remembers),
+            "{name}, {packer_name}"
+        );
+        assert!(full.size_bytes <= limit, "{name}, {packer_name}");
+        assert!(size_bytes(&records[handed_out..=end], remembers) > limit, "{name}, {packer_name}");
+        handed_out = end;
+    }
+    assert!(handed_out > 0, "{name}, {packer_name}: at least one aggregate was full");
+    let rest = packer.finish().unwrap();
+    assert_eq!(handed_out + rest.records.len(), records.len(), "{name}, {packer_name}");
+}
+
+#[test]
+fn to_the_user_record() {
+    let owned: Vec<_> = (0..20u8).map(|i| OwnedRecord::new("k", [i])).collect();
+    // 0 is taken for 1.
+    for (count, held) in [(0, 1), (1, 1), (2, 2), (3, 3), (19, 19), (20, 20), (21, 20), (usize::MAX, 20)] {
+        let limits = Limits::default().with_max_user_records(count);
+        with_records(&owned, |records| {
+            for_packers(limits, |name, _, packer| {
+                let mut handed_out = Vec::new();
+                for record in records {
+                    assert_eq!(packer.fits(*record), packer.user_records() < held || held == 20);
+                    handed_out.extend(packer.add(*record).unwrap());
+                }
+                handed_out.extend(packer.finish());
+                let counts: Vec<_> = handed_out.iter().map(|packed| packed.records.len()).collect();
+                let mut expected = vec![held; 20 / held];
+                expected.extend([20 % held].iter().filter(|&&rest| rest > 0));
+                assert_eq!(counts, expected, "{name}, at most {count}");
+                let all: Vec<_> = handed_out.into_iter().flat_map(|packed| packed.records).collect();
+                assert_eq!(all, owned, "{name}, at most {count}");
+            });
+        });
+    }
+}
+
+#[test]
+fn bare_or_not_at_all() {
+    let tag = |record: OwnedRecord| record.with_tag("t", None);
+    for (name, owned) in [
+        ("smallest", OwnedRecord::new("k", "")),
+        ("some data", OwnedRecord::new("k", [7; 300])),
+        ("largest partition key", OwnedRecord::new(large_key(), "data")),
+        ("explicit hash key", OwnedRecord::new("k", "data").with_explicit_hash_key("5")),
+    ] {
+        let bare = owned.partition_key.len() + owned.data.len();
+        let required = with_record(&owned, |record| size_bytes(&[record], usize::MAX));
+        for (limit, expected) in [
+            (0, EncodeError::TooLarge { required, limit: 0 }),
+            (bare - 1, EncodeError::TooLarge { required, limit: bare - 1 }),
+            (bare, EncodeError::FitsOnlyBare { required, limit: bare, bare }),
+            (bare + 1, EncodeError::FitsOnlyBare { required, limit: bare + 1, bare }),
+            (required - 1, EncodeError::FitsOnlyBare { required, limit: required - 1, bare }),
+        ] {
+            with_record(&owned, |record| {
+                for_packers(bytes(limit), |packer_name, _, packer| {
+                    assert_eq!(packer.add(record), Err(expected), "{name}, {packer_name}, limit {limit}");
+                });
+            });
+            // A bare record has no place for tags.
+            with_record(&tag(owned.clone()), |record| {
+                let required = size_bytes(&[record], usize::MAX);
+                for_packers(bytes(limit), |packer_name, _, packer| {
+                    let expected = EncodeError::TooLarge { required, limit };
+                    assert_eq!(packer.add(record), Err(expected), "{name}, {packer_name}, tagged, {limit}");
+                });
+            });
+        }
+    }
+}
+
+#[test]
+fn too_large_with_others_pending() {
+    for (name, owned) in [
+        ("too large", OwnedRecord::new("k", [7; 1000])),
+        ("only bare", OwnedRecord::new("k", [7; 990])),
+        ("too large with tags", OwnedRecord::new("k", [7; 990]).with_tag("t", None)),
+    ] {
+        let before: Vec<_> = (0..3).map(|i| OwnedRecord::new("before", i.to_string())).collect();
+        with_records(&before, |before_records| {
+            with_record(&owned, |record| {
+                for_packers(bytes(1000), |packer_name, _, packer| {
+                    for other in before_records {
+                        assert_eq!(packer.add_at(*other, 1), Ok(None));
+                    }
+                    let size = packer.size_bytes();
+                    for _ in 0..2 {
+                        assert_eq!(packer.add(record), Err(too_large(record, 1000)), "{name}, {packer_name}");
+                        assert_eq!((packer.user_records(), packer.size_bytes()), (3, size), "{name}");
+                    }
+                    let packed = packer.finish().unwrap();
+                    assert_eq!(packed.records, before, "{name}, {packer_name}: unharmed");
+                    assert_eq!(packed.partition_key, "before", "{name}, {packer_name}");
+                });
+            });
+        });
+    }
+}
+
+/// The buffer counts without the outer partition key, the limit with it.
+#[test]
+fn encoder_buffers() {
+    use AddStatus::{Added, Full};
+    let owned = [
+        OwnedRecord::new("first", "1"),
+        OwnedRecord::new("second", "22"),
+        OwnedRecord::new("large", [7; 100]),
+    ];
+    with_records(&owned, |records| {
+        let &[first, second, large] = records else { panic!("not three user records") };
+        let one = encoded_len(&[first], 4);
+        let two = encoded_len(&[first, second], 4);
+        let second_alone = encoded_len(&[second], 4);
+        let large_alone = encoded_len(&[large], 4);
+        let small = |required, available| Err(EncodeError::BufferTooSmall { required, available });
+        let over = |record, limit| Err(too_large(record, limit));
+        let any = usize::MAX;
+        for (name, room, limit, before, record, expected) in [
+            ("no buffer", 0, any, None, first, small(one, 0)),
+            ("one byte short", one - 1, any, None, first, small(one, one - 1)),
+            ("exact", one, any, None, first, Ok(Added)),
+            ("second exact", two, any, Some(first), second, Ok(Added)),
+            ("second one byte short", two - 1, any, Some(first), second, Ok(Full)),
+            ("no room but for the second alone", second_alone, any, Some(first), second, Ok(Full)),
+            (
+                "the second not even alone",
+                second_alone - 1,
+                any,
+                Some(first),
+                second,
+                small(second_alone, second_alone - 1),
+            ),
+            (
+                "large with others pending",
+                large_alone - 1,
+                any,
+                Some(first),
+                large,
+                small(large_alone, large_alone - 1),
+            ),
+            ("large alone", large_alone, any, Some(first), large, Ok(Full)),
+            ("the limit is lower", 500, one + 5, None, first, Ok(Added)),
+            ("over the limit, not the buffer", 500, one + 4, None, first, over(first, one + 4)),
+            ("full by the limit, not the buffer", 500, two + 4, Some(first), second, Ok(Full)),
+            ("full by neither", two, two + 5, Some(first), second, Ok(Added)),
+            ("over both", 0, one + 4, None, first, over(first, one + 4)),
+            ("over both with others pending", two, large_alone, Some(first), large, over(large, large_alone)),
+        ] {
+            let mut buffer = vec![0xa5; room];
+            let mut encoder = Encoder::<4>::new(&mut buffer, bytes(limit.min(100_000)));
+            if let Some(before) = before {
+                assert_eq!(encoder.add(before), Ok(Added), "{name}");
+            }
+            let pending = (encoder.user_records(), encoder.size_bytes());
+            assert_eq!(encoder.fits(record), expected == Ok(Added), "{name}");
+            assert_eq!(encoder.add(record), expected, "{name}");
+            if expected == Ok(Added) {
+                continue;
+            }
+            assert_eq!((encoder.user_records(), encoder.size_bytes()), pending, "{name}: unharmed");
+            let unharmed = encoder.finish().map(Packed::from);
+            assert_eq!(unharmed.is_some(), before.is_some(), "{name}");
+            if expected == Ok(Full) {
+                assert_eq!(encoder.add(record), Ok(Added), "{name}: it fits after finish");
+            }
+        }
+    });
+}
+
+#[test]
+fn to_the_age() {
+    let record = UserRecord::new("k", "data");
+    let seconds = Duration::from_secs;
+    let nanosecond = Duration::from_nanos(1);
+    for_packers(Limits::default().with_max_age(seconds(10)), |name, _, packer| {
+        assert!(!packer.expired(Duration::MAX), "{name}: nothing is never too old");
+        assert_eq!(packer.add_at(record, 100), Ok(None), "{name}");
+        assert!(!packer.expired(seconds(100)), "{name}");
+        assert_eq!(packer.add_at(record, 105), Ok(None), "{name}: the first one counts");
+        assert!(!packer.expired(seconds(110) - nanosecond), "{name}");
+        assert!(packer.expired(seconds(110)) && packer.expired(Duration::MAX), "{name}");
+        let just_before = Some(seconds(110) - nanosecond);
+        assert_eq!(packer.add_with(record, just_before), Ok(None), "{name}");
+        assert!(packer.fits(record), "{name}: by size there is room");
+        assert_eq!(packer.add(record), Ok(None), "{name}: without a time there is no age");
+
+        let full = packer.add_at(record, 110).unwrap().unwrap();
+        assert_eq!(full.records.len(), 4, "{name}");
+        assert_eq!(packer.user_records(), 1, "{name}");
+        assert!(!packer.expired(seconds(120) - nanosecond), "{name}: counts from its own first");
+        assert!(packer.expired(seconds(120)), "{name}");
+
+        packer.clear();
+        assert!(!packer.expired(Duration::MAX), "{name}: cleared");
+        assert_eq!(packer.add_at(record, 200), Ok(None), "{name}");
+        assert!(!packer.expired(seconds(209)), "{name}");
+        assert!(packer.finish().is_some());
+        assert!(!packer.expired(Duration::MAX), "{name}: finished");
+    });
+}
+
+#[test]
+fn clocks_that_stand_still_or_go_back() {
+    let record = UserRecord::new("k", "data");
+    for_packers(Limits::default().with_max_age(Duration::from_secs(10)), |name, _, packer| {
+        for _ in 0..100 {
+            assert_eq!(packer.add_at(record, 50), Ok(None), "{name}: standing still");
+        }
+        for now in [49, 20, 0, 59] {
+            assert!(!packer.expired(Duration::from_secs(now)), "{name}: back at {now}");
+            assert_eq!(packer.add_at(record, now), Ok(None), "{name}: back at {now}");
+        }
+        let full = packer.add_at(record, 60).unwrap().unwrap();
+        assert_eq!(full.records.len(), 104, "{name}: the first time is kept");
+    });
+}
+
+#[test]
+fn times_from_the_middle_on() {
+    let record = UserRecord::new("k", "data");
+    for_packers(Limits::default().with_max_age(Duration::from_secs(10)), |name, _, packer| {
+        assert_eq!(packer.add(record), Ok(None));
+        assert!(!packer.expired(Duration::MAX), "{name}: no time is known");
+        assert_eq!(packer.add_at(record, 7), Ok(None), "{name}: age counts from here");
+        assert_eq!(packer.add_at(record, 16), Ok(None), "{name}");
+        assert_eq!(packer.add(record), Ok(None), "{name}");
+        assert_eq!(packer.add_at(record, 17).unwrap().unwrap().records.len(), 4, "{name}");
+        // Of the next aggregate, the time is known from the first on.
+        assert_eq!(packer.add_at(record, 27).unwrap().unwrap().records.len(), 1, "{name}");
+    });
+}
+
+#[test]
+fn other_ages() {
+    let record = UserRecord::new("k", "data");
+    for_packers(Limits::default(), |name, _, packer| {
+        assert_eq!(packer.add_at(record, 0), Ok(None), "{name}");
+        assert!(!packer.expired(Duration::MAX), "{name}: no age is too high");
+        assert_eq!(packer.add_with(record, Some(Duration::MAX)), Ok(None), "{name}");
+    });
+    for_packers(Limits::default().with_max_age(Duration::ZERO), |name, _, packer| {
+        assert_eq!(packer.add_at(record, 5), Ok(None), "{name}");
+        for _ in 0..3 {
+            assert_eq!(packer.add_at(record, 5).unwrap().unwrap().records.len(), 1, "{name}: always too old");
+        }
+    });
+    for_packers(Limits::default().with_max_age(Duration::MAX), |name, _, packer| {
+        assert_eq!(packer.add_at(record, 0), Ok(None), "{name}");
+        assert!(!packer.expired(Duration::MAX - Duration::from_nanos(1)), "{name}");
+        assert!(packer.expired(Duration::MAX), "{name}");
+    });
+}
+
+/// A refused user record neither starts the clock nor ends an aggregate that is too old.
+#[test]
+fn refused_at_a_time() {
+    let record = UserRecord::new("k", "data");
+    let bad = UserRecord::new("", "data");
+    let large = UserRecord::new("k", &[7; 1000]);
+    let limits = bytes(500).with_max_age(Duration::from_secs(10));
+    for_packers(limits, |name, _, packer| {
+        assert_eq!(packer.add(record), Ok(None));
+        for refused in [bad, large] {
+            assert!(packer.add_at(refused, 3).is_err(), "{name}");
+        }
+        assert!(!packer.expired(Duration::MAX), "{name}: no time is known");
+        assert_eq!(packer.add_at(record, 100), Ok(None), "{name}");
+        for refused in [bad, large] {
+            assert!(packer.add_at(refused, 500).is_err(), "{name}: too old, and refused all the same");
+        }
+        assert_eq!(packer.user_records(), 2, "{name}: still pending");
+        assert_eq!(packer.add_at(record, 109), Ok(None), "{name}");
+        assert_eq!(packer.add_at(record, 110).unwrap().unwrap().records.len(), 3, "{name}");
+    });
+}
+
+/// Packs a stream as a plain reading of the rules has it: first all that go together, then all that were refused.
+fn expected(limits: Limits, records: &[UserRecord<'_>], remembers: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
+    let within = |group: &[usize]| {
+        let records: Vec<_> = group.iter().map(|&i| records[i]).collect();
+        size_bytes(&records, remembers) <= limits.max_bytes().try_into().unwrap()
+            && records.len() <= limits.max_user_records()
+    };
+    let mut groups = Vec::new();
+    let mut refused = Vec::new();
+    let mut pending = Vec::new();
+    for i in 0..records.len() {
+        let with_this = [&pending[..], &[i]].concat();
+        if within(&with_this) {
+            pending = with_this;
+        } else if within(&[i]) {
+            groups.push(core::mem::replace(&mut pending, vec![i]));
+        } else {
+            refused.push(i);
+        }
+    }
+    groups.push(pending);
+    groups.retain(|group| !group.is_empty());
+    (groups, refused)
+}
+
+/// Packs a stream; every user record comes out once and in order, or was refused with its sizes.
+fn check_stream(name: &str, limits: Limits, owned: &[OwnedRecord]) {
+    with_records(owned, |records| {
+        for_packers(limits, |packer_name, remembers, packer| {
+            let mut handed_out = Vec::new();
+            let mut refused = Vec::new();
+            for (i, record) in records.iter().enumerate() {
+                match packer.add(*record) {
+                    Ok(full) => handed_out.extend(full),
+                    Err(error) => {
+                        let limit = limits.max_bytes().try_into().unwrap();
+                        assert_eq!(error, too_large(*record, limit), "{name}, {packer_name}, {i}");
+                        refused.push(i);
+                    }
+                }
+            }
+            handed_out.extend(packer.finish());
+
+            let (groups, expected_refused) = expected(limits, records, remembers);
+            assert_eq!(refused, expected_refused, "{name}, {packer_name}");
+            let groups: Vec<Vec<_>> =
+                groups.iter().map(|group| group.iter().map(|&i| owned[i].clone()).collect()).collect();
+            let handed_out: Vec<_> = handed_out.into_iter().map(|packed| packed.records).collect();
+            assert_eq!(handed_out, groups, "{name}, {packer_name}");
+            assert_eq!(handed_out.concat().len() + refused.len(), owned.len(), "{name}, {packer_name}");
+        });
+    });
+}
+
+/// `aws_kinesis_agg` compares a user record with the limit before it counts magic and digest. One in the last 20
+/// bytes passes, finds no room in the aggregate begun for it, and is gone.
+#[test]
+fn records_that_the_python_library_loses() {
+    let limit = 1000;
+    for field_bytes in limit - 35..=limit + 5 {
+        // The partition key in its table, and the record without frame: what the Python library compares.
+        let data_len = (0..limit)
+            .find(|&len| {
+                with_record(&OwnedRecord::new("near", vec![7; len]), |record| {
+                    field_len(4) + field_len(message_len(&record, 0, 0)) == field_bytes
+                })
+            })
+            .unwrap();
+        let near = OwnedRecord::new("near", vec![7; data_len]);
+        let others = |text: &str| OwnedRecord::new("other", text);
+        for (name, owned) in [
+            ("first", vec![near.clone(), others("after")]),
+            ("between", vec![others("before"), near.clone(), others("after")]),
+            ("twice", vec![near.clone(), near.clone()]),
+            ("last", vec![others("before"), near]),
+        ] {
+            check_stream(&format!("{field_bytes} bytes, {name}"), bytes(limit), &owned);
+        }
+    }
+}
+
+fn any_record() -> impl Strategy<Value = OwnedRecord> {
+    let key = prop_oneof![6 => 0..6usize, 1 => 100..120usize, 1 => 250..256usize];
+    let hash_key = prop::option::weighted(0.3, 0..6u128);
+    let data = prop_oneof![6 => 0..40usize, 2 => 100..300usize];
+    let tags = prop::option::weighted(0.1, "[a-z]{0,3}");
+    (key, hash_key, data, any::<u8>(), tags).prop_map(|(key, hash_key, data, byte, tag)| OwnedRecord {
+        partition_key: "k".repeat(key + 1),
+        explicit_hash_key: hash_key.map(|key| key.to_string()),
+        data: vec![byte; data],
+        tags: tag.into_iter().map(|tag| (tag, None)).collect(),
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_record_is_lost_or_doubled(
+        owned in prop::collection::vec(any_record(), 0..40),
+        max_bytes in prop_oneof![0..200usize, 200..1200usize],
+        max_user_records in prop_oneof![Just(usize::MAX), 1..8usize],
+    ) {
+        check_stream("", bytes(max_bytes).with_max_user_records(max_user_records), &owned);
+    }
+}

@@ -1,0 +1,207 @@
+//! Bodies that are wrong or meant to do harm end as plain payloads, with the right kind of fault at the right byte, and
+//! those that only look harmful are read.
+//!
+//! Everything a fuzzer ever finds becomes a row here, with a name that says what was wrong.
+
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+
+mod common;
+
+use std::collections::HashSet;
+
+use kinesis_aggregation::DecodeErrorKind::{self, *};
+use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, deaggregate};
+
+use common::{field, frame, hex};
+
+/// How many user records a body has, or its fault and where.
+type Outcome = Result<usize, (DecodeErrorKind, usize)>;
+
+fn decode(name: &str, body: &[u8]) -> Outcome {
+    let payload = frame(body);
+    let parsed = AggregatedRecord::parse(&payload, Vec::new());
+    let found = match parsed {
+        Ok(aggregate) => {
+            assert_eq!(aggregate.records().count(), aggregate.len(), "{name}");
+            Ok(aggregate.len())
+        }
+        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err(error),
+        Err(other) => panic!("{name}: {other}"),
+    };
+
+    // Neither the room nor the way in changes the verdict, and a fault hands out nothing but the payload itself.
+    let users = deaggregate(&payload);
+    match Payload::parse_with(&payload, [""; 0], DigestCheck::Skip) {
+        Payload::Plain(reason) => {
+            assert_eq!(found.map_err(PlainReason::Malformed), Err(reason), "{name}");
+            assert_eq!(users.plain_reason(), Some(reason), "{name}");
+            assert!(users.map(|user| user.data).eq([&payload[..]]), "{name}");
+        }
+        Payload::Aggregated(_) | Payload::NeedsRoom { .. } => {
+            assert_eq!(found, Ok(users.len()), "{name}");
+            assert_eq!(users.plain_reason(), None, "{name}");
+        }
+    }
+    found.map_err(|error| (error.kind(), error.offset()))
+}
+
+/// A name, a body in hexadecimal with `^` before the byte that the fault is reported at, and the fault.
+const FAULTS: &[(&str, &str, DecodeErrorKind)] = &[
+    // Values (D6).
+    ("index cut off by the end of the body", "0a 01 61 1a 01 08", Truncated),
+    ("index cut off by the end of its record", "1a 02 08 ^80 01 00", Truncated),
+    ("fixed64 over the end of its record", "0a 00 1a 08 49 ^00 00 00 00 00 00 00 00", Truncated),
+    ("fixed32 of 3 bytes", "08 00 4d ^00 00 00", Truncated),
+    ("tag cut off", "08 01 ^88", Truncated),
+    ("eleven bytes of index", "1a 0c 08 ^80 80 80 80 80 80 80 80 80 80 00", VarintOverflow),
+    ("bit 64 of an index", "1a 0c 08 ^ff ff ff ff ff ff ff ff ff 02 00", VarintOverflow),
+    ("bit 64 of a length, which is 1 without it", "0a ^81 80 80 80 80 80 80 80 80 02 61", VarintOverflow),
+    ("bit 64 of a tag, which is 0a without it", "^8a 80 80 80 80 80 80 80 80 02 01 61", VarintOverflow),
+    // Tags (D7).
+    ("field 0", "08 01 ^02 00", FieldNumber),
+    ("field 2^29", "^80 80 80 80 10 00", FieldNumber),
+    ("field 2^29 + 1, which is 1 in 29 bits", "^8a 80 80 80 10 01 61", FieldNumber),
+    ("field 2^32 + 1, which is 1 in 32 bits", "^8a 80 80 80 80 01 01 61", FieldNumber),
+    ("field 0 in a group", "4b ^03 04 4c", FieldNumber),
+    ("wire type 6", "^0e", WireType),
+    ("wire type 7 in a record", "1a 02 ^0f 00", WireType),
+    // Lengths (D8).
+    ("one more than there is", "0a ^02 61", LengthOutOfBounds),
+    ("2^31, negative in 32 bits", "0a ^80 80 80 80 08 61", LengthOutOfBounds),
+    ("2^32 + 1, which is 1 in 32 bits", "0a ^81 80 80 80 10 61", LengthOutOfBounds),
+    ("2^63, negative in 64 bits", "0a ^80 80 80 80 80 80 80 80 80 01 61", LengthOutOfBounds),
+    ("2^64 - 1, which is -1", "1a ^ff ff ff ff ff ff ff ff ff 01 08 00", LengthOutOfBounds),
+    ("data of 2^64 - 8", "0a 00 1a 0d 08 00 1a ^f8 ff ff ff ff ff ff ff ff 01", LengthOutOfBounds),
+    ("data past its record, but not the body", "1a 05 08 00 1a ^02 78 79", LengthOutOfBounds),
+    ("tag past its record, but not the body", "1a 06 08 00 1a 00 22 ^02 0a 00", LengthOutOfBounds),
+    ("tag key past its tag, but not the record", "1a 0a 08 00 1a 00 22 02 0a ^02 0a 00", LengthOutOfBounds),
+    ("bytes in a group past its record", "1a 03 4b 4a ^01 78 4c", LengthOutOfBounds),
+    // Groups (D9).
+    ("end without beginning", "^4c", UnmatchedGroupEnd),
+    ("end of another group", "4b ^44", UnmatchedGroupEnd),
+    ("ends in the wrong order", "4b 43 ^4c 44", UnmatchedGroupEnd),
+    ("ended twice, in a record", "1a 03 4b 4c ^4c", UnmatchedGroupEnd),
+    ("never ended", "08 01 ^4b 08 01", UnterminatedGroup),
+    ("begun in a record, ended after it", "1a 05 08 00 ^4b 08 01 4c", UnterminatedGroup),
+    ("begun in a tag, ended in its record", "1a 0a 08 00 1a 00 22 03 0a 00 ^4b 4c", UnterminatedGroup),
+    ("records as a group, never ended", "^1b 08 00 1a 00", UnterminatedGroup),
+    // UTF-8 (D12).
+    ("partition key nobody uses", "0a 02 61 ^ff", InvalidUtf8),
+    ("surrogate", "0a 03 ^ed a0 80", InvalidUtf8),
+    ("over-long slash", "12 03 30 ^c0 af", InvalidUtf8),
+    ("character cut off by the end of the key", "0a 03 61 ^e2 82 ac", InvalidUtf8),
+    ("tag value that a later one overrides", "1a 0d 08 00 1a 00 22 07 12 01 ^ff 12 00 0a 00", InvalidUtf8),
+    // What is required (D4).
+    ("empty record", "0a 00 ^1a 00", MissingPartitionKeyIndex),
+    (
+        "partition key index as fixed64",
+        "0a 00 ^1a 0b 09 00 00 00 00 00 00 00 00 1a 00",
+        MissingPartitionKeyIndex,
+    ),
+    ("no data", "0a 00 ^1a 02 08 00", MissingData),
+    ("data in a group", "0a 00 ^1a 06 08 00 4b 1a 00 4c", MissingData),
+    ("empty tag", "1a 06 08 00 1a 00 ^22 00", MissingTagKey),
+    ("tag with a value alone, in a record without data", "1a 04 ^22 02 12 00", MissingTagKey),
+    // Indexes (D11).
+    ("no table", "1a 04 08 ^00 1a 00", PartitionKeyIndexOutOfRange),
+    ("one too far", "0a 00 1a 04 08 ^01 1a 00", PartitionKeyIndexOutOfRange),
+    ("2^32, which is 0 in 32 bits", "0a 00 1a 08 08 ^80 80 80 80 10 1a 00", PartitionKeyIndexOutOfRange),
+    (
+        "2^64 - 1, which is -1",
+        "0a 00 1a 0d 08 ^ff ff ff ff ff ff ff ff ff 01 1a 00",
+        PartitionKeyIndexOutOfRange,
+    ),
+    ("into the other table", "0a 00 12 00 1a 04 08 ^01 1a 00", PartitionKeyIndexOutOfRange),
+    ("explicit, no table", "0a 00 1a 06 08 00 10 ^00 1a 00", ExplicitHashKeyIndexOutOfRange),
+    (
+        "explicit, 2^64 - 1, which wraps past the first table",
+        "0a 00 12 00 1a 0f 08 00 10 ^ff ff ff ff ff ff ff ff ff 01 1a 00",
+        ExplicitHashKeyIndexOutOfRange,
+    ),
+    (
+        "only the last record is bad",
+        "0a 00 1a 04 08 00 1a 00 1a 04 08 00 1a 00 1a 04 08 ^01 1a 00",
+        PartitionKeyIndexOutOfRange,
+    ),
+    (
+        "first bad one in wire order, not the largest",
+        "0a 00 1a 06 08 00 10 ^00 1a 00 1a 05 08 ff 01 1a 00",
+        ExplicitHashKeyIndexOutOfRange,
+    ),
+];
+
+#[test]
+fn each_fault_is_found_where_it_is() {
+    for &(name, marked, kind) in FAULTS {
+        // Without a mark, the fault is at the end.
+        let (before, _) = marked.split_once('^').unwrap_or((marked, ""));
+        assert_eq!(decode(name, &hex(marked)), Err((kind, 4 + hex(before).len())), "{name}");
+    }
+}
+
+#[test]
+fn every_kind_of_fault_has_a_row() {
+    let kinds: HashSet<DecodeErrorKind> = FAULTS.iter().map(|&(_, _, kind)| kind).collect();
+    // Of groups that nest too deep there are rows below.
+    assert_eq!(kinds.len(), 13);
+    assert!(!kinds.contains(&GroupsTooDeep));
+}
+
+#[test]
+fn attacks() {
+    let open = |depth| vec![0x4b; depth];
+    let nested = |depth| [vec![0x4b; depth], vec![0x4c; depth]].concat();
+    let record = hex("08 00 1a 01 78");
+    let good = |fields: Vec<u8>| [hex("0a 01 61 1a 05 08 00 1a 01 78"), fields].concat();
+    let in_record =
+        |fields: Vec<u8>| [hex("0a 01 61"), field(3, &[record.clone(), fields].concat())].concat();
+    let in_tag = |fields: Vec<u8>| in_record(field(4, &[hex("0a 01 6b"), fields].concat()));
+    // The first group of the body stands at `offset`; the hundred and first is too many.
+    let bomb = |offset: usize| Err((GroupsTooDeep, 4 + offset + 100));
+    let one = Ok(1);
+
+    let rows: Vec<(&str, Vec<u8>, Outcome)> = vec![
+        ("100 groups", good(nested(100)), one),
+        ("101 groups", good(nested(101)), bomb(10)),
+        ("100 groups in a record", in_record(nested(100)), one),
+        ("101 groups in a record", in_record(nested(101)), bomb(11)),
+        ("100 groups in a tag", in_tag(nested(100)), one),
+        ("101 groups in a tag", in_tag(nested(101)), bomb(17)),
+        (
+            "100 groups with a field in the innermost",
+            good([open(100), hex("08 01"), vec![0x4c; 100]].concat()),
+            one,
+        ),
+        ("a million groups, one in the other", open(1_000_000), bomb(0)),
+        ("a million groups, one in the other, in a record", in_record(open(1_000_000)), bomb(12)),
+        ("half a million groups, one after the other", good(nested(1).repeat(500_000)), one),
+        ("99 groups, ten thousand times", good(nested(99).repeat(10_000)), one),
+        ("half a million empty keys and nothing else", hex("0a 00").repeat(500_000), Ok(0)),
+        ("half a million empty explicit hash keys", good(hex("12 00").repeat(500_000)), one),
+        ("half a million empty records", hex("1a 00").repeat(500_000), Err((MissingPartitionKeyIndex, 4))),
+        ("half a million unknown fields in a record", in_record(hex("48 00").repeat(500_000)), one),
+        ("a hundred thousand empty tags", in_record(hex("22 02 0a 00").repeat(100_000)), one),
+        ("data overridden a hundred thousand times", in_record(hex("1a 00").repeat(100_000)), one),
+        (
+            "index overridden a hundred thousand times",
+            in_record([hex("08 7f").repeat(100_000), hex("08 00")].concat()),
+            one,
+        ),
+        (
+            "every record out of range",
+            hex("1a 04 08 00 1a 00").repeat(100_000),
+            Err((PartitionKeyIndexOutOfRange, 4 + 3)),
+        ),
+        ("a record that is itself an aggregate", in_record(field(3, &frame(&good(vec![])))), one),
+        (
+            "table after a hundred thousand records",
+            [hex("1a 04 08 00 1a 00").repeat(100_000), hex("0a 00")].concat(),
+            Ok(100_000),
+        ),
+        ("a megabyte of continued varint", vec![0x80; 1 << 20], Err((VarintOverflow, 4))),
+        ("a megabyte of zeros", vec![0; 1 << 20], Err((FieldNumber, 4))),
+    ];
+    for (name, body, expected) in rows {
+        assert_eq!(decode(name, &body), expected, "{name}");
+    }
+}

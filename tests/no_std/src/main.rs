@@ -1,0 +1,136 @@
+//! Encodes and decodes user records in a program that has no standard library and no allocator.
+//!
+//! The C library is linked for what every program of the host needs: to be started, to write, to abort. Whatever
+//! needed a heap would not link: nothing here defines `#[global_allocator]`, and `extern crate alloc` without one is
+//! a compile error.
+
+#![no_std]
+#![no_main]
+
+mod host;
+mod take_once;
+
+use core::fmt::Write;
+
+use kinesis_aggregation::{
+    AddStatus, DecodeErrorKind, EncodeError, Encoder, KeySlot, Limits, Md5, Payload, PlainReason, RecordTag,
+    UserRecord, encode,
+};
+
+use crate::host::Output;
+use crate::take_once::TakeOnce;
+
+/// Where firmware would have its buffer: in static memory, not on the stack.
+static BUFFER: TakeOnce<[u8; 1024]> = TakeOnce::new([0; 1024]);
+
+const TAGS: &[RecordTag<'_>] =
+    &[RecordTag { key: "unit", value: Some("°C") }, RecordTag { key: "raw", value: None }];
+
+/// The C library calls this.
+#[unsafe(no_mangle)]
+extern "C" fn main() -> i32 {
+    let (answer, status) = match round_trips() {
+        Ok(count) => (writeln!(Output, "no_std: {count} user records round trip"), 0),
+        Err(failure) => (writeln!(Output, "no_std: {failure}"), 1),
+    };
+    if answer.is_ok() { status } else { 1 }
+}
+
+fn round_trips() -> Result<usize, &'static str> {
+    let buffer = BUFFER.take().ok_or("the buffer is taken")?;
+    let records = [
+        UserRecord::new("device-7", "21.5"),
+        UserRecord::new("device-8", "19.0").with_explicit_hash_key("340282366920938463463374607431768211455"),
+        UserRecord::new("device-7", "21.6").with_tags(TAGS),
+        UserRecord::new("gerät-9", ""),
+        UserRecord::new("device-8", &[0xff; 200]).with_explicit_hash_key("0"),
+    ];
+    streamed(&records, buffer)?;
+    several(&records, buffer)?;
+    canonical(&records, buffer)?;
+    malformed(buffer)?;
+    Ok(records.len())
+}
+
+/// All in one aggregate, a key at a time.
+fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
+    let mut encoder = Encoder::<4>::new(buffer, Limits::default());
+    for record in records {
+        if encoder.add(*record) != Ok(AddStatus::Added) {
+            return Err("a user record was not added");
+        }
+    }
+    let size = encoder.size_bytes();
+    let aggregate = encoder.finish().ok_or("nothing was pending")?;
+    if aggregate.size_bytes() != size || aggregate.partition_key() != "device-7" {
+        return Err("the aggregate is not what was announced");
+    }
+    compare(aggregate.data(), records)
+}
+
+/// In as many aggregates as a small limit makes of them.
+fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
+    let mut encoder = Encoder::<0>::new(buffer, Limits::default().with_max_user_records(2));
+    let mut finished = 0;
+    for (i, record) in records.iter().enumerate() {
+        if encoder.add(*record) == Ok(AddStatus::Full) {
+            let aggregate = encoder.finish().ok_or("nothing was full")?;
+            compare(aggregate.data(), records.get(finished..i).ok_or("more than were added")?)?;
+            finished = i;
+            if encoder.add(*record) != Ok(AddStatus::Added) {
+                return Err("a user record was not added after the aggregate was finished");
+            }
+        }
+    }
+    let aggregate = encoder.finish().ok_or("nothing was left")?;
+    compare(aggregate.data(), records.get(finished..).ok_or("more than were added")?)
+}
+
+/// In canonical order, with room for the index and the output just as large as needed.
+fn canonical(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
+    let mut slots = [KeySlot::EMPTY; 10];
+    let len = kinesis_aggregation::encoded_len(records, &mut slots).map_err(|_| "no size")?;
+    let short = buffer.get_mut(..len.saturating_sub(1)).ok_or("more than the buffer")?;
+    let available = short.len();
+    if encode(records, &mut slots, short) != Err(EncodeError::BufferTooSmall { required: len, available }) {
+        return Err("a buffer that is too small was not noticed");
+    }
+    let exact = buffer.get_mut(..len).ok_or("more than the buffer")?;
+    compare(encode(records, &mut slots, exact).map_err(|_| "not encoded")?, records)
+}
+
+/// A body with a right frame, whose only user record has no data.
+fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
+    let body = [0x0a, 1, b'a', 0x1a, 2, 0x08, 0];
+    let payload = buffer.get_mut(..4 + body.len() + 16).ok_or("more than the buffer")?;
+    let parts = [&kinesis_aggregation::MAGIC[..], &body, &Md5::digest(&body)];
+    for (to, from) in payload.iter_mut().zip(parts.into_iter().flatten()) {
+        *to = *from;
+    }
+    match Payload::parse(payload, [""; 1]) {
+        Payload::Plain(PlainReason::Malformed(error))
+            if error.kind() == DecodeErrorKind::MissingData && error.offset() == 7 =>
+        {
+            Ok(())
+        }
+        _ => Err("a malformed payload was not noticed"),
+    }
+}
+
+/// Takes a payload apart, with room for its keys on the stack, and compares every user record.
+fn compare(payload: &[u8], records: &[UserRecord<'_>]) -> Result<(), &'static str> {
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, [""; 10]) else {
+        return Err("not an aggregate, or too many keys");
+    };
+    if aggregate.len() != records.len() {
+        return Err("the number of user records is another one");
+    }
+    for (i, (record, expected)) in (0..).zip(aggregate.records().zip(records)) {
+        let mut expected = *expected;
+        expected.sub_sequence_number = i;
+        if record != expected {
+            return Err("a user record is another one");
+        }
+    }
+    Ok(())
+}
