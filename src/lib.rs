@@ -11,6 +11,7 @@ extern crate alloc;
 extern crate std;
 
 mod error;
+mod sort;
 
 // The layers: each uses only those above it.
 mod wire;

@@ -167,6 +167,7 @@ pub struct UserRecords<'k, 'a> {
 impl<'a> Iterator for UserRecords<'_, 'a> {
     type Item = UserRecord<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<UserRecord<'a>> {
         self.cursor.next(self.keys, self.partition_keys)
     }
@@ -189,6 +190,7 @@ pub struct IntoUserRecords<'a, K> {
 impl<'a, K: KeyRoom<'a>> Iterator for IntoUserRecords<'a, K> {
     type Item = UserRecord<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<UserRecord<'a>> {
         self.cursor.next(self.aggregate.keys.keys(), self.aggregate.body.partition_keys)
     }

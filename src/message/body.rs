@@ -123,6 +123,7 @@ impl<'a> Cursor<'a> {
     ///
     /// Nothing fails here: the body was checked as a whole, indexes included. Where the code must name a way out
     /// nevertheless, the walk ends.
+    #[inline]
     pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         while let Ok(Some(field)) = self.fields.field() {

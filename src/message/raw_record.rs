@@ -25,7 +25,34 @@ pub(crate) struct Index {
 impl<'a> RawRecord<'a> {
     /// Reads the fields of a user record whose tag is at `offset`. Of repeated fields the last one counts
     /// (rule D10), but all are checked.
+    #[inline(always)]
     pub(crate) fn parse(message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
+        match Self::parse_usual(message) {
+            Some(record) => Ok(record),
+            None => Self::parse_any(message, offset),
+        }
+    }
+
+    /// Reads a user record as producers write it: the indexes, then the data and nothing more.
+    ///
+    /// [`Self::parse_any`] would read it just the same. Without a loop there is nothing to keep in memory: twice as fast.
+    #[inline(always)]
+    fn parse_usual(message: Reader<'a>) -> Option<Self> {
+        let mut rest = message;
+        let partition_key_index = Index::parse_usual(&mut rest, RECORD_PARTITION_KEY_INDEX)?;
+        let explicit_hash_key_index = Index::parse_usual(&mut rest, RECORD_EXPLICIT_HASH_KEY_INDEX);
+        let data = rest.short_length_delimited(RECORD_DATA)?;
+        rest.is_empty().then_some(Self {
+            partition_key_index,
+            explicit_hash_key_index,
+            data: data.bytes(),
+            tags: Tags::NONE,
+        })
+    }
+
+    /// Reads any user record.
+    #[inline(never)]
+    fn parse_any(message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
         let mut partition_key_index = None;
         let mut explicit_hash_key_index = None;
         let mut data = None;
@@ -52,6 +79,15 @@ impl<'a> RawRecord<'a> {
         let data = data.ok_or(DecodeErrorKind::MissingData.at(offset))?;
         let tags = if tags == 0 { Tags::NONE } else { Tags::encoded(message, tags) };
         Ok(Self { partition_key_index, explicit_hash_key_index, data, tags })
+    }
+}
+
+impl Index {
+    /// Takes field `number` if it is next and has a short number in it.
+    #[inline(always)]
+    fn parse_usual(fields: &mut Reader<'_>, number: u32) -> Option<Self> {
+        let (value, offset) = fields.short_number(number)?;
+        Some(Self { value: u64::from(value), offset })
     }
 }
 

@@ -46,20 +46,44 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
-    #[inline]
-    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        // Almost every varint of this format is one byte long.
-        match self.unread.split_first() {
-            Some((&byte @ 0..=0x7f, rest)) => {
-                self.unread = rest;
-                Ok(u64::from(byte))
-            }
-            _ => self.long_varint(),
-        }
+    /// Takes a byte.
+    #[inline(always)]
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        let (&byte, rest) = self.unread.split_first()?;
+        self.unread = rest;
+        Some(byte)
     }
 
-    fn long_varint(&mut self) -> Result<u64, DecodeError> {
+    /// Takes as many bytes.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, length: usize) -> Option<Self> {
+        let (taken, rest) = self.unread.split_at_checked(length)?;
+        let nested = Self::new(taken, self.offset());
+        self.unread = rest;
+        Some(nested)
+    }
+
+    /// Takes a varint of one to three bytes. If it is longer or cut short, what this leaves behind is of no use.
+    ///
+    /// The branches are on purpose: processors foresee them and go on with the next field before the value is there.
+    #[inline(always)]
+    pub(crate) fn short_varint(&mut self) -> Option<u32> {
+        let low_bits = |byte: u8| u32::from(byte & 0x7f);
+        let first = self.byte()?;
+        if first < 0x80 {
+            return Some(u32::from(first));
+        }
+        let second = self.byte()?;
+        let value = low_bits(first) | low_bits(second) << 7;
+        if second < 0x80 {
+            return Some(value);
+        }
+        let third = self.byte()?;
+        if third < 0x80 { Some(value | low_bits(third) << 14) } else { None }
+    }
+
+    /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0;
         let mut rest = self.unread;
         for position in 0..varint::MAX_LEN {
@@ -95,24 +119,17 @@ impl<'a> Reader<'a> {
         let mut ahead = *self;
         let length = ahead.varint()?;
         // A length that does not fit usize is longer than any message.
-        let Some((taken, rest)) =
-            usize::try_from(length).ok().and_then(|length| ahead.unread.split_at_checked(length))
-        else {
+        let Some(nested) = usize::try_from(length).ok().and_then(|length| ahead.take(length)) else {
             return Err(DecodeErrorKind::LengthOutOfBounds.at(self.offset()));
         };
-        let nested = Self::new(taken, ahead.offset());
-        ahead.unread = rest;
         *self = ahead;
         Ok(nested)
     }
 
     /// Passes over a value of `length` bytes.
     pub(crate) fn skip(&mut self, length: usize) -> Result<(), DecodeError> {
-        match self.unread.split_at_checked(length) {
-            Some((_, rest)) => {
-                self.unread = rest;
-                Ok(())
-            }
+        match self.take(length) {
+            Some(_) => Ok(()),
             None => Err(DecodeErrorKind::Truncated.at(self.offset())),
         }
     }
