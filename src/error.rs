@@ -111,7 +111,7 @@ pub enum EncodeError {
         characters: usize,
     },
     /// The explicit hash key is not a decimal number below 2^128 without sign and leading zero (E4).
-    ExplicitHashKey,
+    ExplicitHashKey(HashKeyError),
     /// The user record is over the limit even in an aggregate of its own, and bare as well (E7).
     TooLarge {
         /// The size of an aggregate of this user record alone, outer partition key included.
@@ -151,9 +151,7 @@ impl fmt::Display for EncodeError {
             Self::PartitionKeyLength { characters } => {
                 write!(f, "partition key of {characters} characters: 1 to 256 are allowed")
             }
-            Self::ExplicitHashKey => {
-                f.write_str("explicit hash key is not a decimal number below 2^128 without leading zeros")
-            }
+            Self::ExplicitHashKey(error) => write!(f, "explicit hash key: {error}"),
             Self::TooLarge { required, limit } => {
                 write!(f, "user record needs an aggregate of {required} bytes: the limit is {limit}")
             }
@@ -173,3 +171,33 @@ impl fmt::Display for EncodeError {
 }
 
 impl core::error::Error for EncodeError {}
+
+/// Why a text is not a hash key: a decimal number below 2^128 without sign and leading zero (E4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HashKeyError {
+    /// There is nothing.
+    Empty,
+    /// There is something else than an ASCII digit.
+    NotADigit {
+        /// The byte where it begins, from 0.
+        offset: usize,
+    },
+    /// A number of more than one digit begins with 0.
+    LeadingZero,
+    /// The number is 2^128 or more.
+    TooLarge,
+}
+
+impl fmt::Display for HashKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no digits"),
+            Self::NotADigit { offset } => write!(f, "not a digit at byte {offset}"),
+            Self::LeadingZero => f.write_str("leading zero"),
+            Self::TooLarge => f.write_str("2^128 or more"),
+        }
+    }
+}
+
+impl core::error::Error for HashKeyError {}

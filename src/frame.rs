@@ -70,7 +70,7 @@ impl core::error::Error for PlainReason {
 }
 
 /// Whether the digest is compared with the body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DigestCheck {
     /// It is: what everyone wants who did not check it before.
     #[default]

@@ -4,8 +4,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::arithmetic_side_effects,
+        clippy::as_conversions,
+        reason = "tests count in small numbers, and a panic in one is its failure"
+    )
+)]
 
-#[cfg(feature = "alloc")]
+#[cfg(any(feature = "alloc", test))]
 extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
@@ -26,15 +34,25 @@ mod deaggregate;
 
 mod aggregate;
 
+mod route;
+
 #[cfg(feature = "std")]
 pub use crate::aggregate::{AddError, BackgroundAggregator, WorkerPanic};
 pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
 #[cfg(feature = "alloc")]
-pub use crate::aggregate::{CallbackAggregator, RecordAggregator};
+pub use crate::aggregate::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::deaggregate::{AggregatedRecord, IntoUserRecords, ParseError, Payload, UserRecords};
 #[cfg(feature = "alloc")]
-pub use crate::deaggregate::{Deaggregated, KinesisRecord, deaggregate};
+pub use crate::deaggregate::{Deaggregated, KinesisRecord, deaggregate, recycle};
 pub use crate::digest::Md5;
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
 pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason};
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
+#[cfg(feature = "alloc")]
+pub use crate::route::{
+    AggregationManager, Counters, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
+};
+pub use crate::route::{
+    ExtendedSequenceNumber, FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode,
+    SequenceNumber, SequenceNumberError, Shard, ShardMap, ShardMapError,
+};

@@ -1,12 +1,14 @@
 //! What the public types are, mostly checked by the compiler: the traits that other code counts on, their sizes, that
 //! they can stand in for themselves with a shorter life, and what can be used in constants.
 
-use std::error::Error;
-use std::fmt::{Debug, Display};
-use std::hash::Hash;
-use std::iter::FusedIterator;
-use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::time::Duration;
+#![cfg(feature = "std")]
+
+use core::error::Error;
+use core::fmt::{Debug, Display};
+use core::hash::Hash;
+use core::iter::FusedIterator;
+use core::panic::{RefUnwindSafe, UnwindSafe};
+use core::time::Duration;
 
 use kinesis_aggregation::*;
 
@@ -87,7 +89,7 @@ fn errors_read_well() {
         ("plain", Box::new(ParseError::Plain(PlainReason::NoMagic))),
         ("no room", Box::new(ParseError::NeedsRoom { needed: 3 })),
         ("encode", Box::new(EncodeError::TooLarge { required: 4, limit: 3 })),
-        ("add", Box::new(AddError::Encode(EncodeError::ExplicitHashKey))),
+        ("add", Box::new(AddError::Encode(EncodeError::ExplicitHashKey(HashKeyError::Empty)))),
         ("stopped", Box::new(AddError::WorkerStopped)),
     ];
     for (name, error) in errors {

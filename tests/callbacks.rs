@@ -160,7 +160,10 @@ mod on_the_calling_thread {
         let calls = Cell::new(0);
         let mut aggregator = every(1).on_complete(|_| {
             calls.set(calls.get() + 1);
-            panic!("callback");
+            // A second panic while unwinding would end the whole test program.
+            if calls.get() == 1 {
+                panic!("callback");
+            }
         });
         aggregator.add(record("0")).unwrap();
         let unwinding = catch_unwind(AssertUnwindSafe(move || {
@@ -234,6 +237,11 @@ mod on_a_worker {
         while aggregator.add(bad) != Err(AddError::WorkerStopped) {
             thread::yield_now();
         }
+    }
+
+    /// Lets a thread that should wait go on if it can. No test needs the pause to pass, or rests a proof on it.
+    fn give_a_chance_to_err() {
+        thread::sleep(Duration::from_millis(1));
     }
 
     /// What was not delivered, as the numbers of the user records.
@@ -357,7 +365,7 @@ mod on_a_worker {
     #[test]
     fn back_pressure() {
         fn check(queue: usize) {
-            const LAST: usize = 60;
+            const LAST: usize = 30;
             let (log, events) = channel();
             let (open, gate) = channel::<()>();
             let ends = log.clone();
@@ -384,10 +392,8 @@ mod on_a_worker {
             for event in events {
                 match event {
                     Event::Adding(n) if n > queue + 1 => {
-                        // It has to wait now. A chance to go on all the same: nothing is proved by it.
-                        for _ in 0..100 {
-                            thread::yield_now();
-                        }
+                        // It has to wait now.
+                        give_a_chance_to_err();
                         open.as_ref().unwrap().send(()).unwrap();
                     }
                     Event::Adding(_) => {}
@@ -499,12 +505,11 @@ mod on_a_worker {
             // Aggregate 0 is in the callback, `queue` more wait, and the next one finds no room.
             let waits = queue + 2;
             assert!(entered.iter().any(|number| number == waits));
-            for _ in 0..100 {
-                thread::yield_now();
-            }
+            give_a_chance_to_err();
             drop(open);
             let (added, panic) = adding.join().unwrap();
-            assert!(added > waits, "queue of {queue}: what waits was added");
+            // The one that found no room was added too, unless the panic came before it had begun.
+            assert!(added >= waits, "queue of {queue}");
             // The first one was in the callback.
             assert_eq!(undelivered(&panic), one_each(1..added), "queue of {queue}");
         }

@@ -3,6 +3,7 @@
 //!
 //! `KINESIS_AGG_CASES=1000000 cargo test --release --test differential_prost` is a long run.
 
+#![cfg(feature = "alloc")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,

@@ -16,8 +16,8 @@ use std::collections::HashSet;
 use common_encode::arithmetic::{encoded_len, growing_len};
 use common_encode::{OwnedRecord, WAYS, aggregated, canonical, streamed, unpack, with_record, with_records};
 use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, KeySlot, Limits, MAGIC, RecordAggregator, UserRecord,
-    encode, encoded_len as counted_len,
+    AddStatus, AggregatedRecord, EncodeError, Encoder, HashKey, KeySlot, Limits, MAGIC, RecordAggregator,
+    UserRecord, encode, encoded_len as counted_len,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -500,6 +500,19 @@ fn digests_of_every_run() {
     with_records(&owned, |records| check_frame(&streamed::<1>(records), "many of a few bytes"));
 }
 
+/// Keys are told apart by more than a hash of 32 bits: of so many, some have the same. Each is used twice, and those
+/// with the same hash take turns.
+#[test]
+fn keys_with_equal_hashes() {
+    let numbers = (0..150_000).chain(0..150_000);
+    let owned: Vec<_> = numbers.map(|i: u32| OwnedRecord::new(format!("key-{i}"), "")).collect();
+    with_records(&owned, |records| {
+        let data = canonical(records);
+        assert!(data == aggregated(records));
+        assert!(unpack(&data) == owned);
+    });
+}
+
 /// Rules E4 and E5, in every way to encode, as the first user record and after others.
 #[test]
 fn what_producers_may_not_send() {
@@ -533,7 +546,7 @@ fn what_producers_may_not_send() {
         "0000000000000000000000000000000000000001",
     ] {
         let record = OwnedRecord::new("key", "data").with_explicit_hash_key(key);
-        rows.push((record, EncodeError::ExplicitHashKey));
+        rows.push((record, EncodeError::ExplicitHashKey(key.parse::<HashKey>().unwrap_err())));
     }
     for (owned, error) in &rows {
         with_record(owned, |bad| refuse(bad, *error));

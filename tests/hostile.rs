@@ -5,13 +5,15 @@
 //! one measurement it does not do to all: each question is asked again before the answer counts. What this is to find, a
 //! search through a table for every record, misses the limits many times over.
 
+#![cfg(feature = "alloc")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
 
-use std::hint::black_box;
+use core::hint::black_box;
+use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use kinesis_aggregation::{DigestCheck, Payload};
 
@@ -22,7 +24,7 @@ use common::{field, frame, varint};
 static ALONE: Mutex<()> = Mutex::new(());
 
 /// How often each of the two is decoded, in turns, for one ratio.
-const RUNS: usize = 9;
+const RUNS: usize = 25;
 
 /// When fewer runs have to do, so that a failure is not long in coming.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
@@ -52,11 +54,11 @@ fn takes_at_most(limit: f64, name: &str, subject: &[u8], yardstick: &[u8], check
 fn ratio(subject: &[u8], yardstick: &[u8], check: DigestCheck) -> f64 {
     let start = Instant::now();
     let mut fastest = (Duration::MAX, Duration::MAX);
-    for run in 0..RUNS {
+    for _ in 0..RUNS {
         // A busy machine makes a run slower, and nothing makes it faster than it is.
         fastest.0 = fastest.0.min(time(subject, check));
         fastest.1 = fastest.1.min(time(yardstick, check));
-        if run > 0 && start.elapsed() > LONG_ENOUGH {
+        if start.elapsed() > LONG_ENOUGH {
             break;
         }
     }
@@ -103,8 +105,9 @@ fn ordinary() -> Vec<u8> {
     body
 }
 
-/// How many times as long as an ordinary payload a hostile one may take. It has to hold without optimisation as well.
-const LIMIT: f64 = 10.0;
+/// How many times as long as an ordinary payload a hostile one may take. Without optimisation there is more to every
+/// field, and the hostile one has ten times as many.
+const LIMIT: f64 = if cfg!(debug_assertions) { 12.0 } else { 5.0 };
 
 #[test]
 fn a_hostile_payload_takes_a_few_times_as_long_as_an_ordinary_one() {
@@ -150,9 +153,10 @@ fn in_a_record(fields: &[u8]) -> Vec<u8> {
 
 #[test]
 fn time_grows_with_the_size() {
-    // Four times the size would take sixteen times as long if every part had to do with every other.
+    // Four times the size would take sixteen times as long if every part had to do with every other. Short runs are less
+    // often interrupted.
     for (name, shape) in SHAPES {
-        let (small, large) = (frame(&shape(5_000)), frame(&shape(20_000)));
+        let (small, large) = (frame(&shape(500)), frame(&shape(2_000)));
         takes_at_most(8.0, name, &large, &small, DigestCheck::Skip);
     }
 }

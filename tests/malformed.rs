@@ -3,6 +3,7 @@
 //!
 //! Everything a fuzzer ever finds becomes a row here, with a name that says what was wrong.
 
+#![cfg(feature = "alloc")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
@@ -105,6 +106,8 @@ const FAULTS: &[(&str, &str, DecodeErrorKind)] = &[
     // Indexes (D11).
     ("no table", "1a 04 08 ^00 1a 00", PartitionKeyIndexOutOfRange),
     ("one too far", "0a 00 1a 04 08 ^01 1a 00", PartitionKeyIndexOutOfRange),
+    ("one too far, with an unknown field", "0a 00 1a 06 08 ^01 48 00 1a 00", PartitionKeyIndexOutOfRange),
+    ("one too far, in three bytes more", "0a 00 1a 07 08 ^81 80 80 00 1a 00", PartitionKeyIndexOutOfRange),
     ("2^32, which is 0 in 32 bits", "0a 00 1a 08 08 ^80 80 80 80 10 1a 00", PartitionKeyIndexOutOfRange),
     (
         "2^64 - 1, which is -1",

@@ -1,6 +1,8 @@
 //! Payloads of known meaning get it: `tests/vectors/decode.jsonl` in every room that keys can have, and
 //! `tests/vectors/encode.jsonl`, made by other implementations, both ways and byte for byte.
 
+#![cfg(feature = "alloc")]
+
 mod common;
 
 use kinesis_aggregation::{

@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::aggregate::finished::{OuterKeys, Span};
 use crate::aggregate::key_table::KeyTable;
+use crate::aggregate::packs::sealed::Sealed;
 use crate::aggregate::pending::{Pending, check_alone};
 use crate::aggregate::plan::Plan;
 use crate::aggregate::{Aggregate, CallbackAggregator, Limits};
@@ -77,7 +78,7 @@ impl RecordAggregator {
         self.add_with(record, Some(now))
     }
 
-    fn add_with(
+    pub(crate) fn add_with(
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
@@ -204,6 +205,19 @@ impl RecordAggregator {
         crate::aggregate::BackgroundAggregator::spawn(self, queue, callback)
     }
 
+    /// When the first user record with a known time came.
+    pub(crate) const fn since(&self) -> Option<Duration> {
+        self.pending.since()
+    }
+
+    /// Counts the bytes allocated for this aggregator, itself included.
+    pub(crate) fn memory(&self) -> usize {
+        size_of::<Self>()
+            .saturating_add(self.partition_keys.memory())
+            .saturating_add(self.explicit_hash_keys.memory())
+            .saturating_add(self.records.capacity())
+    }
+
     /// Magic, tables, records and digest, however many there are.
     fn framed_len(&self) -> usize {
         FRAME_SIZE
@@ -229,6 +243,28 @@ impl RecordAggregator {
             self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key)?;
         }
         Writer::append(&mut self.records, plan.indexed.field_len(), |writer| plan.indexed.write(writer))
+    }
+}
+
+impl Sealed for RecordAggregator {
+    type Full = Aggregate<Vec<u8>>;
+
+    fn add_to(
+        &mut self,
+        record: UserRecord<'_>,
+        now: Option<Duration>,
+        out: impl FnMut(Self::Full),
+    ) -> Result<(), EncodeError> {
+        self.add_with(record, now)?.into_iter().for_each(out);
+        Ok(())
+    }
+
+    fn finish_to(&mut self, out: impl FnMut(Self::Full)) {
+        self.finish().into_iter().for_each(out);
+    }
+
+    fn clear_all(&mut self) {
+        self.clear();
     }
 }
 

@@ -13,11 +13,12 @@ use std::panic::catch_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::aggregate::{Aggregate, RecordAggregator};
+use crate::aggregate::{Aggregate, Packs, RecordAggregator};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 
-/// A [`RecordAggregator`] that hands every aggregate to a callback on a worker thread, in order.
+/// A [`RecordAggregator`] or a [`crate::AggregationManager`] that hands every aggregate to a callback on a worker thread,
+/// in order.
 ///
 /// Full aggregates wait in a bounded queue. When it is full, adding waits. When the callback panics, the worker
 /// stops; [`Self::finish`] hands back the panic and every aggregate that was not given to the callback.
@@ -34,19 +35,20 @@ use crate::message::UserRecord;
 /// aggregator.finish()?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct BackgroundAggregator {
-    aggregator: RecordAggregator,
+pub struct BackgroundAggregator<P: Packs = RecordAggregator> {
+    aggregator: P,
     /// Present until the worker is told to end.
-    queue: Option<SyncSender<Aggregate<Vec<u8>>>>,
-    worker: Option<JoinHandle<Result<(), WorkerPanic>>>,
+    queue: Option<SyncSender<P::Full>>,
+    worker: Option<JoinHandle<Result<(), WorkerPanic<P::Full>>>>,
     /// Whether the callback has panicked.
     stopped: Arc<AtomicBool>,
 }
 
-impl BackgroundAggregator {
-    pub(crate) fn spawn<F>(aggregator: RecordAggregator, queue: usize, callback: F) -> std::io::Result<Self>
+impl<P: Packs> BackgroundAggregator<P> {
+    pub(crate) fn spawn<F>(aggregator: P, queue: usize, callback: F) -> std::io::Result<Self>
     where
-        F: FnMut(Aggregate<Vec<u8>>) + Send + 'static,
+        F: FnMut(P::Full) + Send + 'static,
+        P::Full: Send + 'static,
     {
         let (sender, receiver) = sync_channel(queue);
         let stopped = Arc::new(AtomicBool::new(false));
@@ -65,7 +67,7 @@ impl BackgroundAggregator {
     /// As [`RecordAggregator::add`], and [`AddError::WorkerStopped`] if the callback has panicked. Nothing has
     /// changed then: the user record was not added.
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<(), AddError> {
-        self.add_with(|aggregator| aggregator.add(record))
+        self.add_with(record, None)
     }
 
     /// Adds a user record, as [`RecordAggregator::add_at`]; a full aggregate goes to the worker.
@@ -74,25 +76,26 @@ impl BackgroundAggregator {
     ///
     /// As [`Self::add`].
     pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<(), AddError> {
-        self.add_with(|aggregator| aggregator.add_at(record, now))
+        self.add_with(record, Some(now))
     }
 
-    fn add_with(
-        &mut self,
-        add: impl FnOnce(&mut RecordAggregator) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError>,
-    ) -> Result<(), AddError> {
+    fn add_with(&mut self, record: UserRecord<'_>, now: Option<Duration>) -> Result<(), AddError> {
         if self.has_stopped() {
             return Err(AddError::WorkerStopped);
         }
-        let full = add(&mut self.aggregator).map_err(AddError::Encode)?;
-        self.hand_out(full);
-        Ok(())
+        let queue = &self.queue;
+        self.aggregator.add_to(record, now, |full| send(queue, full)).map_err(AddError::Encode)
     }
 
-    /// Hands the pending aggregate to the worker, if there is one. Waits while the queue is full.
+    /// Hands what is pending to the worker, if anything is. Waits while the queue is full.
     pub fn flush(&mut self) {
-        let rest = self.aggregator.finish();
-        self.hand_out(rest);
+        let queue = &self.queue;
+        self.aggregator.finish_to(|full| send(queue, full));
+    }
+
+    /// Gives aggregates to the worker that came from elsewhere: from what was done by [`Self::aggregator_mut`].
+    pub fn hand_out(&mut self, aggregates: impl IntoIterator<Item = P::Full>) {
+        aggregates.into_iter().for_each(|full| send(&self.queue, full));
     }
 
     /// Hands out what is pending, and waits until the callback has had everything.
@@ -100,33 +103,32 @@ impl BackgroundAggregator {
     /// # Errors
     ///
     /// Answers with the panic of the callback, and with every aggregate that it was not given.
-    pub fn finish(mut self) -> Result<(), WorkerPanic> {
+    pub fn finish(mut self) -> Result<(), WorkerPanic<P::Full>> {
         self.join()
     }
 
     /// Drops what is pending here. What is in the queue stays there.
     pub fn clear(&mut self) {
-        self.aggregator.clear();
+        self.aggregator.clear_all();
     }
 
     /// The aggregator within: its sizes, counts and limits.
     #[must_use]
-    pub const fn aggregator(&self) -> &RecordAggregator {
+    pub const fn aggregator(&self) -> &P {
         &self.aggregator
+    }
+
+    /// The aggregator within, for what only it can do. What it hands out then does not go to the worker by itself.
+    #[must_use]
+    pub const fn aggregator_mut(&mut self) -> &mut P {
+        &mut self.aggregator
     }
 
     fn has_stopped(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
     }
 
-    fn hand_out(&mut self, aggregate: Option<Aggregate<Vec<u8>>>) {
-        if let (Some(aggregate), Some(queue)) = (aggregate, &self.queue) {
-            // The worker receives until the queue is closed, whatever happens, so this cannot fail.
-            _ = queue.send(aggregate);
-        }
-    }
-
-    fn join(&mut self) -> Result<(), WorkerPanic> {
+    fn join(&mut self) -> Result<(), WorkerPanic<P::Full>> {
         self.flush();
         self.queue = None;
         match self.worker.take().map(JoinHandle::join) {
@@ -138,15 +140,23 @@ impl BackgroundAggregator {
     }
 }
 
+/// Puts an aggregate into the queue.
+fn send<T>(queue: &Option<SyncSender<T>>, full: T) {
+    if let Some(queue) = queue {
+        // The worker receives until the queue is closed, whatever happens, so this cannot fail.
+        _ = queue.send(full);
+    }
+}
+
 /// Calls back for every aggregate until the queue is closed.
 ///
 /// After a panic the callback is not called again, but the worker keeps receiving: whoever waits for room in the queue
 /// goes on, and nothing that was put there is lost.
-fn work(
-    queue: &Receiver<Aggregate<Vec<u8>>>,
-    mut callback: impl FnMut(Aggregate<Vec<u8>>),
+fn work<T>(
+    queue: &Receiver<T>,
+    mut callback: impl FnMut(T),
     stopped: &AtomicBool,
-) -> Result<(), WorkerPanic> {
+) -> Result<(), WorkerPanic<T>> {
     // Nobody sees the state that the callback may have broken.
     let all = AssertUnwindSafe(|| queue.iter().for_each(&mut callback));
     catch_unwind(all).map_err(|payload| {
@@ -155,13 +165,13 @@ fn work(
     })
 }
 
-impl Drop for BackgroundAggregator {
+impl<P: Packs> Drop for BackgroundAggregator<P> {
     fn drop(&mut self) {
         _ = self.join();
     }
 }
 
-impl fmt::Debug for BackgroundAggregator {
+impl<P: Packs + fmt::Debug> fmt::Debug for BackgroundAggregator<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BackgroundAggregator")
             .field("aggregator", &self.aggregator)
@@ -192,13 +202,13 @@ impl fmt::Display for AddError {
 impl core::error::Error for AddError {}
 
 /// The panic of a callback, and what it kept from being handed out.
-pub struct WorkerPanic {
+pub struct WorkerPanic<T = Aggregate<Vec<u8>>> {
     payload: Box<dyn Any + Send>,
     /// Every aggregate that was not given to the callback, in order.
-    pub undelivered: Vec<Aggregate<Vec<u8>>>,
+    pub undelivered: Vec<T>,
 }
 
-impl WorkerPanic {
+impl<T> WorkerPanic<T> {
     /// What the panic carried, to be examined or thrown on with [`std::panic::resume_unwind`].
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
@@ -213,7 +223,7 @@ impl WorkerPanic {
     }
 }
 
-impl fmt::Debug for WorkerPanic {
+impl<T> fmt::Debug for WorkerPanic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WorkerPanic")
             .field("message", &self.message())
@@ -222,7 +232,7 @@ impl fmt::Debug for WorkerPanic {
     }
 }
 
-impl fmt::Display for WorkerPanic {
+impl<T> fmt::Display for WorkerPanic<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let message = self.message().unwrap_or("no message");
         write!(
@@ -233,4 +243,4 @@ impl fmt::Display for WorkerPanic {
     }
 }
 
-impl core::error::Error for WorkerPanic {}
+impl<T> core::error::Error for WorkerPanic<T> {}

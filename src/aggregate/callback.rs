@@ -1,14 +1,14 @@
 //! Handing out by callback.
 
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::aggregate::{Aggregate, RecordAggregator};
+use crate::aggregate::{Packs, RecordAggregator};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 
-/// A [`RecordAggregator`] that hands every aggregate to a callback, on the calling thread.
+/// A [`RecordAggregator`] or a [`crate::AggregationManager`] that hands every aggregate to a callback, on the calling
+/// thread.
 ///
 /// When it is dropped, what is still pending is handed out as well, unless the callback has panicked.
 ///
@@ -25,15 +25,15 @@ use crate::message::UserRecord;
 /// assert_eq!(sent, 3);
 /// # Ok::<(), kinesis_aggregation::EncodeError>(())
 /// ```
-pub struct CallbackAggregator<F: FnMut(Aggregate<Vec<u8>>)> {
-    aggregator: RecordAggregator,
+pub struct CallbackAggregator<F: FnMut(P::Full), P: Packs = RecordAggregator> {
+    aggregator: P,
     callback: F,
     /// Whether the callback was entered and has not come back: it has panicked, if anyone gets to see this.
     inside: bool,
 }
 
-impl<F: FnMut(Aggregate<Vec<u8>>)> CallbackAggregator<F> {
-    pub(crate) fn new(aggregator: RecordAggregator, callback: F) -> Self {
+impl<F: FnMut(P::Full), P: Packs> CallbackAggregator<F, P> {
+    pub(crate) fn new(aggregator: P, callback: F) -> Self {
         Self { aggregator, callback, inside: false }
     }
 
@@ -43,9 +43,7 @@ impl<F: FnMut(Aggregate<Vec<u8>>)> CallbackAggregator<F> {
     ///
     /// As [`RecordAggregator::add`].
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<(), EncodeError> {
-        let full = self.aggregator.add(record)?;
-        self.hand_out(full);
-        Ok(())
+        self.add_with(record, None)
     }
 
     /// Adds a user record, as [`RecordAggregator::add_at`]; a full aggregate goes to the callback.
@@ -54,38 +52,53 @@ impl<F: FnMut(Aggregate<Vec<u8>>)> CallbackAggregator<F> {
     ///
     /// As [`RecordAggregator::add`].
     pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<(), EncodeError> {
-        let full = self.aggregator.add_at(record, now)?;
-        self.hand_out(full);
-        Ok(())
+        self.add_with(record, Some(now))
+    }
+
+    fn add_with(&mut self, record: UserRecord<'_>, now: Option<Duration>) -> Result<(), EncodeError> {
+        let Self { aggregator, callback, inside } = self;
+        aggregator.add_to(record, now, guarded(callback, inside))
     }
 
     /// Hands out what is pending, if anything is.
     pub fn finish(&mut self) {
-        let rest = self.aggregator.finish();
-        self.hand_out(rest);
+        let Self { aggregator, callback, inside } = self;
+        aggregator.finish_to(guarded(callback, inside));
+    }
+
+    /// Gives aggregates to the callback that came from elsewhere: from what was done by [`Self::aggregator_mut`].
+    pub fn hand_out(&mut self, aggregates: impl IntoIterator<Item = P::Full>) {
+        aggregates.into_iter().for_each(guarded(&mut self.callback, &mut self.inside));
     }
 
     /// Drops what is pending.
     pub fn clear(&mut self) {
-        self.aggregator.clear();
+        self.aggregator.clear_all();
     }
 
     /// The aggregator within: its sizes, counts and limits.
     #[must_use]
-    pub const fn aggregator(&self) -> &RecordAggregator {
+    pub const fn aggregator(&self) -> &P {
         &self.aggregator
     }
 
-    fn hand_out(&mut self, aggregate: Option<Aggregate<Vec<u8>>>) {
-        if let Some(aggregate) = aggregate {
-            self.inside = true;
-            (self.callback)(aggregate);
-            self.inside = false;
-        }
+    /// The aggregator within, for what only it can do. What it hands out then does not go to the callback by itself.
+    #[must_use]
+    pub const fn aggregator_mut(&mut self) -> &mut P {
+        &mut self.aggregator
     }
 }
 
-impl<F: FnMut(Aggregate<Vec<u8>>)> Drop for CallbackAggregator<F> {
+/// Calls back, and notes whether the callback came back.
+fn guarded<T>(callback: &mut impl FnMut(T), inside: &mut bool) -> impl FnMut(T) {
+    |full| {
+        *inside = true;
+        callback(full);
+        *inside = false;
+    }
+}
+
+impl<F: FnMut(P::Full), P: Packs> Drop for CallbackAggregator<F, P> {
     fn drop(&mut self) {
         if !self.inside {
             self.finish();
@@ -93,7 +106,7 @@ impl<F: FnMut(Aggregate<Vec<u8>>)> Drop for CallbackAggregator<F> {
     }
 }
 
-impl<F: FnMut(Aggregate<Vec<u8>>)> fmt::Debug for CallbackAggregator<F> {
+impl<F: FnMut(P::Full), P: Packs + fmt::Debug> fmt::Debug for CallbackAggregator<F, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CallbackAggregator").field("aggregator", &self.aggregator).finish_non_exhaustive()
     }

@@ -56,6 +56,11 @@ impl KeyTable {
         Ok(())
     }
 
+    /// Counts the bytes allocated.
+    pub(crate) fn memory(&self) -> usize {
+        self.encoded.capacity().saturating_add(self.index.memory())
+    }
+
     /// Empties the table and keeps its memory for the next one.
     pub(crate) fn clear(&mut self) {
         self.encoded.clear();
@@ -119,12 +124,20 @@ impl ExactIndex {
         }
     }
 
+    /// Counts the bytes allocated; those of the tree by a generous estimate.
+    fn memory(&self) -> usize {
+        const NODE: usize = 2 * size_of::<(Box<[u8]>, Slot)>() + 64;
+        let slots = self.slots.capacity().saturating_mul(size_of::<Slot>());
+        slots.saturating_add(self.without_slot.len().saturating_mul(NODE))
+    }
+
     /// Empties the index. One that was much too large for this aggregate is halved: to empty it would cost more than
     /// to fill it did.
     fn clear(&mut self) {
         let slots = self.slots.len();
         if slots > MIN_SLOTS && self.taken < slots / 8 {
             self.slots.truncate(slots / 2);
+            self.slots.shrink_to_fit();
         }
         self.slots.fill(Slot::VACANT);
         self.taken = 0;

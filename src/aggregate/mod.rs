@@ -14,6 +14,8 @@ mod key_runs;
 mod key_table;
 mod known_keys;
 mod limits;
+#[cfg(feature = "alloc")]
+pub(crate) mod packs;
 mod pending;
 mod plan;
 
@@ -28,3 +30,7 @@ pub use encoder::{AddStatus, Encoder};
 pub use finished::Aggregate;
 pub use key_runs::KeySlot;
 pub use limits::Limits;
+#[cfg(feature = "alloc")]
+pub use packs::Packs;
+#[cfg(feature = "alloc")]
+pub(crate) use pending::check_alone;

@@ -36,7 +36,16 @@ impl Pending {
             self.explicit_hash_key_len = record.explicit_hash_key.map(str::len);
         }
         self.user_records = self.user_records.saturating_add(1);
-        self.since = self.since.or(now);
+        // The earlier one: a user record that is put back may be older than all that is pending.
+        self.since = match (self.since, now) {
+            (Some(since), Some(now)) => Some(since.min(now)),
+            (since, now) => since.or(now),
+        };
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn since(&self) -> Option<Duration> {
+        self.since
     }
 
     pub(crate) fn expired(&self, limits: &Limits, now: Duration) -> bool {

@@ -98,36 +98,6 @@ impl<K> AggregatedRecord<'_, K> {
     }
 }
 
-#[cfg(feature = "alloc")]
-impl<'a> AggregatedRecord<'a, Vec<&'a str>> {
-    /// Gives the room back, emptied and no longer tied to the payload, so that one allocation serves a loop over
-    /// payloads that do not live equally long.
-    ///
-    /// ```
-    /// use kinesis_aggregation::AggregatedRecord;
-    /// # let receive = || {
-    /// #     let records = [kinesis_aggregation::UserRecord::new("a", "1")];
-    /// #     kinesis_aggregation::encode(&records, &mut [Default::default()], &mut [0; 64]).unwrap().to_vec()
-    /// # };
-    ///
-    /// let mut keys = Vec::new();
-    /// for _ in 0..3 {
-    ///     let payload: Vec<u8> = receive();
-    ///     let aggregate = AggregatedRecord::parse(&payload, keys)?;
-    ///     println!("{} user records", aggregate.len());
-    ///     keys = aggregate.recycle();
-    /// }
-    /// # Ok::<(), kinesis_aggregation::ParseError>(())
-    /// ```
-    #[must_use]
-    pub fn recycle(self) -> Vec<&'static str> {
-        let mut keys = self.keys;
-        keys.clear();
-        // Of an empty vector this copies nothing, and the standard library keeps its allocation.
-        keys.into_iter().map(|_| "").collect()
-    }
-}
-
 impl<K> fmt::Debug for AggregatedRecord<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AggregatedRecord")
@@ -202,3 +172,31 @@ impl<'a, K: KeyRoom<'a>> Iterator for IntoUserRecords<'a, K> {
 
 impl<'a, K: KeyRoom<'a>> ExactSizeIterator for IntoUserRecords<'a, K> {}
 impl<'a, K: KeyRoom<'a>> FusedIterator for IntoUserRecords<'a, K> {}
+
+/// Empties a room and unties it from the payloads it was lent to, so that one allocation serves a loop over payloads
+/// that do not live equally long.
+///
+/// ```
+/// use kinesis_aggregation::{Payload, recycle};
+/// # let receive = || {
+/// #     let records = [kinesis_aggregation::UserRecord::new("a", "1")];
+/// #     kinesis_aggregation::encode(&records, &mut [Default::default()], &mut [0; 64]).unwrap().to_vec()
+/// # };
+///
+/// let mut keys = Vec::new();
+/// for _ in 0..3 {
+///     let payload: Vec<u8> = receive();
+///     let mut room = keys;
+///     if let Payload::Aggregated(aggregate) = Payload::parse(&payload, &mut room) {
+///         println!("{} user records", aggregate.len());
+///     }
+///     keys = recycle(room);
+/// }
+/// ```
+#[cfg(feature = "alloc")]
+#[must_use]
+pub fn recycle(mut room: Vec<&str>) -> Vec<&'static str> {
+    room.clear();
+    // Of an empty vector this copies nothing, and the standard library keeps its allocation.
+    room.into_iter().map(|_| "").collect()
+}

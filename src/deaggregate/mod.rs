@@ -5,6 +5,8 @@ mod aggregated_record;
 mod kinesis_record;
 mod payload;
 
+#[cfg(feature = "alloc")]
+pub use aggregated_record::recycle;
 pub use aggregated_record::{AggregatedRecord, IntoUserRecords, UserRecords};
 #[cfg(feature = "alloc")]
 pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};

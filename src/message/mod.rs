@@ -9,6 +9,7 @@
 //! `?` may be absent, `*` may stand any number of times; everything else is required.
 
 mod body;
+mod decimal;
 mod key_index;
 mod key_table;
 mod raw_record;
@@ -16,6 +17,7 @@ mod record_tag;
 mod user_record;
 
 pub(crate) use body::{Body, Cursor};
+pub(crate) use decimal::parse_hash_key;
 #[cfg(feature = "alloc")]
 pub(crate) use key_index::vacant;
 pub(crate) use key_index::{Probe, Slot, hash, probe};

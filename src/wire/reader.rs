@@ -204,7 +204,8 @@ mod tests {
     fn lengths() {
         let huge = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01, b'a'];
         let wraps_32_bits = [0x81, 0x80, 0x80, 0x80, 0x10, b'a'];
-        let cases: &[(&str, &[u8], Result<&[u8], DecodeErrorKind>)] = &[
+        type Case<'a> = (&'a str, &'a [u8], Result<&'a [u8], DecodeErrorKind>);
+        let cases: &[Case<'_>] = &[
             ("empty", &[0], Ok(b"")),
             ("exact", &[2, b'a', b'b'], Ok(b"ab")),
             ("one too many", &[3, b'a', b'b'], Err(LengthOutOfBounds)),

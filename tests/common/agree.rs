@@ -104,7 +104,7 @@ fn walk<'a>(aggregate: &AggregatedRecord<'a, Vec<&'a str>>) -> Vec<Record> {
 fn promises<I>(mut iterator: I, items: &[I::Item])
 where
     I: ExactSizeIterator + Clone,
-    I::Item: PartialEq + std::fmt::Debug,
+    I::Item: PartialEq + core::fmt::Debug,
 {
     let mut rest = items;
     while let Some((item, after)) = rest.split_first() {

@@ -119,7 +119,8 @@ impl Maker<'_> {
             fields.push([self.tag(2, VARINT), self.varint(index)].concat());
         }
         for _ in 0..self.how_often(1) {
-            let len = self.random.pick(&[0, 1, 2, 20, 127, 128]);
+            let long = self.odd() && self.random.one_in(4);
+            let len = self.random.pick(if long { &[300, 16_383, 16_384] } else { &[0, 1, 2, 20, 127, 128] });
             let data = self.random.bytes(len);
             fields.push(self.field(3, &data));
         }
@@ -267,8 +268,9 @@ impl Maker<'_> {
         let all_but_last = bytes.len() - 1;
         bytes[..all_but_last].iter_mut().for_each(|byte| *byte |= 0x80);
         if self.wrong() {
-            let ends: [&[u8]; 3] =
-                [&[], &[0x80; 10], &[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 2]];
+            // None at all, one that does not end, 70 bits, bit 64.
+            let ends: [&[u8]; 4] =
+                [&[], &[0x80; 3], &[0x80; 10], b"\x81\x80\x80\x80\x80\x80\x80\x80\x80\x02"];
             bytes = self.random.pick(&ends).to_vec();
         }
         bytes

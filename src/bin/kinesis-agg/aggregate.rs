@@ -4,23 +4,24 @@ use std::io::{BufWriter, stdout};
 
 use crate::args::{AggregateArgs, Grouping, WARNING};
 use crate::failure::Failure;
-use crate::input::for_each_event;
+use crate::input::{Data, for_each_event};
 use crate::output::Output;
 use crate::packer::Packer;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
     let mut output = Output::new(BufWriter::with_capacity(256 * 1024, stdout().lock()), args.output_plan()?);
+    let (grouping, shards) = args.packing.grouping()?;
     let progress = Progress::new();
-    let mut packer = Packer::new(&args.packing, |_, packed| output.put(&packed));
+    let mut packer = Packer::new(&args.packing, grouping, shards, |packed| output.put(&packed));
     let mut mixing = MixingCheck::default();
-    let read = for_each_event(&args.packing.files, &progress, |event| {
+    let read = for_each_event(&args.packing.files, Data::Required, &progress, |event| {
         packer.add(&event)?;
-        if args.packing.group == Grouping::All && mixing.begins_with(event.record.partition_key) {
+        if grouping == Grouping::All && mixing.begins_with(event.record.partition_key) {
             progress.say(format_args!(
                 "{WARNING}warning:{WARNING:#} user records with different partition keys share Kinesis records. \
                  Consumers built on the KCL drop those that mix shards: for a stream of several shards, use \
-                 --group partition-key"
+                 --shards FILE or --group partition-key"
             ));
         }
         Ok(())

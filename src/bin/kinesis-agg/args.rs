@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-use kinesis_aggregation::Limits;
+use kinesis_aggregation::{HashKeyRange, Limits};
 
 use crate::failure::Failure;
 
@@ -54,6 +54,7 @@ pub(crate) enum Command {
     Aggregate(AggregateArgs),
     Deaggregate(DeaggregateArgs),
     Inspect(InspectArgs),
+    Route(RouteArgs),
     Verify(VerifyArgs),
     /// Prints a completion script for a shell
     ///
@@ -77,6 +78,9 @@ pub(crate) enum Command {
 /// Writes a JSON line per Kinesis record, unless --output says otherwise:
 ///
 ///   {"PartitionKey": "device-7", "ExplicitHashKey": "0", "Data": "84mawg…"}
+///
+/// With --shards, user records are packed with those of the same shard, and each line has a
+/// "ShardId" and an "ExplicitHashKey" that makes it land there.
 ///
 /// At a bad line the command stops with exit status 1; what came before it is packed and
 /// written.
@@ -119,9 +123,13 @@ pub(crate) struct PackingArgs {
     #[arg(long, value_enum, default_value_t)]
     pub(crate) order: Order,
 
-    /// Which user records may share a Kinesis record
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) group: Grouping,
+    /// Which user records may share a Kinesis record [default: shard with --shards, else all]
+    #[arg(long, value_enum)]
+    pub(crate) group: Option<Grouping>,
+
+    /// The shards of the stream: what `aws kinesis list-shards` prints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shards: Option<PathBuf>,
 }
 
 impl PackingArgs {
@@ -154,13 +162,14 @@ pub(crate) enum Order {
     Streamed,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Grouping {
     /// All of them
-    #[default]
     All,
-    /// Those with the same partition key
+    /// Those with the same partition key, and the same explicit hash key if any
     PartitionKey,
+    /// Those that the same shard owns (needs --shards)
+    Shard,
 }
 
 /// Takes Kinesis records apart into their user records
@@ -173,6 +182,8 @@ pub(crate) enum Grouping {
 ///   {"record": 0, "partitionKey": "device-7", "explicitHashKey": null, "data": "MjEuNQ==",
 ///    "subSequenceNumber": 0, "aggregated": true}
 ///
+/// With --hash-range, user records of other shards are left out, and counted on standard error.
+///
 /// "record" counts the Kinesis records of all input from 0. A Kinesis record that is not aggregated
 /// comes out as one line with "aggregated": false, and "reason" says why: no_magic, too_short,
 /// digest_mismatch or malformed. Sequence numbers, arrival times and the like are passed on where
@@ -182,6 +193,43 @@ pub(crate) enum Grouping {
 pub(crate) struct DeaggregateArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// Leave out what a shard with these hash keys does not own: decimal, both ends included
+    #[arg(long, value_name = "START-END")]
+    pub(crate) hash_range: Option<HashKeyRange>,
+
+    /// What to keep of an aggregate that mixes shards [default: each]
+    #[arg(long, value_enum, value_name = "MODE", requires = "hash_range")]
+    pub(crate) range: Option<RangeArg>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RangeArg {
+    /// Each user record inside the range
+    #[default]
+    Each,
+    /// All of them if all are inside, else none: what the KCL does
+    All,
+}
+
+/// Tells hash keys and shards of user records
+///
+/// Reads what `kinesis-agg aggregate` reads; data may be missing. Writes a JSON line per user
+/// record:
+///
+///   {"partitionKey": "device-7", "hashKey": "70594183…", "shardId": "shardId-000000000001"}
+///
+/// Without --shards, "shardId" is null.
+#[derive(Debug, Group)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct RouteArgs {
+    /// Files of JSON Lines, - for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+
+    /// The shards of the stream: what `aws kinesis list-shards` prints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shards: Option<PathBuf>,
 }
 
 /// Shows what is in Kinesis records
@@ -194,6 +242,11 @@ pub(crate) struct DeaggregateArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// Tell which user records lie outside the shard of their aggregate: give it what `aws kinesis
+    /// list-shards` prints
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shards: Option<PathBuf>,
 
     /// Write a JSON line per payload, for programs
     #[arg(long)]

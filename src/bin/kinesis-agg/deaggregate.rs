@@ -3,10 +3,10 @@
 use std::io::{BufWriter, Write, stdout};
 
 use data_encoding::BASE64;
-use kinesis_aggregation::{PlainReason, Tags, UserRecord, deaggregate};
+use kinesis_aggregation::{HashKeyRange, PlainReason, RangeMode, Tags, UserRecord, deaggregate};
 use serde::{Serialize, Serializer};
 
-use crate::args::DeaggregateArgs;
+use crate::args::{DeaggregateArgs, RangeArg, WARNING};
 use crate::failure::Failure;
 use crate::input::{Metadata, Payload, for_each_payload};
 use crate::output::write_json_line;
@@ -39,24 +39,89 @@ fn as_pairs<S: Serializer>(tags: &Tags<'_>, serializer: S) -> Result<S::Ok, S::E
 }
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
-    let mut writer = BufWriter::with_capacity(256 * 1024, stdout().lock());
+    let mode = match args.range.unwrap_or_default() {
+        RangeArg::Each => RangeMode::Each,
+        RangeArg::All => RangeMode::All,
+    };
+    let filter = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut base64 = String::new();
-    let read =
-        for_each_payload(&args.input, &progress, |payload| write_lines(&payload, &mut base64, &mut writer));
-    writer.flush()?;
-    read
+    let mut lines = Lines {
+        writer: BufWriter::with_capacity(256 * 1024, stdout().lock()),
+        base64: String::new(),
+        left_out: 0,
+        faulty: 0,
+    };
+    let read = for_each_payload(&args.input, &progress, |payload| match filter {
+        Some((range, mode)) => lines.write_in_range(&payload, range, mode, &progress),
+        None => lines.write_all(&payload),
+    });
+    lines.writer.flush()?;
+    if let Some((range, _)) = filter {
+        let left_out = lines.left_out;
+        progress.say(format_args!("{left_out} user records left out: their hash keys lie outside {range}"));
+    }
+    read?;
+    match lines.faulty {
+        0 => Ok(()),
+        faulty => Err(Failure::Input(format!(
+            "{faulty} user records left out: their explicit hash keys are no numbers"
+        ))),
+    }
 }
 
-fn write_lines(payload: &Payload<'_>, base64: &mut String, writer: &mut impl Write) -> Result<(), Failure> {
-    let users = deaggregate(payload.data);
-    let reason = users.plain_reason();
-    for user in users {
-        base64.clear();
-        BASE64.encode_append(user.data, base64);
-        write_json_line(writer, &line(payload, &user, reason.as_ref(), base64))?;
+/// Writes a line for each user record, and counts those it does not write.
+struct Lines<W> {
+    writer: W,
+    base64: String,
+    left_out: u64,
+    faulty: u64,
+}
+
+impl<W: Write> Lines<W> {
+    /// Writes all user records of a payload, or the payload itself where it is plain.
+    fn write_all(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
+        let users = deaggregate(payload.data);
+        let reason = users.plain_reason();
+        users.into_iter().try_for_each(|user| self.write(payload, &user, reason.as_ref()))
     }
-    Ok(())
+
+    /// The same, but of the user records of an aggregate only those that belong to a shard.
+    fn write_in_range(
+        &mut self,
+        payload: &Payload<'_>,
+        range: HashKeyRange,
+        mode: RangeMode,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
+        let users = deaggregate(payload.data);
+        if users.plain_reason().is_some() {
+            return self.write_all(payload);
+        }
+        let mut inside = range.filter(users, mode);
+        for user in &mut inside {
+            match user {
+                Ok(user) => self.write(payload, &user, None)?,
+                Err(fault) => progress.say(format_args!(
+                    "{WARNING}warning:{WARNING:#} {}: record {}: {fault}",
+                    payload.source, payload.record
+                )),
+            }
+        }
+        self.left_out = self.left_out.saturating_add(inside.left_out());
+        self.faulty = self.faulty.saturating_add(inside.faulty());
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        payload: &Payload<'_>,
+        user: &UserRecord<'_>,
+        reason: Option<&PlainReason>,
+    ) -> Result<(), Failure> {
+        self.base64.clear();
+        BASE64.encode_append(user.data, &mut self.base64);
+        write_json_line(&mut self.writer, &line(payload, user, reason, &self.base64))
+    }
 }
 
 fn line<'a>(

@@ -9,8 +9,11 @@ mod inspect;
 mod output;
 mod packer;
 mod progress;
+mod route;
+mod shards;
 mod verify;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -24,10 +27,13 @@ fn main() -> ExitCode {
         Command::Aggregate(args) => aggregate::run(args),
         Command::Deaggregate(args) => deaggregate::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Route(args) => route::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Args::command(), "kinesis-agg", &mut std::io::stdout());
-            Ok(())
+            // By way of a buffer, since the generator panics where it cannot write.
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Args::command(), "kinesis-agg", &mut script);
+            std::io::stdout().write_all(&script).map_err(Failure::Output)
         }
     };
     match outcome {
@@ -35,7 +41,8 @@ fn main() -> ExitCode {
         Err(Failure::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            anstream::eprintln!("{}error:{:#} {failure}", args::ERROR, args::ERROR);
+            // If this cannot be written either, the exit status is left.
+            _ = writeln!(anstream::stderr(), "{}error:{:#} {failure}", args::ERROR, args::ERROR);
             failure.exit_code()
         }
     }

@@ -1,5 +1,6 @@
 //! Writing what was packed, in the form asked for.
 
+use std::borrow::Cow;
 use std::io::Write;
 
 use data_encoding::BASE64;
@@ -29,10 +30,12 @@ pub(crate) struct Output<'a, W: Write> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Entry<'a> {
-    partition_key: std::borrow::Cow<'a, str>,
+    partition_key: Cow<'a, str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    explicit_hash_key: Option<std::borrow::Cow<'a, str>>,
-    data: std::borrow::Cow<'a, str>,
+    explicit_hash_key: Option<String>,
+    data: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_id: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -63,8 +66,9 @@ impl<'a, W: Write> Output<'a, W> {
                 BASE64.encode_append(packed.data, &mut self.base64);
                 let entry = Entry {
                     partition_key: packed.partition_key.into(),
-                    explicit_hash_key: packed.explicit_hash_key.map(Into::into),
+                    explicit_hash_key: packed.explicit_hash_key.map(|key| key.to_string()),
                     data: (&*self.base64).into(),
+                    shard_id: packed.shard_id,
                 };
                 write_json_line(&mut self.writer, &entry)
             }
@@ -78,8 +82,10 @@ impl<'a, W: Write> Output<'a, W> {
                 self.request_bytes = self.request_bytes.saturating_add(bytes);
                 self.request.push(Entry {
                     partition_key: packed.partition_key.to_owned().into(),
-                    explicit_hash_key: packed.explicit_hash_key.map(|key| key.to_owned().into()),
+                    explicit_hash_key: packed.explicit_hash_key.map(|key| key.to_string()),
                     data: BASE64.encode(packed.data).into(),
+                    // A request has no place for it.
+                    shard_id: None,
                 });
                 Ok(())
             }

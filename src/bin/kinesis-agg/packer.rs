@@ -1,30 +1,25 @@
 //! Packing as the options say.
 
-use std::collections::HashMap;
-
-use kinesis_aggregation::{AddStatus, Aggregate, AggregatedRecord, Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::{
+    AddStatus, Aggregate, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, OwnedShardMap,
+    RoutedAggregate, UserRecord,
+};
 
 use crate::args::{Grouping, Order, PackingArgs};
 use crate::failure::Failure;
 use crate::input::Event;
+use crate::shards::Shards;
 
-/// What may be pending in all groups together. Beyond it all are handed out, so that memory is bounded whatever the
-/// number of partition keys.
-const MAX_PENDING: usize = 256 * 1024 * 1024;
+/// The most memory that what is pending may take.
+const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
-/// What a group takes beside the bytes that are pending in it, roughly.
-const GROUP_SIZE: usize = 2 * 1024;
-
-/// Packs user records, each in the group it belongs to, and hands out aggregates with the number of their group.
+/// Packs user records, each with those it may be together with, and hands out what is full.
 pub(crate) struct Packer<H> {
     limits: Limits,
     order: Order,
-    grouping: Grouping,
-    groups: Vec<RecordAggregator>,
-    /// Which group has which partition key; empty if one group has all.
-    by_partition_key: HashMap<String, usize>,
-    /// Bytes pending in all groups, and what the groups take themselves.
-    pending: usize,
+    manager: AggregationManager,
+    /// The shards to name, if they are known.
+    shards: Option<OwnedShardMap>,
     /// The buffer for streamed order.
     buffer: Vec<u8>,
     hand_out: H,
@@ -34,111 +29,112 @@ pub(crate) struct Packer<H> {
 pub(crate) struct Packed<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) partition_key: &'a str,
-    pub(crate) explicit_hash_key: Option<&'a str>,
+    pub(crate) explicit_hash_key: Option<HashKey>,
+    pub(crate) shard_id: Option<&'a str>,
 }
 
-impl<H: FnMut(usize, Packed<'_>) -> Result<(), Failure>> Packer<H> {
-    pub(crate) fn new(args: &PackingArgs, hand_out: H) -> Self {
-        Self {
-            limits: args.limits(),
-            order: args.order,
-            grouping: args.group,
-            groups: Vec::new(),
-            by_partition_key: HashMap::new(),
-            pending: 0,
-            buffer: Vec::new(),
-            hand_out,
+impl PackingArgs {
+    /// Who shares Kinesis records, and the shards where they are known.
+    pub(crate) fn grouping(&self) -> Result<(Grouping, Option<Shards>), Failure> {
+        let shards = self.shards.as_deref().map(Shards::read).transpose()?;
+        match (self.group, &shards) {
+            (None, None) => Ok((Grouping::All, shards)),
+            (None, Some(_)) => Ok((Grouping::Shard, shards)),
+            (Some(Grouping::Shard), None) => {
+                Err(Failure::Usage("--group shard needs --shards FILE".to_owned()))
+            }
+            (Some(grouping), _) => Ok((grouping, shards)),
         }
     }
+}
 
-    /// Packs one user record; answers with the number of its group.
-    pub(crate) fn add(&mut self, event: &Event<'_>) -> Result<usize, Failure> {
-        if self.pending > MAX_PENDING {
-            self.finish()?;
-        }
-        let number = self.group_of(event.record.partition_key);
-        if number >= self.groups.len() {
-            self.groups.resize_with(number.saturating_add(1), || RecordAggregator::new(self.limits));
-            self.pending = self.pending.saturating_add(GROUP_SIZE);
-        }
-        let Some(group) = self.groups.get_mut(number) else { return Ok(number) };
-        let before = group.size_bytes();
-        let full = group.add(event.record).map_err(|error| event.fault(error))?;
-        self.pending = self.pending.saturating_sub(before).saturating_add(group.size_bytes());
-        if let Some(full) = full {
-            self.emit(number, &full)?;
-        }
-        Ok(number)
+impl<H: FnMut(Packed<'_>) -> Result<(), Failure>> Packer<H> {
+    pub(crate) fn new(args: &PackingArgs, grouping: Grouping, shards: Option<Shards>, hand_out: H) -> Self {
+        let limits = args.limits();
+        let shards = shards.map(|shards| shards.map);
+        let manager = match (grouping, &shards) {
+            (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
+            (Grouping::PartitionKey, _) => AggregationManager::by_keys(limits),
+            (Grouping::All | Grouping::Shard, _) => AggregationManager::together(limits),
+        };
+        let manager = manager.with_max_memory(MAX_MEMORY);
+        Self { limits, order: args.order, manager, shards, buffer: Vec::new(), hand_out }
     }
 
-    /// Hands out all that is pending, the group that was begun first in front.
+    /// Packs one user record.
+    pub(crate) fn add(&mut self, event: &Event<'_>) -> Result<(), Failure> {
+        let full = self.manager.add(event.record).map_err(|error| event.fault(error))?;
+        full.iter().try_for_each(|full| self.emit(full))
+    }
+
+    /// Hands out all that is pending.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
-        let mut groups = core::mem::take(&mut self.groups);
-        self.by_partition_key.clear();
-        self.pending = 0;
-        for (number, group) in groups.iter_mut().enumerate() {
-            if let Some(rest) = group.finish() {
-                self.emit(number, &rest)?;
-            }
-        }
-        Ok(())
+        let rest = self.manager.flush();
+        rest.iter().try_for_each(|full| self.emit(full))
     }
 
-    fn emit(&mut self, group: usize, aggregate: &Aggregate<Vec<u8>>) -> Result<(), Failure> {
+    fn emit(&mut self, full: &RoutedAggregate) -> Result<(), Failure> {
+        let explicit_hash_key = match &self.shards {
+            // Where shards are named, the Kinesis record is to land on the one that is named.
+            Some(_) => full.explicit_hash_key().or(Some(HashKey::of_partition_key(full.partition_key()))),
+            None => full.explicit_hash_key(),
+        };
+        let shard_id = match (&self.shards, explicit_hash_key) {
+            (Some(map), Some(key)) => Some(map.shard_for(key).id()),
+            _ => None,
+        };
+        let packed =
+            Packed { data: full.data(), partition_key: full.partition_key(), explicit_hash_key, shard_id };
         match self.order {
-            Order::Canonical => (self.hand_out)(group, Packed::of(aggregate)),
-            Order::Streamed => self.emit_streamed(group, aggregate),
-        }
-    }
-
-    /// Packs the user records of an aggregate again, in streamed order.
-    ///
-    /// In rare cases, with very many explicit hash keys, this takes more bytes than canonical order: then two
-    /// aggregates come of one.
-    fn emit_streamed(&mut self, group: usize, aggregate: &Aggregate<Vec<u8>>) -> Result<(), Failure> {
-        /// The keys that are remembered, at 48 bytes each.
-        const KEYS: usize = 4096;
-
-        let bug =
-            |error: &dyn core::fmt::Display| Failure::Input(format!("cannot read what was written: {error}"));
-        let parsed = AggregatedRecord::parse(aggregate.data(), Vec::new()).map_err(|error| bug(&error))?;
-        self.buffer.resize(usize::try_from(self.limits.max_bytes()).unwrap_or(usize::MAX), 0);
-        let mut encoder = Encoder::<KEYS>::new(&mut self.buffer, self.limits);
-        for record in &parsed {
-            if encoder.add(record).map_err(|error| bug(&error))? == AddStatus::Full {
-                if let Some(full) = encoder.finish() {
-                    (self.hand_out)(group, Packed::of(&full))?;
-                }
-                _ = encoder.add(record).map_err(|error| bug(&error))?;
-            }
-        }
-        match encoder.finish() {
-            Some(rest) => (self.hand_out)(group, Packed::of(&rest)),
-            None => Ok(()),
-        }
-    }
-
-    fn group_of(&mut self, partition_key: &str) -> usize {
-        match self.grouping {
-            Grouping::All => 0,
-            Grouping::PartitionKey => match self.by_partition_key.get(partition_key) {
-                Some(&number) => number,
-                None => {
-                    let number = self.by_partition_key.len();
-                    self.by_partition_key.insert(partition_key.to_owned(), number);
-                    number
-                }
-            },
+            Order::Canonical => (self.hand_out)(packed),
+            Order::Streamed => restream(&packed, self.limits, &mut self.buffer, &mut self.hand_out),
         }
     }
 }
 
-impl<'a> Packed<'a> {
-    fn of<B: AsRef<[u8]>>(aggregate: &'a Aggregate<B>) -> Self {
-        Self {
-            data: aggregate.data(),
-            partition_key: aggregate.partition_key(),
-            explicit_hash_key: aggregate.explicit_hash_key(),
+/// Packs the user records of a Kinesis record again, in streamed order.
+///
+/// In rare cases, with thousands of keys that recur, this takes more bytes than canonical order: then two Kinesis records
+/// come of one.
+fn restream(
+    packed: &Packed<'_>,
+    limits: Limits,
+    buffer: &mut Vec<u8>,
+    hand_out: &mut impl FnMut(Packed<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    /// The keys that are remembered, at 48 bytes each.
+    const KEYS: usize = 4096;
+
+    let bug =
+        |error: &dyn core::fmt::Display| Failure::Input(format!("cannot read what was written: {error}"));
+    let parsed = AggregatedRecord::parse(packed.data, Vec::new()).map_err(|error| bug(&error))?;
+    buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
+    let mut encoder = Encoder::<KEYS>::new(buffer, limits);
+    let mut hand_out = |streamed: Aggregate<&[u8]>, first: UserRecord<'_>| {
+        let explicit_hash_key = match packed.shard_id {
+            Some(_) => HashKey::of(&first).ok(),
+            None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
+        };
+        let partition_key = first.partition_key;
+        hand_out(Packed {
+            data: streamed.data(),
+            partition_key,
+            explicit_hash_key,
+            shard_id: packed.shard_id,
+        })
+    };
+    let mut first = None;
+    for record in &parsed {
+        if encoder.add(record).map_err(|error| bug(&error))? == AddStatus::Full {
+            if let (Some(full), Some(first)) = (encoder.finish(), first.take()) {
+                hand_out(full, first)?;
+            }
+            _ = encoder.add(record).map_err(|error| bug(&error))?;
         }
+        first = first.or(Some(record));
+    }
+    match (encoder.finish(), first) {
+        (Some(rest), Some(first)) => hand_out(rest, first),
+        _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! A progress bar over the input, where there is a terminal to see it.
 
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -35,7 +35,8 @@ impl Progress {
 
     /// Writes a message to standard error, clear of the bar.
     pub(crate) fn say(&self, message: impl core::fmt::Display) {
-        self.bar.suspend(|| anstream::eprintln!("{message}"));
+        // A message that cannot be written is not worth ending for.
+        self.bar.suspend(|| _ = writeln!(anstream::stderr(), "{message}"));
     }
 
     /// Counts what is read.

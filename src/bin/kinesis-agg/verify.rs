@@ -2,16 +2,16 @@
 
 use core::cell::RefCell;
 use core::fmt;
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io::{Write, stdout};
 
 use indicatif::HumanCount;
 
-use kinesis_aggregation::{AggregatedRecord, RecordTag, UserRecord};
+use kinesis_aggregation::{AggregatedRecord, HashKey, RecordTag, UserRecord};
 
-use crate::args::{HEADING, VerifyArgs};
+use crate::args::{Grouping, HEADING, VerifyArgs};
 use crate::failure::Failure;
-use crate::input::for_each_event;
+use crate::input::{Data, for_each_event};
 use crate::packer::{Packed, Packer};
 use crate::progress::Progress;
 
@@ -26,8 +26,8 @@ struct Expected {
 /// What went in and what came out.
 #[derive(Default)]
 struct Account {
-    /// By group, in order.
-    expected: Vec<VecDeque<Expected>>,
+    /// In order, by what they may be together with.
+    expected: HashMap<String, VecDeque<Expected>>,
     user_records: u64,
     data_bytes: u64,
     /// Bytes of partition keys, if each user record were sent by itself.
@@ -43,11 +43,25 @@ struct Account {
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let account = RefCell::new(Account::default());
+    let (grouping, shards) = args.packing.grouping()?;
+    let map = shards.as_ref().map(|shards| shards.map.clone());
+    // What user records have in common that come out together, and so come out in order.
+    let label = |record: &UserRecord<'_>| match (grouping, &map) {
+        (Grouping::All, _) | (Grouping::Shard, None) => String::new(),
+        (Grouping::PartitionKey, _) => {
+            format!("{}/{}", record.explicit_hash_key.unwrap_or_default(), record.partition_key)
+        }
+        // A key that is no number has been refused before it gets here.
+        (Grouping::Shard, Some(map)) => {
+            HashKey::of(record).map_or_else(|_| String::new(), |key| map.shard_for(key).id().to_owned())
+        }
+    };
     let progress = Progress::new();
-    let mut packer = Packer::new(&args.packing, |group, packed| account.borrow_mut().check(group, &packed));
-    for_each_event(&args.packing.files, &progress, |event| {
-        let group = packer.add(&event)?;
-        account.borrow_mut().expect(group, &event.record);
+    let hand_out = |packed: Packed<'_>| account.borrow_mut().check(&packed, label);
+    let mut packer = Packer::new(&args.packing, grouping, shards, hand_out);
+    for_each_event(&args.packing.files, Data::Required, &progress, |event| {
+        packer.add(&event)?;
+        account.borrow_mut().expect(label(&event.record), &event.record);
         Ok(())
     })?;
     packer.finish()?;
@@ -68,29 +82,28 @@ impl Expected {
 }
 
 impl Account {
-    fn expect(&mut self, group: usize, record: &UserRecord<'_>) {
-        if self.expected.len() <= group {
-            self.expected.resize_with(group.saturating_add(1), VecDeque::new);
-        }
-        if let Some(expected) = self.expected.get_mut(group) {
-            expected.push_back(Expected {
-                partition_key: record.partition_key.to_owned(),
-                explicit_hash_key: record.explicit_hash_key.map(str::to_owned),
-                data: record.data.to_vec(),
-                tags: record.tags.map(|tag| (tag.key.to_owned(), tag.value.map(str::to_owned))).collect(),
-            });
-        }
+    fn expect(&mut self, label: String, record: &UserRecord<'_>) {
+        self.expected.entry(label).or_default().push_back(Expected {
+            partition_key: record.partition_key.to_owned(),
+            explicit_hash_key: record.explicit_hash_key.map(str::to_owned),
+            data: record.data.to_vec(),
+            tags: record.tags.map(|tag| (tag.key.to_owned(), tag.value.map(str::to_owned))).collect(),
+        });
         self.user_records = self.user_records.saturating_add(1);
         self.data_bytes = self.data_bytes.saturating_add(wide(record.data.len()));
         self.key_bytes_alone = self.key_bytes_alone.saturating_add(wide(record.partition_key.len()));
         self.units_alone = self.units_alone.saturating_add(units(record.data.len()));
     }
 
-    fn check(&mut self, group: usize, packed: &Packed<'_>) -> Result<(), Failure> {
+    fn check(
+        &mut self,
+        packed: &Packed<'_>,
+        label: impl Fn(&UserRecord<'_>) -> String,
+    ) -> Result<(), Failure> {
         let aggregate = AggregatedRecord::parse(packed.data, Vec::new())
             .map_err(|error| Failure::Input(format!("Kinesis record {} {error}", self.kinesis_records)))?;
         for user in &aggregate {
-            let expected = self.expected.get_mut(group).and_then(VecDeque::pop_front);
+            let expected = self.expected.get_mut(&label(&user)).and_then(VecDeque::pop_front);
             if !expected.is_some_and(|expected| expected.equals(&user)) {
                 return Err(Failure::Input(format!(
                     "user record {} of Kinesis record {} is not the one that went in",
@@ -107,7 +120,7 @@ impl Account {
     }
 
     fn report(&self) -> Result<(), Failure> {
-        let left = self.expected.iter().map(VecDeque::len).fold(0, usize::saturating_add);
+        let left = self.expected.values().map(VecDeque::len).fold(0, usize::saturating_add);
         if left > 0 || self.returned != self.user_records {
             return Err(Failure::Input(format!("{left} user records did not come out again")));
         }

@@ -46,12 +46,21 @@ impl Event<'_> {
     }
 }
 
+/// Whether events must have data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Data {
+    Required,
+    Optional,
+}
+
 /// Reads all events of all files, up to the first that is bad.
 pub(crate) fn for_each_event(
     files: &[PathBuf],
+    data: Data,
     progress: &Progress,
     mut visit: impl FnMut(Event<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    let required = data == Data::Required;
     let mut decoded = Vec::new();
     open_each(files, progress, |source| {
         let mut lines = Lines::new(source);
@@ -62,11 +71,12 @@ pub(crate) fn for_each_event(
                 (Some(data), None) => {
                     decode_base64(&data.0, &mut decoded)
                         .map_err(|what| lines.fault(format_args!("data: {what}")))?;
-                    &decoded
+                    decoded.as_slice()
                 }
                 (None, Some(text)) => text.0.as_bytes(),
                 (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
-                (None, None) => return Err(lines.fault("neither data nor text")),
+                (None, None) if required => return Err(lines.fault("neither data nor text")),
+                (None, None) => &[],
             };
             let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
             let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);

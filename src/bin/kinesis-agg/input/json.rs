@@ -3,14 +3,16 @@
 use core::fmt;
 use std::borrow::Cow;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
+
+use crate::failure::Failure;
 
 /// A Kinesis record in JSON: of `aws kinesis get-records`, or an entry of a PutRecords request. What it does not name
 /// is ignored.
-#[derive(serde::Deserialize)]
-#[serde(rename_all = "PascalCase")]
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
 pub(crate) struct Entry<'a> {
     #[serde(borrow)]
     pub(crate) data: Option<Text<'a>>,
@@ -26,50 +28,72 @@ pub(crate) struct Entry<'a> {
     pub(crate) shard_id: Option<Text<'a>>,
     #[serde(borrow)]
     pub(crate) encryption_type: Option<Text<'a>>,
-    /// Present in what holds records, not in records.
-    #[serde(borrow)]
-    records: Option<Vec<Self>>,
 }
 
 /// A text that is borrowed where it can be.
-#[derive(serde::Deserialize)]
+#[derive(Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
-/// One JSON value of an input, with all records it holds.
-pub(crate) struct Document<'a> {
-    pub(crate) entries: Vec<Entry<'a>>,
+/// Reads one JSON value, and visits every record in it as soon as it is read: what comes before a fault is not lost by
+/// it, and a long list is not kept.
+pub(crate) struct EachEntry<'v, V> {
+    pub(crate) visit: &'v mut V,
+    /// The failure of a visit, which ends the reading.
+    pub(crate) failure: &'v mut Option<Failure>,
 }
 
-impl<'de> Deserialize<'de> for Document<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct ObjectOrArray;
+impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> EachEntry<'_, V> {
+    fn visit<E: Error>(&mut self, entry: Entry<'de>) -> Result<(), E> {
+        (self.visit)(entry).map_err(|failure| {
+            *self.failure = Some(failure);
+            E::custom("visit failed")
+        })
+    }
+}
 
-        impl<'de> Visitor<'de> for ObjectOrArray {
-            type Value = Document<'de>;
+impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> DeserializeSeed<'de> for EachEntry<'_, V> {
+    type Value = ();
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a Kinesis record, a list of them, or an object with \"Records\"")
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Document<'de>, A::Error> {
-                let mut entry = Entry::deserialize(MapAccessDeserializer::new(map))?;
-                let entries = match entry.records.take() {
-                    Some(entries) => entries,
-                    None => vec![entry],
-                };
-                Ok(Document { entries })
-            }
+impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> Visitor<'de> for EachEntry<'_, V> {
+    type Value = ();
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Document<'de>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = list.next_element()? {
-                    entries.push(entry);
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a Kinesis record, a list of them, or an object with \"Records\"")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+        while let Some(entry) = list.next_element()? {
+            self.visit(entry)?;
+        }
+        Ok(())
+    }
+
+    /// An object is a record unless it turns out to have a list of them.
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+        let mut entry = Entry::default();
+        let mut is_list = false;
+        while let Some(Text(name)) = map.next_key()? {
+            match &*name {
+                "Records" => {
+                    is_list = true;
+                    map.next_value_seed(EachEntry { visit: &mut *self.visit, failure: &mut *self.failure })?;
                 }
-                Ok(Document { entries })
+                "Data" => entry.data = map.next_value()?,
+                "PartitionKey" => entry.partition_key = map.next_value()?,
+                "ExplicitHashKey" => entry.explicit_hash_key = map.next_value()?,
+                "SequenceNumber" => entry.sequence_number = map.next_value()?,
+                "ApproximateArrivalTimestamp" => entry.approximate_arrival_timestamp = map.next_value()?,
+                "ShardId" => entry.shard_id = map.next_value()?,
+                "EncryptionType" => entry.encryption_type = map.next_value()?,
+                _ => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-
-        deserializer.deserialize_any(ObjectOrArray)
+        if is_list { Ok(()) } else { self.visit(entry) }
     }
 }

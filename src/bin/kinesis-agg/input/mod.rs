@@ -6,7 +6,7 @@ mod json;
 mod lines;
 mod payloads;
 
-pub(crate) use events::{Event, for_each_event};
+pub(crate) use events::{Data, Event, for_each_event};
 pub(crate) use payloads::{Metadata, Payload, for_each_payload};
 
 use std::fs::File;

@@ -4,13 +4,14 @@ use std::io::{BufReader, Read};
 use std::path::PathBuf;
 
 use serde::Serialize;
+use serde::de::{DeserializeSeed, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::args::InputArgs;
 use crate::failure::Failure;
 use crate::input::detect::{Form, decode_hex, detect};
 use crate::input::events::decode_base64;
-use crate::input::json::{Document, Entry};
+use crate::input::json::{EachEntry, Entry};
 use crate::input::lines::Lines;
 use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
 use crate::progress::Progress;
@@ -110,47 +111,69 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
     fn json(&mut self, source: Source) -> Result<(), Failure> {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
-            match serde_json::from_slice::<Document<'_>>(lines.current()) {
-                Ok(document) => self.entries(&document, &lines.place())?,
-                Err(error) if error.is_eof() => return self.values(lines),
+            let place = lines.place();
+            let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
+            let mut value = Value { place: &place, records: 0, visited: 0 };
+            match self.value(&mut deserializer, &mut value)?.and_then(|()| deserializer.end()) {
+                Ok(()) => {}
+                // A value that goes on in the next line. What it had in this one was visited.
+                Err(error) if error.is_eof() => {
+                    let visited = value.records;
+                    return self.values(lines, visited);
+                }
                 Err(error) => return Err(lines.json_fault(&error)),
             }
         }
         Ok(())
     }
 
-    fn values(&mut self, lines: Lines) -> Result<(), Failure> {
+    /// Reads values from the beginning of the line read last. The first `visited` records were visited before.
+    fn values(&mut self, lines: Lines, visited: u64) -> Result<(), Failure> {
         let (name, first_line, rest) = lines.into_rest();
         let rest = BufReader::with_capacity(64 * 1024, rest);
-        let values = serde_json::Deserializer::from_reader(rest).into_iter::<Document<'static>>();
-        for document in values {
-            let document = document.map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_reader(rest);
+        let mut value = Value { place: &name, records: 0, visited };
+        // Only the end of the input is an end: anything else is another value.
+        while deserializer.end().is_err() {
+            self.value(&mut deserializer, &mut value)?.map_err(|error| {
                 let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
                 let line = first_line.saturating_add(line).saturating_sub(1);
                 let text = error.to_string();
                 let what = text.split(" at line ").next().unwrap_or(&text);
                 Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
             })?;
-            self.entries(&document, &name)?;
         }
         Ok(())
     }
 
-    fn entries(&mut self, document: &Document<'_>, place: &str) -> Result<(), Failure> {
-        for entry in &document.entries {
-            let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
-            let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
-            let mut data = core::mem::take(&mut self.decoded);
-            decode_base64(&text.0, &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
-            let payload = Payload {
-                partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
-                explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
-                metadata: Metadata::of(entry),
-                ..Payload::bare(place, &data)
-            };
-            self.visit(payload)?;
-            self.decoded = data;
-        }
+    /// Reads one value. The outer error is that of a visit, the inner one that of the reading.
+    fn value<'de, D: Deserializer<'de>>(
+        &mut self,
+        deserializer: D,
+        value: &mut Value<'_>,
+    ) -> Result<Result<(), D::Error>, Failure> {
+        let mut failure = None;
+        let mut visit = |entry: Entry<'de>| {
+            value.records = value.records.saturating_add(1);
+            if value.records <= value.visited { Ok(()) } else { self.entry(&entry, value.place) }
+        };
+        let read = EachEntry { visit: &mut visit, failure: &mut failure }.deserialize(deserializer);
+        failure.map_or(Ok(read), Err)
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, place: &str) -> Result<(), Failure> {
+        let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
+        let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
+        let mut data = core::mem::take(&mut self.decoded);
+        decode_base64(&text.0, &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
+        let payload = Payload {
+            partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
+            explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
+            metadata: Metadata::of(entry),
+            ..Payload::bare(place, &data)
+        };
+        self.visit(payload)?;
+        self.decoded = data;
         Ok(())
     }
 
@@ -163,6 +186,15 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         self.records = self.records.saturating_add(1);
         Ok(())
     }
+}
+
+/// Where a value is read, and how far.
+struct Value<'a> {
+    place: &'a str,
+    /// How many records were read.
+    records: u64,
+    /// How many of them, from the first, are not to be visited again.
+    visited: u64,
 }
 
 impl<'a> Payload<'a> {
@@ -179,6 +211,11 @@ impl<'a> Payload<'a> {
 }
 
 impl<'a> Metadata<'a> {
+    /// The shard it was read from, where the input says.
+    pub(crate) const fn shard_id(&self) -> Option<&'a str> {
+        self.shard_id
+    }
+
     fn of(entry: &'a Entry<'_>) -> Self {
         Self {
             sequence_number: entry.sequence_number.as_ref().map(|text| &*text.0),

@@ -4,6 +4,8 @@ use kinesis_aggregation::{AggregatedRecord, ParseError, PlainReason, UserRecord}
 use serde::Serialize;
 
 use crate::input::Payload;
+use crate::inspect::placement::Placement;
+use crate::shards::Shards;
 
 /// A payload, parsed.
 pub(crate) struct Findings<'a> {
@@ -11,6 +13,8 @@ pub(crate) struct Findings<'a> {
     pub(crate) bytes: usize,
     pub(crate) data_bytes: usize,
     pub(crate) verdict: Result<AggregatedRecord<'a, Vec<&'a str>>, PlainReason>,
+    /// Of an aggregate with user records, where the shards are known.
+    pub(crate) placement: Option<Placement<'a>>,
 }
 
 /// The line that `--json` writes.
@@ -29,10 +33,14 @@ pub(crate) struct Summary {
     explicit_hash_keys: usize,
     data_bytes: usize,
     overhead_bytes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shard_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside_shard: Option<usize>,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn of(payload: &Payload<'a>) -> Self {
+    pub(crate) fn of(payload: &Payload<'a>, shards: Option<&Shards>) -> Self {
         let verdict = match AggregatedRecord::parse(payload.data, Vec::new()) {
             Ok(aggregate) => Ok(aggregate),
             Err(ParseError::Plain(reason)) => Err(reason),
@@ -43,7 +51,11 @@ impl<'a> Findings<'a> {
             // A plain record is its own user record.
             Err(_) => payload.data.len(),
         };
-        Self { record: payload.record, bytes: payload.data.len(), data_bytes, verdict }
+        let placement = match (&verdict, shards) {
+            (Ok(aggregate), Some(shards)) => Placement::of(payload, aggregate, shards),
+            _ => None,
+        };
+        Self { record: payload.record, bytes: payload.data.len(), data_bytes, verdict, placement }
     }
 
     /// Counts the user records; a plain record is one.
@@ -75,6 +87,8 @@ impl<'a> Findings<'a> {
             explicit_hash_keys,
             data_bytes: self.data_bytes,
             overhead_bytes: self.overhead_bytes(),
+            shard_id: self.placement.as_ref().map(|placement| placement.shard_id.clone()),
+            outside_shard: self.placement.as_ref().map(|placement| placement.outside.len()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod findings;
 mod hex_dump;
+mod placement;
 mod report;
 
 use std::io::{BufWriter, Write, stdout};
@@ -13,19 +14,21 @@ use crate::inspect::findings::Findings;
 use crate::inspect::report::Report;
 use crate::output::write_json_line;
 use crate::progress::Progress;
+use crate::shards::Shards;
 
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
+    let shards = args.shards.as_deref().map(Shards::read).transpose()?;
     let progress = Progress::new();
     if args.json {
         let mut writer = BufWriter::new(stdout().lock());
         let read = for_each_payload(&args.input, &progress, |payload| {
-            write_json_line(&mut writer, &Findings::of(&payload).summary())
+            write_json_line(&mut writer, &Findings::of(&payload, shards.as_ref()).summary())
         });
         writer.flush()?;
         return read;
     }
     let writer = BufWriter::new(anstream::AutoStream::auto(stdout().lock()));
-    let mut report = Report::new(writer, args.top);
+    let mut report = Report::new(writer, args.top, shards.as_ref());
     let read = for_each_payload(&args.input, &progress, |payload| Ok(report.payload(&payload)?));
     report.finish()?;
     read

@@ -9,29 +9,44 @@ use crate::args::{HEADING, LITERAL, WARNING};
 use crate::input::Payload;
 use crate::inspect::findings::{Findings, largest, most_used};
 use crate::inspect::hex_dump;
+use crate::inspect::placement::{Outside, Placement};
+use crate::shards::Shards;
 
 /// The widest bar of a histogram, in characters.
 const BAR: usize = 40;
 
 /// Writes findings as they come, and a summary in the end.
-pub(crate) struct Report<W: Write> {
+pub(crate) struct Report<'s, W: Write> {
     out: W,
     top: usize,
+    shards: Option<&'s Shards>,
     aggregated: u64,
     plain: u64,
     user_records: u64,
     bytes: u64,
     data_bytes: u64,
+    /// User records outside the shard of their aggregate.
+    outside: u64,
 }
 
-impl<W: Write> Report<W> {
-    pub(crate) fn new(out: W, top: usize) -> Self {
-        Self { out, top, aggregated: 0, plain: 0, user_records: 0, bytes: 0, data_bytes: 0 }
+impl<'s, W: Write> Report<'s, W> {
+    pub(crate) fn new(out: W, top: usize, shards: Option<&'s Shards>) -> Self {
+        Self {
+            out,
+            top,
+            shards,
+            outside: 0,
+            aggregated: 0,
+            plain: 0,
+            user_records: 0,
+            bytes: 0,
+            data_bytes: 0,
+        }
     }
 
     /// Writes about one payload.
     pub(crate) fn payload(&mut self, payload: &Payload<'_>) -> io::Result<()> {
-        let findings = Findings::of(payload);
+        let findings = Findings::of(payload, self.shards);
         if self.aggregated.saturating_add(self.plain) > 0 {
             writeln!(self.out)?;
         }
@@ -63,6 +78,13 @@ impl<W: Write> Report<W> {
                 Percent(self.bytes.saturating_sub(self.data_bytes), self.bytes)
             )?;
         }
+        if records > 1 && self.shards.is_some() {
+            writeln!(
+                self.out,
+                "{} user records lie outside the shard of their aggregate",
+                HumanCount(self.outside)
+            )?;
+        }
         self.out.flush()
     }
 
@@ -72,6 +94,8 @@ impl<W: Write> Report<W> {
         self.user_records = self.user_records.saturating_add(wide(findings.user_records()));
         self.bytes = self.bytes.saturating_add(wide(findings.bytes));
         self.data_bytes = self.data_bytes.saturating_add(wide(findings.data_bytes));
+        let outside = findings.placement.as_ref().map_or(0, |placement| placement.outside.len());
+        self.outside = self.outside.saturating_add(wide(outside));
     }
 
     fn plain(&mut self, payload: &Payload<'_>, reason: PlainReason) -> io::Result<()> {
@@ -152,8 +176,34 @@ impl<W: Write> Report<W> {
             }
             writeln!(out)?;
         }
-        Ok(())
+        match &findings.placement {
+            Some(placement) => write_placement(out, placement, self.top),
+            None => Ok(()),
+        }
     }
+}
+
+/// Writes which user records are not on the shard that owns them.
+fn write_placement(out: &mut impl Write, placement: &Placement<'_>, top: usize) -> io::Result<()> {
+    let Placement { shard_id, outside } = placement;
+    if outside.is_empty() {
+        return writeln!(out, "\n  shard {shard_id} owns all of them");
+    }
+    writeln!(
+        out,
+        "\n  {WARNING}{} user records lie outside shard {shard_id}{WARNING:#}: consumers built on the KCL drop the whole \
+         aggregate",
+        HumanCount(wide(outside.len()))
+    )?;
+    for Outside { record, owner } in outside.iter().take(top) {
+        let owner = owner.as_deref().unwrap_or("none: its explicit hash key is no number");
+        write!(out, "  {:>12}", format!("#{}", record.sub_sequence_number))?;
+        writeln!(out, "  {} belongs to {owner}", Shown(record.partition_key))?;
+    }
+    if outside.len() > top {
+        writeln!(out, "  {:>12}  and {} more", "", outside.len().saturating_sub(top))?;
+    }
+    Ok(())
 }
 
 /// Writes how many of the numbers lie between which powers of two.

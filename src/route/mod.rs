@@ -1,0 +1,29 @@
+//! Layer 6: hash keys, shards, and routing user records to them.
+
+#[cfg(feature = "alloc")]
+mod answers;
+mod checkpoint;
+#[cfg(feature = "alloc")]
+mod groups;
+mod hash_key;
+mod in_range;
+#[cfg(feature = "alloc")]
+mod manager;
+#[cfg(feature = "alloc")]
+mod owned_shard_map;
+#[cfg(feature = "alloc")]
+mod routed;
+mod shard_map;
+
+#[cfg(feature = "alloc")]
+pub use answers::{Counters, PendingAggregate, Placement, PutBackError};
+pub use checkpoint::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
+pub use hash_key::{HashKey, HashKeyRange, HashKeyRangeError};
+pub use in_range::{FaultyHashKey, InRange, RangeMode};
+#[cfg(feature = "alloc")]
+pub use manager::AggregationManager;
+#[cfg(feature = "alloc")]
+pub use owned_shard_map::OwnedShardMap;
+#[cfg(feature = "alloc")]
+pub use routed::RoutedAggregate;
+pub use shard_map::{Shard, ShardMap, ShardMapError};

@@ -1,0 +1,74 @@
+//! An aggregate with the shard it is meant for.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::aggregate::Aggregate;
+use crate::deaggregate::{Deaggregated, deaggregate};
+use crate::route::HashKey;
+
+/// An aggregate that a manager hands out: the data of one Kinesis record, the keys to put it with, and the shard where it
+/// should arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "user records are lost unless their aggregate is sent"]
+pub struct RoutedAggregate {
+    pub(crate) aggregate: Aggregate<Vec<u8>>,
+    pub(crate) explicit_hash_key: Option<HashKey>,
+    pub(crate) shard_id: Option<Box<str>>,
+    /// When its first user record came, so that one that comes back is as old as it was.
+    pub(crate) since: Option<Duration>,
+    /// How often the map had been refreshed when a put of this aggregate was last found on an unknown shard.
+    pub(crate) unknown_at: Option<u64>,
+}
+
+impl RoutedAggregate {
+    /// The data to put: magic, body and digest.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        self.aggregate.data()
+    }
+
+    /// The partition key to put it with: that of the first user record (rule E8).
+    #[must_use]
+    pub fn partition_key(&self) -> &str {
+        self.aggregate.partition_key()
+    }
+
+    /// The explicit hash key to put it with, if any. Of an aggregate routed to a shard it is always there: the
+    /// effective hash key of the first user record (rule E8).
+    #[must_use]
+    pub fn explicit_hash_key(&self) -> Option<HashKey> {
+        self.explicit_hash_key
+    }
+
+    /// The shard that should take it, by the map it was routed with.
+    #[must_use]
+    pub fn shard_id(&self) -> Option<&str> {
+        self.shard_id.as_deref()
+    }
+
+    /// Counts the user records, of which there is at least one.
+    #[must_use]
+    pub fn user_records(&self) -> usize {
+        self.aggregate.user_records()
+    }
+
+    /// The bytes that Kinesis counts: the data and the partition key (rule E6).
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.aggregate.size_bytes()
+    }
+
+    /// Reads the user records back.
+    #[must_use]
+    pub fn records(&self) -> Deaggregated<'_> {
+        deaggregate(self.data())
+    }
+
+    /// Gives the data away, without a copy. The keys have to be read before.
+    #[must_use]
+    pub fn into_data(self) -> Vec<u8> {
+        self.aggregate.into_data()
+    }
+}
