@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::panic::catch_unwind;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::aggregate::{Aggregate, Packs, RecordAggregator};
@@ -64,8 +65,8 @@ impl<P: Packs> BackgroundAggregator<P> {
     ///
     /// # Errors
     ///
-    /// As [`RecordAggregator::add`], and [`AddError::WorkerStopped`] if the callback has panicked. Nothing has
-    /// changed then: the user record was not added.
+    /// [`AddError::WorkerStopped`] if the callback has panicked, whatever the user record is like; otherwise as
+    /// [`RecordAggregator::add`]. Nothing has changed then: the user record was not added.
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<(), AddError> {
         self.add_with(record, None)
     }
@@ -112,6 +113,12 @@ impl<P: Packs> BackgroundAggregator<P> {
         self.aggregator.clear_all();
     }
 
+    /// Says whether the callback has panicked, so that adding is refused.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
     /// The aggregator within: its sizes, counts and limits.
     #[must_use]
     pub const fn aggregator(&self) -> &P {
@@ -124,17 +131,13 @@ impl<P: Packs> BackgroundAggregator<P> {
         &mut self.aggregator
     }
 
-    fn has_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-
     fn join(&mut self) -> Result<(), WorkerPanic<P::Full>> {
         self.flush();
         self.queue = None;
         match self.worker.take().map(JoinHandle::join) {
             Some(Ok(outcome)) => outcome,
             // Out of reach: the worker catches what the callback throws.
-            Some(Err(payload)) => Err(WorkerPanic { payload, undelivered: Vec::new() }),
+            Some(Err(payload)) => Err(WorkerPanic::new(payload, Vec::new())),
             None => Ok(()),
         }
     }
@@ -161,7 +164,7 @@ fn work<T>(
     let all = AssertUnwindSafe(|| queue.iter().for_each(&mut callback));
     catch_unwind(all).map_err(|payload| {
         stopped.store(true, Ordering::Release);
-        WorkerPanic { payload, undelivered: queue.iter().collect() }
+        WorkerPanic::new(payload, queue.iter().collect())
     })
 }
 
@@ -203,23 +206,30 @@ impl core::error::Error for AddError {}
 
 /// The panic of a callback, and what it kept from being handed out.
 pub struct WorkerPanic<T = Aggregate<Vec<u8>>> {
-    payload: Box<dyn Any + Send>,
+    message: Option<String>,
+    /// In a mutex, which nobody locks, so that the error can be shared between threads as errors should.
+    payload: Mutex<Box<dyn Any + Send>>,
     /// Every aggregate that was not given to the callback, in order.
     pub undelivered: Vec<T>,
 }
 
 impl<T> WorkerPanic<T> {
+    fn new(payload: Box<dyn Any + Send>, undelivered: Vec<T>) -> Self {
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or_else(|| payload.downcast_ref().map(String::as_str)).map(Into::into);
+        Self { message, payload: Mutex::new(payload), undelivered }
+    }
+
     /// What the panic carried, to be examined or thrown on with [`std::panic::resume_unwind`].
     #[must_use]
     pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload
+        self.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The message of the panic, if it is a text.
     #[must_use]
     pub fn message(&self) -> Option<&str> {
-        let payload = &*self.payload;
-        payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref().map(String::as_str))
+        self.message.as_deref()
     }
 }
 

@@ -27,8 +27,8 @@ use crate::wire::{Full, Writer, length_delimited_len};
 ///
 /// # Errors
 ///
-/// Refuses lists with a user record that breaks rule E4 or E5 ([`UserRecord::validate`] tells which), and says how
-/// many slots or bytes are needed where there are fewer.
+/// Refuses lists with a user record that breaks rule E4 or E5 ([`UserRecord::validate`] tells which), then says how
+/// many slots, then how many bytes are needed where there are fewer.
 pub fn encode<'b>(
     records: &[UserRecord<'_>],
     keys: &mut [KeySlot],

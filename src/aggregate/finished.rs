@@ -45,6 +45,14 @@ impl Span {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl Aggregate<&[u8]> {
+    /// Copies it out of the buffer it stands in, to be kept while that is used again.
+    pub fn to_owned(&self) -> Aggregate<alloc::vec::Vec<u8>> {
+        Aggregate { data: self.data.into(), outer: self.outer, user_records: self.user_records }
+    }
+}
+
 impl<B: AsRef<[u8]>> Aggregate<B> {
     /// The data to put: magic, body and digest.
     pub fn data(&self) -> &[u8] {

@@ -52,7 +52,7 @@ impl Limits {
         Self { max_user_records: if count == 0 { 1 } else { count }, ..self }
     }
 
-    /// The same for aggregates at most `age` old, from their first user record with a known time on.
+    /// The same for aggregates at most `age` old, from the earliest of the times known of their user records.
     #[must_use]
     pub const fn with_max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
