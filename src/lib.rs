@@ -56,3 +56,13 @@ pub use crate::route::{
     ExtendedSequenceNumber, FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode,
     SequenceNumber, SequenceNumberError, Shard, ShardMap, ShardMapError,
 };
+
+/// The examples of the documents are tested like those of the library.
+#[cfg(all(doctest, feature = "std"))]
+mod documents {
+    #[doc = include_str!("../docs/coming-from-python.md")]
+    mod coming_from_python {}
+
+    #[doc = include_str!("../docs/routing.md")]
+    mod routing {}
+}
