@@ -57,12 +57,12 @@ pub use crate::route::{
     SequenceNumber, SequenceNumberError, Shard, ShardMap, ShardMapError,
 };
 
-/// The examples of the documents are tested like those of the library.
-#[cfg(all(doctest, feature = "std"))]
-mod documents {
-    #[doc = include_str!("../docs/coming-from-python.md")]
-    mod coming_from_python {}
+// The examples of the documents are tested like those of the library.
 
-    #[doc = include_str!("../docs/routing.md")]
-    mod routing {}
-}
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../docs/coming-from-python.md")]
+struct ComingFromPython;
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../docs/routing.md")]
+struct Routing;
