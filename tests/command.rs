@@ -12,6 +12,7 @@ mod command {
     mod inspect;
     mod put_records;
     mod round_trip;
+    mod routing;
     mod streams;
     mod support;
     mod usage;

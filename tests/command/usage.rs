@@ -1,0 +1,142 @@
+//! How the command is called, and how it says that it was called wrongly.
+
+use super::support::{Folder, run};
+
+const SUBCOMMANDS: [&str; 5] = ["aggregate", "deaggregate", "inspect", "verify", "completions"];
+
+#[test]
+fn wrong_calls() {
+    // What is to be named, beside the exit status: the option or the value that is wrong.
+    let cases = [
+        ("", "Usage"),
+        ("unpack", "unpack"),
+        ("--flag", "--flag"),
+        ("aggregate --flag", "--flag"),
+        ("aggregate --max-bytes", "--max-bytes"),
+        ("aggregate --max-bytes 0", "--max-bytes"),
+        ("aggregate --max-bytes 10485761", "--max-bytes"),
+        ("aggregate --max-bytes 99999999999999999999", "--max-bytes"),
+        ("aggregate --max-bytes -1", "-1"),
+        ("aggregate --max-bytes 1MiB", "1MiB"),
+        ("aggregate --max-records 0", "--max-records"),
+        ("aggregate --max-records x", "--max-records"),
+        ("aggregate --order other", "--order"),
+        ("aggregate --group other", "--group"),
+        ("aggregate --output other", "--output"),
+        ("aggregate --output put-records", "--stream-name"),
+        ("aggregate --stream-name s", "--output put-records"),
+        ("aggregate --stream-name s --output entries", "--output put-records"),
+        ("aggregate --stream-name s --output raw", "--output put-records"),
+        ("aggregate --max-request-bytes 2000000", "--output put-records"),
+        ("aggregate --output put-records --stream-name s --max-request-bytes 1048575", "--max-request-bytes"),
+        ("aggregate --output put-records --stream-name s --max-request-bytes 0", "--max-request-bytes"),
+        (
+            "aggregate --output put-records --stream-name s --max-bytes 6000 --max-request-bytes 5999",
+            "--max-request-bytes",
+        ),
+        // The default of 5 MiB is too little as well.
+        ("aggregate --output put-records --stream-name s --max-bytes 5242881", "--max-request-bytes"),
+        ("deaggregate --flag", "--flag"),
+        ("deaggregate --input other", "--input"),
+        ("deaggregate --max-bytes 1000", "--max-bytes"),
+        ("inspect --flag", "--flag"),
+        ("inspect --input other", "--input"),
+        ("inspect --top x", "--top"),
+        ("verify --flag", "--flag"),
+        ("verify --max-bytes 0", "--max-bytes"),
+        ("verify --output raw", "--output"),
+        ("completions", "SHELL"),
+        ("completions csh", "csh"),
+    ];
+    // With a file that is bad, or is not there: usage comes first.
+    for (line, part) in cases {
+        let outcome = run(line, b"bad");
+        assert_eq!(outcome.status, Some(2), "{line}: {}", outcome.stderr);
+        assert_eq!(outcome.text(), "", "{line}");
+        assert!(outcome.stderr.contains(part), "{line}: {part:?} is not in {}", outcome.stderr);
+    }
+    let outcome = run("aggregate missing --output put-records", b"");
+    assert_eq!(outcome.status, Some(2), "before a file is opened: {}", outcome.stderr);
+}
+
+#[test]
+fn bounds_that_are_just_right() {
+    for line in [
+        "aggregate --max-bytes 1",
+        "aggregate --max-bytes 10485760",
+        "aggregate --max-records 1",
+        "aggregate --max-records 18446744073709551615",
+        "aggregate --output put-records --stream-name s --max-bytes 6000 --max-request-bytes 6000",
+        "aggregate --output put-records --stream-name s --max-bytes 5242880",
+        "aggregate --output put-records --stream-name s --max-bytes 10485760 --max-request-bytes 10485760",
+        "verify --max-bytes 10485760",
+    ] {
+        run(line, b"").clean(line);
+    }
+}
+
+#[test]
+fn help_and_version() {
+    let help = run("--help", b"").clean("--help");
+    for part in SUBCOMMANDS {
+        assert!(help.text().contains(part), "{part}");
+    }
+    let version = run("--version", b"").clean("--version");
+    let version = version.text().trim_end();
+    assert!(version.starts_with("kinesis-agg"), "{version}");
+    assert!(version.ends_with(concat!(" ", env!("CARGO_PKG_VERSION"))), "{version}");
+    assert_eq!(run("-V", b"").clean("-V").text().trim_end(), version);
+
+    let options: [(&str, &[&str]); 4] = [
+        (
+            "aggregate",
+            &[
+                "--max-bytes",
+                "--max-records",
+                "--order",
+                "--group",
+                "--output",
+                "--stream-name",
+                "--max-request-bytes",
+            ],
+        ),
+        ("deaggregate", &["--input"]),
+        ("inspect", &["--input", "--json", "--top"]),
+        ("verify", &["--max-bytes", "--max-records", "--order", "--group"]),
+    ];
+    for (subcommand, options) in options {
+        for line in [format!("{subcommand} --help"), format!("{subcommand} -h"), format!("help {subcommand}")]
+        {
+            let help = run(&line, b"").clean(&line);
+            for option in options {
+                assert!(help.text().contains(option), "{line}: {option}");
+            }
+        }
+    }
+}
+
+#[test]
+fn completions_know_every_subcommand() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = run(&format!("completions {shell}"), b"").clean(shell);
+        for part in SUBCOMMANDS {
+            assert!(script.text().contains(part), "{shell}: {part}");
+        }
+        assert!(script.text().contains("max-request-bytes"), "{shell}");
+        // Those that complete values too.
+        for part in ["partition-key", "put-records", "base64"] {
+            assert!(
+                !["bash", "zsh", "fish"].contains(&shell) || script.text().contains(part),
+                "{shell}: {part}"
+            );
+        }
+    }
+}
+
+/// What looks like an option after `--` is a file.
+#[test]
+fn files_called_like_options() {
+    let line = b"{\"partitionKey\": \"k\", \"text\": \"x\"}\n";
+    let folder = Folder::new(&[("--json", line)]);
+    assert_eq!(folder.run("aggregate -- --json", b"").clean("a file").entries().len(), 1);
+}

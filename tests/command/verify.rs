@@ -1,0 +1,95 @@
+//! `kinesis-agg verify`: packs, takes apart, compares, and says what it saves.
+
+use super::support::{EVENTS, EVENTS_JSONL, Entry, Folder, run};
+
+fn in_thousands(number: usize) -> String {
+    match number / 1000 {
+        0 => number.to_string(),
+        thousands => format!("{thousands},{:03}", number % 1000),
+    }
+}
+
+/// The numbers of the row that begins so.
+fn row<'a>(text: &'a str, title: &str) -> Vec<&'a str> {
+    let row = text.lines().find_map(|line| line.trim_start().strip_prefix(title));
+    row.unwrap_or_default().split_whitespace().take(2).collect()
+}
+
+#[test]
+fn its_numbers_are_those_of_aggregate() {
+    let data: usize = EVENTS.iter().map(|event| event.data.len()).sum();
+    let keys: usize = EVENTS.iter().map(|event| event.partition_key.len()).sum();
+    let units_alone: usize = EVENTS.iter().map(|event| event.data.len().div_ceil(25_000).max(1)).sum();
+    for options in [
+        "",
+        "--max-bytes 51200",
+        "--max-records 100",
+        "--order streamed",
+        "--order streamed --max-bytes 8000",
+        "--group partition-key",
+        "--group partition-key --order streamed",
+    ] {
+        let entries = run(&format!("aggregate {options}"), EVENTS_JSONL).entries();
+        let verified = run(&format!("verify {options} tests/data/events.jsonl"), b"").clean(options);
+        let text = verified.text();
+        let packed: usize = entries.iter().map(Entry::size).sum();
+        let bytes: usize = entries.iter().map(|entry| entry.data.len()).sum();
+        let units: usize = entries.iter().map(|entry| entry.data.len().div_ceil(25_000)).sum();
+
+        let said = format!("3,000 user records were packed into {} Kinesis record", entries.len());
+        assert!(text.starts_with(&said), "{options}: {text}");
+        assert!(text.lines().next().unwrap().contains("all are equal"), "{options}: {text}");
+        assert_eq!(row(text, "Kinesis records"), ["3,000", &in_thousands(entries.len())], "{options}");
+        assert_eq!(
+            row(text, "bytes, with partition keys"),
+            [in_thousands(data + keys), in_thousands(packed)],
+            "{options}"
+        );
+        assert_eq!(
+            row(text, "PUT payload units of 25 KB"),
+            [in_thousands(units_alone), in_thousands(units)],
+            "{options}"
+        );
+        for part in [
+            format!("data {} bytes", in_thousands(data)),
+            format!("overhead {} bytes", in_thousands(bytes - data)),
+        ] {
+            assert!(text.contains(&part), "{options}: {part:?} is not in {text}");
+        }
+    }
+}
+
+#[test]
+fn it_reads_what_aggregate_reads() {
+    let line =
+        r#"{"partitionKey": "a", "explicitHashKey": null, "data": "eA==", "tags": [["k", null]], "id": 7}"#;
+    let folder = Folder::new(&[("one", line.as_bytes()), ("empty", b"\n")]);
+    for (files, count) in
+        [("one", "1 user record"), ("one - one", "3 user records"), ("empty", "0 user records")]
+    {
+        let outcome = folder.run(&format!("verify {files}"), line.as_bytes()).clean(files);
+        assert!(outcome.text().starts_with(count), "{files}: {}", outcome.text());
+    }
+}
+
+#[test]
+fn bad_input() {
+    let good = "{\"partitionKey\": \"k\", \"text\": \"x\"}\n";
+    let too_large = format!("{good}{{\"partitionKey\": \"k\", \"text\": \"{}\"}}\n", "t".repeat(1000));
+    let folder = Folder::new(&[
+        ("json", format!("{good}{{\n{good}").as_bytes()),
+        ("base64", format!("{good}\n{{\"partitionKey\": \"k\", \"data\": \"?\"}}\n").as_bytes()),
+        ("large", too_large.as_bytes()),
+    ]);
+    let cases: [(&str, &[&str]); 5] = [
+        ("verify json", &["json:2: "]),
+        ("verify base64", &["base64:3: ", "data", "base64"]),
+        ("verify --max-bytes 1000 large", &["large:2: ", "1032", "1000"]),
+        ("verify json base64", &["json:2: "]),
+        ("verify missing", &["missing: "]),
+    ];
+    for (line, parts) in cases {
+        let outcome = folder.run(line, b"").failed(line, parts);
+        assert_eq!(outcome.text(), "", "{line}: nothing is equal yet");
+    }
+}
