@@ -1,5 +1,7 @@
 //! `route`, and what `--shards` and `--hash-range` do to the others.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic fails the test, as it should")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
