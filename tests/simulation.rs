@@ -14,25 +14,23 @@
     reason = "all numbers are small or bounded, and a panic fails the test, as it should"
 )]
 
+mod common;
 #[path = "simulation/consumer.rs"]
 mod consumer;
 #[path = "simulation/ledger.rs"]
 mod ledger;
 #[path = "simulation/producer.rs"]
 mod producer;
-#[allow(dead_code, reason = "no test file uses all of it")]
-#[path = "common/random.rs"]
-mod random;
 #[path = "simulation/stream.rs"]
 mod stream;
 
 use core::time::Duration;
 
+use common::random::Random;
 use consumer::Consumers;
 use kinesis_aggregation::{AggregationManager, Limits, OwnedShardMap};
 use ledger::{Counts, Ledger};
 use producer::Producer;
-use random::Random;
 use stream::Stream;
 
 /// How user records find their aggregate.

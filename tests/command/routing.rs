@@ -159,7 +159,7 @@ fn plain_records_pass_and_bad_hash_keys_are_reported() {
     let payload = [b"\xf3\x89\x9a\xc2", body, &*md5::compute(body)].concat();
     for mode in ["each", "all"] {
         let range = format!("deaggregate --hash-range 0-{} --range {mode}", u128::MAX);
-        let outcome = run(&range, &payload).failed(mode, &["1 user records"]);
+        let outcome = run(&range, &payload).failed(mode, &["1 user record left out"]);
         assert!(
             outcome.stderr.contains("record 0") && outcome.stderr.contains("\"abc\""),
             "{}",

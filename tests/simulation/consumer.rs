@@ -2,8 +2,8 @@
 
 use kinesis_aggregation::deaggregate;
 
+use crate::common::random::Random;
 use crate::ledger::Ledger;
-use crate::random::Random;
 use crate::stream::{Stream, StreamShard, hash_key};
 
 #[derive(Default)]

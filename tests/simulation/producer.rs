@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use kinesis_aggregation::{AggregationManager, Placement, RoutedAggregate, UserRecord};
 
+use crate::common::random::Random;
 use crate::ledger::{Counts, Ledger};
-use crate::random::Random;
 use crate::stream::{Stream, any_hash_key};
 
 pub(crate) struct Producer {

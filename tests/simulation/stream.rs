@@ -2,8 +2,8 @@
 
 use kinesis_aggregation::{HashKeyRange, OwnedShardMap, RoutedAggregate, Shard};
 
+use crate::common::random::Random;
 use crate::ledger::Counts;
-use crate::random::Random;
 
 /// The hash key that Kinesis would use, by a way of its own (rule R1).
 pub(crate) fn hash_key(explicit_hash_key: Option<&str>, partition_key: &str) -> u128 {

@@ -58,11 +58,13 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
     lines.writer.flush()?;
     if let Some((range, _)) = filter {
         let left_out = lines.left_out;
-        progress.say(format_args!("{left_out} user records left out: their hash keys lie outside {range}"));
+        let s = if left_out == 1 { "" } else { "s" };
+        progress.say(format_args!("{left_out} user record{s} left out: hash keys outside {range}"));
     }
     read?;
     match lines.faulty {
         0 => Ok(()),
+        1 => Err(Failure::Input("1 user record left out: its explicit hash key is no number".to_owned())),
         faulty => Err(Failure::Input(format!(
             "{faulty} user records left out: their explicit hash keys are no numbers"
         ))),
