@@ -58,8 +58,8 @@ impl RecordAggregator {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that not even an empty aggregate could take. Nothing has
-    /// changed then.
+    /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can take.
+    /// Nothing has changed then.
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
         self.add_with(record, None)
     }
@@ -210,10 +210,10 @@ impl RecordAggregator {
         self.pending.since()
     }
 
-    /// Counts the bytes allocated for this aggregator, itself included.
+    /// Counts the bytes allocated for this aggregator, itself not included.
     pub(crate) fn memory(&self) -> usize {
-        size_of::<Self>()
-            .saturating_add(self.partition_keys.memory())
+        self.partition_keys
+            .memory()
             .saturating_add(self.explicit_hash_keys.memory())
             .saturating_add(self.records.capacity())
     }

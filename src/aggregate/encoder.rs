@@ -101,8 +101,8 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that not even an empty aggregate could take. Whether
-    /// full or refused: nothing has changed.
+    /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can
+    /// take. Whether full or refused: nothing has changed.
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<AddStatus, EncodeError> {
         self.add_with(record, None)
     }

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use crate::aggregate::{Limits, RecordAggregator};
 use crate::error::HashKeyError;
@@ -17,6 +18,22 @@ pub(crate) struct Group {
     pub(crate) route: Route,
     /// The effective hash key of the first user record pending, where routing needs to know hash keys.
     pub(crate) first_hash_key: Option<HashKey>,
+    /// Which of all groups it is, in the order in which they were begun.
+    begun: u64,
+}
+
+impl Group {
+    /// Counts the bytes allocated for this group, itself not included.
+    fn memory(&self) -> usize {
+        /// What the entry of a search tree takes beside its key, roughly.
+        const NODE: usize = 64;
+        let route = match &self.route {
+            // Once here, once in the tree.
+            Route::Keys(keys) => keys.len().saturating_mul(2).saturating_add(NODE),
+            Route::Shard(_) | Route::Together => 0,
+        };
+        self.aggregator.memory().saturating_add(route)
+    }
 }
 
 /// What the user records of a group have in common.
@@ -99,36 +116,39 @@ pub(crate) struct Groups {
     pub(crate) router: Router,
     active: Vec<Group>,
     spare: Vec<RecordAggregator>,
-    memory: usize,
+    /// What is allocated for both, the two lists themselves not included.
+    allocated: usize,
+    begun: u64,
 }
 
 impl Groups {
     pub(crate) const fn new(router: Router) -> Self {
-        Self { router, active: Vec::new(), spare: Vec::new(), memory: 0 }
+        Self { router, active: Vec::new(), spare: Vec::new(), allocated: 0, begun: 0 }
     }
 
     pub(crate) fn active(&self) -> &[Group] {
         &self.active
     }
 
-    /// The bytes that are allocated for all aggregators.
-    pub(crate) const fn memory(&self) -> usize {
-        self.memory
+    /// The bytes that are allocated for all groups and spare aggregators.
+    pub(crate) fn memory(&self) -> usize {
+        let active = self.active.capacity().saturating_mul(size_of::<Group>());
+        let spare = self.spare.capacity().saturating_mul(size_of::<RecordAggregator>());
+        self.allocated.saturating_add(active).saturating_add(spare)
     }
 
     /// Begins a group, and answers with its slot.
     pub(crate) fn begin(&mut self, route: Route, limits: Limits) -> usize {
-        let aggregator = self.spare.pop().unwrap_or_else(|| {
-            let new = RecordAggregator::new(limits);
-            self.memory = self.memory.saturating_add(new.memory());
-            new
-        });
-        self.insert(Group { aggregator, route, first_hash_key: None })
+        let aggregator = self.take_spare().unwrap_or_else(|| RecordAggregator::new(limits));
+        self.begun = self.begun.saturating_add(1);
+        let group = Group { aggregator, route, first_hash_key: None, begun: self.begun };
+        self.insert(group)
     }
 
     fn insert(&mut self, group: Group) -> usize {
         let slot = self.active.len();
         self.router.set(&group.route, Some(slot));
+        self.allocated = self.allocated.saturating_add(group.memory());
         self.active.push(group);
         slot
     }
@@ -136,9 +156,9 @@ impl Groups {
     /// Lets something be done to a group, and takes note of the memory it takes afterwards.
     pub(crate) fn update<T>(&mut self, slot: usize, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
         let group = self.active.get_mut(slot)?;
-        let before = group.aggregator.memory();
+        let before = group.memory();
         let result = change(group);
-        self.memory = self.memory.saturating_sub(before).saturating_add(group.aggregator.memory());
+        self.allocated = self.allocated.saturating_sub(before).saturating_add(group.memory());
         Some(result)
     }
 
@@ -152,44 +172,69 @@ impl Groups {
         if let Some(moved) = self.active.get(slot) {
             self.router.set(&moved.route, Some(slot));
         }
-        self.memory = self.memory.saturating_sub(group.aggregator.memory());
+        self.allocated = self.allocated.saturating_sub(group.memory());
+        if self.active.len() <= self.active.capacity() / 4 {
+            self.active.shrink_to(self.active.len().saturating_mul(2));
+        }
         Some(group)
     }
 
-    /// Takes all groups out, as they were begun.
-    pub(crate) fn remove_all(&mut self) -> Vec<Group> {
-        let groups = core::mem::take(&mut self.active);
-        for group in &groups {
-            self.router.set(&group.route, None);
-            self.memory = self.memory.saturating_sub(group.aggregator.memory());
+    /// Takes those groups out that are chosen, in the order in which they were begun.
+    pub(crate) fn remove_where(&mut self, mut chosen: impl FnMut(&Group) -> bool) -> Vec<Group> {
+        let mut removed = Vec::new();
+        // From the last on, since the last takes the place of what is taken out.
+        for slot in (0..self.active.len()).rev() {
+            if self.active.get(slot).is_some_and(&mut chosen) {
+                removed.extend(self.remove(slot));
+            }
         }
-        groups
+        removed.sort_unstable_by_key(|group| group.begun);
+        removed
     }
 
     /// Keeps an aggregator to be used again, if all together then take no more than `bound`.
     pub(crate) fn keep_spare(&mut self, aggregator: RecordAggregator, bound: usize) {
-        let memory = self.memory.saturating_add(aggregator.memory());
-        if memory <= bound {
-            self.memory = memory;
+        let memory = aggregator.memory().saturating_add(size_of::<RecordAggregator>());
+        if self.memory().saturating_add(memory) <= bound {
+            self.allocated = self.allocated.saturating_add(aggregator.memory());
+            // One more and not twice as many, so that the list takes what was counted.
+            self.spare.reserve_exact(1);
             self.spare.push(aggregator);
         }
     }
 
-    /// Drops an aggregator that was kept, if there is one.
-    pub(crate) fn drop_spare(&mut self) -> bool {
-        match self.spare.pop() {
-            Some(aggregator) => {
-                self.memory = self.memory.saturating_sub(aggregator.memory());
-                true
-            }
-            None => false,
+    /// Takes an aggregator that was kept, if there is one.
+    pub(crate) fn take_spare(&mut self) -> Option<RecordAggregator> {
+        let aggregator = self.spare.pop()?;
+        self.allocated = self.allocated.saturating_sub(aggregator.memory());
+        if self.spare.is_empty() {
+            self.spare = Vec::new();
         }
+        Some(aggregator)
     }
 
-    /// The slot of the group with the most bytes pending.
-    pub(crate) fn fullest(&self) -> Option<usize> {
-        let sizes = self.active.iter().map(|group| group.aggregator.size_bytes()).enumerate();
-        sizes.max_by_key(|&(_, size)| size).map(|(slot, _)| slot)
+    /// Takes out the groups with the most bytes pending: one, or of many a share, so that the look at all of them is paid
+    /// for.
+    pub(crate) fn remove_fullest(&mut self) -> Vec<Group> {
+        let size = |group: &Group| group.aggregator.size_bytes();
+        let last = self.active.len() / 64;
+        let mut sizes: Vec<usize> = self.active.iter().map(size).collect();
+        if sizes.is_empty() {
+            return Vec::new();
+        }
+        let (larger, &mut least, _) = sizes.select_nth_unstable_by(last, |a, b| b.cmp(a));
+        // Of those as large as the least, only as many as are still wanted.
+        let mut ties =
+            last.saturating_add(1).saturating_sub(larger.iter().filter(|&&size| size > least).count());
+        self.remove_where(|group| match size(group).cmp(&least) {
+            Ordering::Greater => true,
+            Ordering::Less => false,
+            Ordering::Equal => {
+                let wanted = ties;
+                ties = ties.saturating_sub(1);
+                wanted > 0
+            }
+        })
     }
 
     /// Puts another shard map in place. Groups whose shard is in both stay; the others are handed back, to be routed
@@ -199,7 +244,9 @@ impl Groups {
         *slots = alloc::vec![None; new.len()];
         let old = core::mem::replace(map, new.clone());
         let mut to_route_anew = Vec::new();
+        self.active.sort_unstable_by_key(|group| group.begun);
         for mut group in core::mem::take(&mut self.active) {
+            self.allocated = self.allocated.saturating_sub(group.memory());
             let Route::Shard(position) = group.route else { continue };
             let same_shard = old.get(position).and_then(|shard| {
                 let position = new.position_of_id(shard.id())?;
@@ -210,10 +257,7 @@ impl Groups {
                     group.route = Route::Shard(position);
                     self.insert(group);
                 }
-                None => {
-                    self.memory = self.memory.saturating_sub(group.aggregator.memory());
-                    to_route_anew.push(group);
-                }
+                None => to_route_anew.push(group),
             }
         }
         to_route_anew

@@ -52,8 +52,8 @@ use crate::wire::widen;
 /// # Memory
 ///
 /// What is pending, with its indexes and its spare room, takes no more than [`Self::with_max_memory`] allows: 64 MiB
-/// unless set otherwise. When it would, the fullest aggregates are handed out first. A shard that has nothing pending
-/// takes 16 bytes besides.
+/// unless set otherwise. When it would, the fullest aggregates are handed out first: one at a time, or of more than 64 a
+/// share of them. A shard that has nothing pending takes 16 bytes besides.
 #[derive(Clone)]
 pub struct AggregationManager {
     limits: Limits,
@@ -107,7 +107,7 @@ impl AggregationManager {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that not even an empty aggregate could take. Nothing has
+    /// Refuses a user record that breaks rule E4 or E5, or that an aggregate of its own could not take. Nothing has
     /// changed then but a counter.
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<RoutedAggregate>, EncodeError> {
         self.add_counted(record, None)
@@ -142,13 +142,9 @@ impl AggregationManager {
         Ok(full)
     }
 
-    /// Hands out all that is pending, what was begun first in front.
+    /// Hands out all that is pending, in the order in which shards or keys got their first user record.
     pub fn flush(&mut self) -> Vec<RoutedAggregate> {
-        let mut out = Vec::new();
-        for group in self.groups.remove_all() {
-            self.end(group, &mut out);
-        }
-        out
+        self.hand_out_where(|_| true)
     }
 
     /// Hands out what is pending for a shard, if anything is.
@@ -156,20 +152,14 @@ impl AggregationManager {
         let Router::Shards { map, slots } = &self.groups.router else { return None };
         let slot = slots.get(map.position_of_id(shard_id)?).copied().flatten()?;
         let mut out = Vec::new();
-        self.hand_out(slot, &mut out);
+        let group = self.groups.remove(slot)?;
+        self.end(group, &mut out);
         out.pop()
     }
 
-    /// Hands out what has reached the highest age.
+    /// Hands out what has reached the highest age, in the same order as [`Self::flush`].
     pub fn expired(&mut self, now: Duration) -> Vec<RoutedAggregate> {
-        let mut out = Vec::new();
-        // From the last on, since the last takes the place of what is taken out.
-        for slot in (0..self.groups.active().len()).rev() {
-            if self.groups.active().get(slot).is_some_and(|group| group.aggregator.expired(now)) {
-                self.hand_out(slot, &mut out);
-            }
-        }
-        out
+        self.hand_out_where(|group| group.aggregator.expired(now))
     }
 
     /// The time at which the next of the pending aggregates reaches the highest age.
@@ -194,7 +184,7 @@ impl AggregationManager {
                 let user_records = widen(aggregate.user_records());
                 self.counters.rerouted = self.counters.rerouted.saturating_add(user_records);
                 for record in crate::deaggregate::deaggregate(aggregate.data()) {
-                    // What was taken once is taken again: limits do not change.
+                    // What was taken once is taken again: all that is taken fits an aggregate of its own.
                     _ = self.place(record, since, &mut full);
                 }
             }
@@ -253,7 +243,7 @@ impl AggregationManager {
 
     /// Drops all that is pending.
     pub fn clear(&mut self) {
-        for mut group in self.groups.remove_all() {
+        for mut group in self.groups.remove_where(|_| true) {
             group.aggregator.clear();
             self.groups.keep_spare(group.aggregator, self.max_memory / 2);
         }
@@ -295,7 +285,7 @@ impl AggregationManager {
 
     /// Counts the bytes of memory allocated for what is pending and to be reused.
     #[must_use]
-    pub const fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         self.groups.memory()
     }
 
@@ -348,14 +338,12 @@ impl AggregationManager {
         out: &mut Vec<RoutedAggregate>,
     ) -> Result<(), EncodeError> {
         record.validate()?;
+        // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
+        check_alone(&self.limits, &record)?;
         let (slot, hash_key) = self.groups.router.find(&record).map_err(EncodeError::ExplicitHashKey)?;
         let slot = match slot {
             Ok(slot) => slot,
-            Err(route) => {
-                // Nothing is begun for a user record that is then refused.
-                check_alone(&self.limits, &record)?;
-                self.groups.begin(route, self.limits)
-            }
+            Err(route) => self.groups.begin(route, self.limits),
         };
         let added = self.groups.update(slot, |group| {
             let since = group.aggregator.since();
@@ -373,25 +361,31 @@ impl AggregationManager {
             self.count_out(full, out);
         }
         while self.groups.memory() > self.max_memory {
-            if self.groups.drop_spare() {
+            if self.groups.take_spare().is_some() {
                 continue;
             }
-            let Some(fullest) = self.groups.fullest() else { break };
-            self.hand_out(fullest, out);
+            let fullest = self.groups.remove_fullest();
+            if fullest.is_empty() {
+                break;
+            }
+            for group in fullest {
+                self.end(group, out);
+            }
         }
         Ok(())
     }
 
-    /// Hands out what is pending in a group.
-    fn hand_out(&mut self, slot: usize, out: &mut Vec<RoutedAggregate>) {
-        if let Some(group) = self.groups.remove(slot) {
-            self.end(group, out);
+    fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Vec<RoutedAggregate> {
+        let mut out = Vec::new();
+        for group in self.groups.remove_where(chosen) {
+            self.end(group, &mut out);
         }
+        out
     }
 
     /// Hands out what is pending in a group that was taken out.
     fn end(&mut self, group: Group, out: &mut Vec<RoutedAggregate>) {
-        let Group { mut aggregator, route, first_hash_key } = group;
+        let Group { mut aggregator, route, first_hash_key, .. } = group;
         let since = aggregator.since();
         if let Some(aggregate) = aggregator.finish() {
             let full = self.routed(aggregate, &route, first_hash_key, since);

@@ -1,0 +1,171 @@
+//! What holds for a manager whatever is done with it: nothing is lost, nothing comes twice, every aggregate belongs to
+//! one shard, and what has the same hash key stays in order. A model that knows only the rules keeps the books.
+
+#![cfg(feature = "std")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all numbers are small or bounded, and a panic fails the test, as it should"
+)]
+
+#[path = "manager/bounds.rs"]
+mod bounds;
+#[path = "manager/callbacks.rs"]
+mod callbacks;
+mod common;
+mod common_encode;
+#[path = "manager/driver.rs"]
+mod driver;
+#[path = "manager/model.rs"]
+mod model;
+
+use core::time::Duration;
+
+use common_encode::OwnedRecord;
+use driver::Driver;
+use kinesis_aggregation::Limits;
+use model::Routing;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// Something done with a manager.
+#[derive(Clone, Debug)]
+enum Step {
+    Add(OwnedRecord),
+    /// With the time, after this many milliseconds more.
+    AddAt(OwnedRecord, u64),
+    Flush,
+    /// Of a shard of the map, or of one that does not exist.
+    FlushShard(Option<Index>),
+    Expired(u64),
+    /// With the map as it is after these changes.
+    Refresh(Vec<Reshard>),
+    /// An answer to a put of one of the aggregates handed out.
+    Confirm(Index, Answer),
+    PutBack(Index),
+    /// A copy, as after an answer that was lost.
+    PutBackCopy(Index),
+    Clear,
+}
+
+#[derive(Clone, Debug)]
+enum Reshard {
+    /// Of a shard, at a place in it.
+    Split(Index, u128),
+    /// Of a shard with the next one.
+    Merge(Index),
+}
+
+/// The shard that the answer names.
+#[derive(Clone, Debug)]
+enum Answer {
+    Predicted,
+    OfTheMap(Index),
+    Unknown,
+}
+
+/// Few keys, so that many are the same; long ones, so that limits are met.
+fn partition_key() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => select(vec!["a", "b", "device-1", "device-2", "5329", "漢字"]).prop_map(str::to_owned),
+        1 => (30..140usize).prop_map(|len| "k".repeat(len)),
+        1 => select(vec![String::new(), "k".repeat(257)]),
+    ]
+}
+
+fn explicit_hash_key() -> impl Strategy<Value = Option<String>> {
+    prop_oneof![
+        4 => Just(None),
+        4 => select(vec![0, 1, 4, 5, 1 << 64, (1 << 127) - 1, 1 << 127, u128::MAX]).prop_map(|key| Some(key.to_string())),
+        2 => any::<u128>().prop_map(|key| Some(key.to_string())),
+        1 => select(vec!["", "007", "x", "340282366920938463463374607431768211456"])
+            .prop_map(|key| Some(key.to_owned())),
+    ]
+}
+
+fn record() -> impl Strategy<Value = OwnedRecord> {
+    let data = prop_oneof![8 => vec(any::<u8>(), 0..30), 1 => vec(any::<u8>(), 100..400)];
+    let tags = vec(("[a-c]{0,2}", proptest::option::of("[a-c]{0,2}")), 0..2);
+    (partition_key(), explicit_hash_key(), data, tags).prop_map(
+        |(partition_key, explicit_hash_key, data, tags)| OwnedRecord {
+            partition_key,
+            explicit_hash_key,
+            data,
+            tags,
+        },
+    )
+}
+
+fn reshard() -> impl Strategy<Value = Reshard> {
+    // Some at the explicit hash keys above.
+    let places = prop_oneof![any::<u128>(), select(vec![0, 1, 4, 1 << 64, (1 << 127) - 1])];
+    prop_oneof![
+        (any::<Index>(), places).prop_map(|(shard, place)| Reshard::Split(shard, place)),
+        any::<Index>().prop_map(Reshard::Merge),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let answer = prop_oneof![
+        Just(Answer::Predicted),
+        any::<Index>().prop_map(Answer::OfTheMap),
+        Just(Answer::Unknown),
+    ];
+    prop_oneof![
+        20 => record().prop_map(Step::Add),
+        20 => (record(), 0..30u64).prop_map(|(record, later)| Step::AddAt(record, later)),
+        1 => Just(Step::Flush),
+        2 => proptest::option::weighted(0.9, any::<Index>()).prop_map(Step::FlushShard),
+        2 => (0..60u64).prop_map(Step::Expired),
+        4 => vec(reshard(), 0..4).prop_map(Step::Refresh),
+        4 => (any::<Index>(), answer).prop_map(|(sent, answer)| Step::Confirm(sent, answer)),
+        4 => any::<Index>().prop_map(Step::PutBack),
+        1 => any::<Index>().prop_map(Step::PutBackCopy),
+        1 => Just(Step::Clear),
+    ]
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let bytes = select(vec![150, 300, 500, 1_000, 51_200]);
+    let age = proptest::option::of(select(vec![0, 20, 100]).prop_map(Duration::from_millis));
+    (bytes, select(vec![1, 2, 5, usize::MAX]), age).prop_map(|(bytes, count, age)| {
+        let limits = Limits::default().with_max_bytes(bytes).with_max_user_records(count);
+        age.map_or(limits, |age| limits.with_max_age(age))
+    })
+}
+
+fn max_memory() -> impl Strategy<Value = usize> {
+    select(vec![0, 500, 2_000, 5_000, 64 * 1024 * 1024])
+}
+
+/// Does all the steps, and checks everything after each.
+fn check(routing: Routing, limits: Limits, max_memory: usize, steps: Vec<Step>) {
+    let mut driver = Driver::new(routing, limits, max_memory);
+    for step in steps {
+        driver.run(step);
+        driver.check();
+    }
+}
+
+proptest! {
+    // The failing input is printed; a file of seeds would be one more thing to keep.
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn by_shard(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..80)) {
+        check(Routing::ByShard, limits, max_memory, steps);
+    }
+
+    #[test]
+    fn by_keys(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
+        check(Routing::ByKeys, limits, max_memory, steps);
+    }
+
+    #[test]
+    fn together(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
+        check(Routing::Together, limits, max_memory, steps);
+    }
+}

@@ -1,0 +1,118 @@
+//! Many shards, and the bound on memory.
+
+use kinesis_aggregation::{HashKey, Limits, RoutedAggregate, UserRecord};
+
+use crate::common::random::Random;
+use crate::model::{Routing, Shards, map_of};
+
+/// Evenly split.
+fn shards(count: u128) -> Shards {
+    let step = u128::MAX / count;
+    let end = |shard| if shard == count - 1 { u128::MAX } else { (shard + 1) * step - 1 };
+    (0..count).map(|shard| (format!("shardId-{shard:012}"), shard * step, end(shard))).collect()
+}
+
+#[test]
+fn ten_thousand_shards_with_one_record_each() {
+    let mut shards = shards(10_000);
+    let mut manager = Routing::ByShard.manager(map_of(&shards), Limits::KPL);
+    Random::new(1).shuffle(&mut shards);
+    for (place, (id, start, end)) in shards.iter().enumerate() {
+        let key = if place % 2 == 0 { start } else { end }.to_string();
+        let record = UserRecord::new("key", id).with_explicit_hash_key(&key);
+        assert_eq!(manager.add(record), Ok(vec![]), "{id}");
+    }
+    assert_eq!((manager.pending().len(), manager.user_records()), (10_000, 10_000));
+    assert!(manager.memory() < 16 * 1024 * 1024, "{}", manager.memory());
+
+    let out = manager.flush();
+    assert_eq!(out.len(), 10_000);
+    // Nothing was taken out before, so they are in the order in which they were begun.
+    for ((id, start, end), aggregate) in shards.iter().zip(&out) {
+        assert_eq!(aggregate.shard_id(), Some(id.as_str()));
+        let key = aggregate.explicit_hash_key().map(HashKey::get);
+        assert!(key == Some(*start) || key == Some(*end), "{id}: {key:?}");
+        assert!(aggregate.records().map(|record| record.data).eq([id.as_bytes()]), "{id}");
+    }
+    assert!(manager.is_empty());
+}
+
+/// The sizes of what was handed out.
+fn sizes(out: &[RoutedAggregate]) -> Vec<usize> {
+    out.iter().map(RoutedAggregate::size_bytes).collect()
+}
+
+#[test]
+fn the_fullest_is_handed_out_first() {
+    for (name, routing) in [("by shard", Routing::ByShard), ("by keys", Routing::ByKeys)] {
+        let shards = shards(50);
+        let mut random = Random::new(2);
+        let max_memory = 60_000;
+        let mut manager = routing.manager(map_of(&shards), Limits::default()).with_max_memory(max_memory);
+        let (mut added, mut handed_out) = (0, 0);
+        for number in 0..3_000 {
+            let key = format!("key {}", random.below(60));
+            let data = random.bytes(number % 300);
+            // What would be pending without the bound.
+            let mut unbounded = manager.clone().with_max_memory(usize::MAX);
+            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(vec![]), "{name}");
+            let mut fullest: Vec<_> = unbounded.pending().map(|pending| pending.size_bytes).collect();
+            fullest.sort_unstable_by(|a, b| b.cmp(a));
+
+            let out = manager.add(UserRecord::new(&key, &data)).unwrap();
+            added += 1;
+            handed_out += out.iter().map(RoutedAggregate::user_records).sum::<usize>();
+            assert_eq!(sizes(&out), fullest[..out.len()], "{name}, user record {number}");
+            assert!(manager.memory() <= max_memory, "{name}: {}", manager.memory());
+            assert_eq!(handed_out + manager.user_records(), added, "{name}");
+        }
+        assert!(handed_out > 1_000, "{name}: only {handed_out} handed out");
+        assert!(manager.memory() > max_memory / 2, "{name}: {}", manager.memory());
+    }
+}
+
+/// No bound is too low: then every user record leaves by itself.
+#[test]
+fn the_lowest_bound_hands_out_at_once() {
+    for routing in [Routing::ByShard, Routing::ByKeys, Routing::Together] {
+        let mut manager = routing.manager(map_of(&shards(3)), Limits::default()).with_max_memory(0);
+        for number in 0..100 {
+            let key = format!("key {number}");
+            let out = manager.add(UserRecord::new(&key, "data")).unwrap();
+            assert_eq!(
+                out.iter().map(RoutedAggregate::partition_key).collect::<Vec<_>>(),
+                [&key],
+                "{routing:?}"
+            );
+            assert_eq!((manager.memory(), manager.user_records()), (0, 0), "{routing:?}");
+        }
+    }
+}
+
+/// A user record that only just fits alone still fits when it is moved or put back: in an aggregate that a shorter
+/// partition key began, it took less room.
+#[test]
+fn what_was_taken_once_is_taken_again() {
+    let limits = Limits::default().with_max_bytes(300);
+    let long = "k".repeat(120);
+    for len in 0..100 {
+        let mut manager = Routing::ByShard.manager(map_of(&shards(1)), limits);
+        let data = vec![0xa5; len];
+        let first = UserRecord::new("a", "x").with_explicit_hash_key("1");
+        let second = UserRecord::new(&long, &data).with_explicit_hash_key("9");
+        let mut sent = manager.add(first).unwrap();
+        let Ok(full) = manager.add(second) else { continue };
+        sent.extend(full);
+
+        let mut moved = manager.clone();
+        let split = vec![("b".to_owned(), 0, 4), ("c".to_owned(), 5, u128::MAX)];
+        let out = moved.refresh(map_of(&split));
+        let kept = out.iter().map(RoutedAggregate::user_records).sum::<usize>() + moved.user_records();
+        assert_eq!(kept, manager.user_records(), "{len} bytes: lost by a refresh");
+
+        sent.extend(manager.flush());
+        for aggregate in sent {
+            assert!(manager.put_back(aggregate).is_ok(), "{len} bytes: not taken back");
+        }
+    }
+}

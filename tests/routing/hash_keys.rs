@@ -1,0 +1,130 @@
+//! Hash keys and ranges as texts.
+
+use kinesis_aggregation::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, UserRecord};
+
+use crate::common::random::Random;
+use crate::decimal::{any_number, from_decimal, to_decimal};
+
+#[test]
+fn hash_keys_are_read_and_written() {
+    use HashKeyError::{Empty, LeadingZero, NotADigit, TooLarge};
+    let zeros = "0".repeat(39);
+    for (name, text, expected) in [
+        ("zero", "0", Ok(0)),
+        ("one", "1", Ok(1)),
+        ("zeros inside", "1000", Ok(1000)),
+        ("2^64 - 1", "18446744073709551615", Ok((1 << 64) - 1)),
+        ("2^64", "18446744073709551616", Ok(1 << 64)),
+        ("19 digits", "9999999999999999999", Ok(9_999_999_999_999_999_999)),
+        ("20 digits", "10000000000000000000", Ok(10_000_000_000_000_000_000)),
+        ("2^127 - 1", "170141183460469231731687303715884105727", Ok((1 << 127) - 1)),
+        ("2^127", "170141183460469231731687303715884105728", Ok(1 << 127)),
+        ("2^128 - 1", "340282366920938463463374607431768211455", Ok(u128::MAX)),
+        ("2^128", "340282366920938463463374607431768211456", Err(TooLarge)),
+        ("39 nines", "999999999999999999999999999999999999999", Err(TooLarge)),
+        ("40 digits", "1000000000000000000000000000000000000000", Err(TooLarge)),
+        ("nothing", "", Err(Empty)),
+        ("two zeros", "00", Err(LeadingZero)),
+        ("39 zeros", &zeros, Err(LeadingZero)),
+        ("leading zero", "07", Err(LeadingZero)),
+        ("plus", "+7", Err(NotADigit { offset: 0 })),
+        ("minus", "-7", Err(NotADigit { offset: 0 })),
+        ("space before", " 7", Err(NotADigit { offset: 0 })),
+        ("space behind", "7 ", Err(NotADigit { offset: 1 })),
+        ("line end", "7\n", Err(NotADigit { offset: 1 })),
+        ("hexadecimal", "0x7", Err(NotADigit { offset: 1 })),
+        ("grouped", "1_000", Err(NotADigit { offset: 1 })),
+        ("fraction", "1.0", Err(NotADigit { offset: 1 })),
+        ("other digits", "7٣", Err(NotADigit { offset: 1 })),
+    ] {
+        assert_eq!(text.parse(), expected.map(HashKey::new), "{name}");
+        let record = UserRecord::new("key", "").with_explicit_hash_key(text);
+        assert_eq!(HashKey::of(&record), expected.map(HashKey::new), "{name}");
+        if let Ok(number) = expected {
+            assert_eq!(HashKey::new(number).to_string(), text, "{name}");
+        }
+    }
+    for (error, text) in [
+        (Empty, "no digits"),
+        (NotADigit { offset: 3 }, "not a digit at byte 3"),
+        (LeadingZero, "leading zero"),
+        (TooLarge, "2^128 or more"),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn hash_keys_come_back() {
+    let mut random = Random::new(2);
+    for _ in 0..5_000 {
+        let number = any_number(&mut random);
+        let key = HashKey::new(u128::from_be_bytes(number));
+        assert_eq!(key.to_string(), to_decimal(number));
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(from_decimal(&key.to_string()), Some(number));
+        assert_eq!(HashKey::from(u128::from(key)), key);
+    }
+}
+
+#[test]
+fn ranges_are_read_and_written() {
+    use HashKeyRangeError::{Empty, End, NoDash, Start};
+    let key = HashKey::new;
+    let max = HashKey::MAX.to_string();
+    for (name, text, expected) in [
+        ("some", "5-9", Ok((key(5), key(9)))),
+        ("one", "7-7", Ok((key(7), key(7)))),
+        ("all", &*format!("0-{max}"), Ok((HashKey::MIN, HashKey::MAX))),
+        ("the last", &*format!("{max}-{max}"), Ok((HashKey::MAX, HashKey::MAX))),
+        ("backwards", "9-5", Err(Empty { start: key(9), end: key(5) })),
+        ("no dash", "5", Err(NoDash)),
+        ("nothing", "", Err(NoDash)),
+        ("only a dash", "-", Err(Start(HashKeyError::Empty))),
+        ("no start", "-5", Err(Start(HashKeyError::Empty))),
+        ("no end", "5-", Err(End(HashKeyError::Empty))),
+        ("two dashes", "5--9", Err(End(HashKeyError::NotADigit { offset: 0 }))),
+        ("spaces", "5 - 9", Err(Start(HashKeyError::NotADigit { offset: 1 }))),
+        ("leading zero", "5-09", Err(End(HashKeyError::LeadingZero))),
+        ("too large", &*format!("0-{max}0"), Err(End(HashKeyError::TooLarge))),
+    ] {
+        let range = text.parse::<HashKeyRange>();
+        assert_eq!(range.map(|range| (range.start(), range.end())), expected, "{name}");
+        if let Ok(range) = range {
+            assert_eq!(range.to_string(), text, "{name}");
+            assert_eq!(HashKeyRange::new(range.start(), range.end()), Some(range), "{name}");
+        }
+        if let Some((start, end)) = text.split_once('-') {
+            assert_eq!(HashKeyRange::parse(start, end), range, "{name}");
+        }
+    }
+    assert_eq!(HashKeyRange::new(key(9), key(5)), None);
+    for (error, text) in [
+        (Start(HashKeyError::Empty), "start of the range: no digits"),
+        (End(HashKeyError::LeadingZero), "end of the range: leading zero"),
+        (Empty { start: key(9), end: key(5) }, "empty range: 9 is above 5"),
+        (NoDash, "no range: START-END is expected"),
+    ] {
+        assert_eq!(error.to_string(), text);
+    }
+}
+
+#[test]
+fn ranges_own_both_their_ends() {
+    let (max, half) = (u128::MAX, 1 << 127);
+    for (start, end, inside, outside) in [
+        (0, max, vec![0, 1, half, max - 1, max], vec![]),
+        (0, 0, vec![0], vec![1, max]),
+        (max, max, vec![max], vec![0, max - 1]),
+        (5, 9, vec![5, 6, 9], vec![0, 4, 10, max]),
+        (half, max, vec![half, max], vec![0, half - 1]),
+        (0, half - 1, vec![0, half - 1], vec![half, max]),
+    ] {
+        let range = HashKeyRange::new(start.into(), end.into()).unwrap();
+        for (keys, expected) in [(inside, true), (outside, false)] {
+            for key in keys {
+                assert_eq!(range.contains(key.into()), expected, "{key} in {range}");
+            }
+        }
+    }
+}

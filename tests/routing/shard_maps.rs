@@ -1,0 +1,228 @@
+//! Listings that make a map, and those that make none.
+
+use kinesis_aggregation::{HashKey, HashKeyRange, OwnedShardMap, Shard, ShardMap, ShardMapError};
+
+const MAX: u128 = u128::MAX;
+
+fn open(id: &str, start: u128, end: u128) -> Shard<'_> {
+    Shard::new(id, HashKeyRange::new(start.into(), end.into()).unwrap())
+}
+
+fn closed(id: &str, start: u128, end: u128) -> Shard<'_> {
+    open(id, start, end).closed()
+}
+
+/// A shard that came from one, by a split, or from two, by a merge.
+fn child<'a>(shard: Shard<'a>, parents: &[&'a str]) -> Shard<'a> {
+    shard.with_parents(parents.first().copied(), parents.get(1).copied())
+}
+
+/// Makes both kinds of maps of a listing in every rotation, and compares the ids of their shards.
+fn check(name: &str, listing: &[Shard<'_>], expected: &Result<Vec<&str>, ShardMapError>) {
+    for rotation in 0..listing.len().max(1) {
+        let mut shards = listing.to_vec();
+        shards.rotate_left(rotation);
+        for _ in 0..2 {
+            shards.reverse();
+            let ids = |shards: &[Shard<'_>]| shards.iter().map(|shard| shard.id().to_owned()).collect();
+            let owned = OwnedShardMap::new(shards.iter().copied());
+            let owned: Result<Vec<String>, _> = owned.map(|map| ids(&map.shards().collect::<Vec<_>>()));
+            let lent: Result<Vec<String>, _> = ShardMap::new(&mut shards).map(|map| ids(map.shards()));
+            assert_eq!(lent, owned, "{name}, rotated by {rotation}");
+            let lent =
+                lent.as_ref().map(|ids| ids.iter().map(String::as_str).collect()).map_err(|error| *error);
+            assert_eq!(&lent, expected, "{name}, rotated by {rotation}");
+        }
+    }
+}
+
+#[test]
+fn listings_that_make_a_map() {
+    let two = [open("a", 0, 9), open("b", 10, MAX)];
+    for (name, listing, ids) in [
+        ("one", vec![open("a", 0, MAX)], vec!["a"]),
+        ("two", two.to_vec(), vec!["a", "b"]),
+        ("ids against the order of hash keys", vec![open("b", 0, 9), open("a", 10, MAX)], vec!["b", "a"]),
+        ("of one hash key", vec![open("a", 0, 0), open("b", 1, 1), open("c", 2, MAX)], vec!["a", "b", "c"]),
+        ("the last hash key alone", vec![open("a", 0, MAX - 1), open("b", MAX, MAX)], vec!["a", "b"]),
+        ("an empty id", vec![open("", 0, 9), open("b", 10, MAX)], vec!["", "b"]),
+        ("closed beside open", [&two[..], &[closed("c", 0, MAX)]].concat(), vec!["a", "b"]),
+        (
+            "a closed one with the range of an open one",
+            [&two[..], &[closed("c", 0, 9)]].concat(),
+            vec!["a", "b"],
+        ),
+        (
+            "split",
+            vec![closed("p", 0, MAX), child(open("a", 0, 9), &["p"]), child(open("b", 10, MAX), &["p"])],
+            vec!["a", "b"],
+        ),
+        (
+            "split, parent not called closed",
+            vec![open("p", 0, MAX), child(open("a", 0, 9), &["p"]), child(open("b", 10, MAX), &["p"])],
+            vec!["a", "b"],
+        ),
+        (
+            "split, parent not listed any more",
+            vec![child(open("a", 0, 9), &["p"]), child(open("b", 10, MAX), &["p"])],
+            vec!["a", "b"],
+        ),
+        (
+            "merged, one parent not called closed",
+            vec![closed("p", 0, 9), open("q", 10, MAX), child(open("a", 0, MAX), &["p", "q"])],
+            vec!["a"],
+        ),
+        (
+            "split twice, no shard called closed",
+            vec![
+                open("p", 0, MAX),
+                child(open("q", 0, 9), &["p"]),
+                child(open("a", 10, MAX), &["p"]),
+                child(open("b", 0, 4), &["q"]),
+                child(open("c", 5, 9), &["q"]),
+            ],
+            vec!["b", "c", "a"],
+        ),
+        (
+            "split and merged again",
+            vec![
+                closed("p", 0, MAX),
+                child(closed("q", 0, 9), &["p"]),
+                child(open("r", 10, MAX), &["p"]),
+                child(open("a", 0, MAX), &["q", "r"]),
+            ],
+            vec!["a"],
+        ),
+    ] {
+        check(name, &listing, &Ok(ids));
+    }
+}
+
+#[test]
+fn listings_that_make_none() {
+    let gap = |start, end| ShardMapError::Gap { start: HashKey::new(start), end: HashKey::new(end) };
+    let overlap = |at| ShardMapError::Overlap { at: HashKey::new(at) };
+    for (name, listing, error, text) in [
+        ("no shard", vec![], ShardMapError::NoOpenShard, "no open shard"),
+        (
+            "only closed ones",
+            vec![closed("a", 0, 9), closed("b", 10, MAX)],
+            ShardMapError::NoOpenShard,
+            "no open shard",
+        ),
+        (
+            "each other's parents",
+            vec![child(open("a", 0, 9), &["b"]), child(open("b", 10, MAX), &["a"])],
+            ShardMapError::NoOpenShard,
+            "no open shard",
+        ),
+        (
+            "gap at the start",
+            vec![open("a", 1, 9), open("b", 10, MAX)],
+            gap(0, 0),
+            "no open shard owns the hash keys 0 to 0",
+        ),
+        (
+            "gap in the middle",
+            vec![open("a", 0, 9), open("b", 15, MAX)],
+            gap(10, 14),
+            "no open shard owns the hash keys 10 to 14",
+        ),
+        (
+            "gap at the end",
+            vec![open("a", 0, 9), open("b", 10, MAX - 1)],
+            gap(MAX, MAX),
+            "no open shard owns the hash keys 340282366920938463463374607431768211455 to \
+             340282366920938463463374607431768211455",
+        ),
+        (
+            "gap where a closed shard is",
+            vec![open("a", 0, 9), closed("b", 10, 19), open("c", 20, MAX)],
+            gap(10, 19),
+            "no open shard owns the hash keys 10 to 19",
+        ),
+        (
+            "only one child listed",
+            vec![open("p", 0, MAX), child(open("a", 0, 9), &["p"])],
+            gap(10, MAX),
+            "no open shard owns the hash keys 10 to 340282366920938463463374607431768211455",
+        ),
+        (
+            "two gaps",
+            vec![open("a", 5, 9), open("b", 15, MAX)],
+            gap(0, 4),
+            "no open shard owns the hash keys 0 to 4",
+        ),
+        (
+            "overlap by one",
+            vec![open("a", 0, 9), open("b", 9, MAX)],
+            overlap(9),
+            "two open shards own the hash key 9",
+        ),
+        (
+            "one inside another",
+            vec![open("a", 0, MAX), open("b", 5, 6)],
+            overlap(5),
+            "two open shards own the hash key 5",
+        ),
+        (
+            "overlap of the last hash key",
+            vec![open("a", 0, MAX), open("b", MAX, MAX)],
+            overlap(MAX),
+            "two open shards own the hash key 340282366920938463463374607431768211455",
+        ),
+        (
+            "same start",
+            vec![open("a", 0, 9), open("b", 0, MAX)],
+            overlap(0),
+            "two open shards own the hash key 0",
+        ),
+        (
+            "same range twice",
+            vec![open("a", 0, MAX), open("b", 0, MAX)],
+            overlap(0),
+            "two open shards own the hash key 0",
+        ),
+        (
+            "overlap, then a gap",
+            vec![open("a", 0, 9), open("b", 9, 20), open("c", 30, MAX)],
+            overlap(9),
+            "two open shards own the hash key 9",
+        ),
+        (
+            "same shard twice",
+            vec![open("a", 7, MAX), open("b", 0, 6), open("a", 7, MAX)],
+            ShardMapError::ListedTwice { start: HashKey::new(7) },
+            "a shard whose hash keys begin at 7 is listed twice",
+        ),
+        (
+            "same shard twice, once closed",
+            vec![open("a", 7, MAX), open("b", 0, 6), closed("a", 7, MAX)],
+            ShardMapError::ListedTwice { start: HashKey::new(7) },
+            "a shard whose hash keys begin at 7 is listed twice",
+        ),
+    ] {
+        assert_eq!(error.to_string(), text, "{name}");
+        check(name, &listing, &Err(error));
+    }
+}
+
+#[test]
+fn shards_are_found_by_id() {
+    let listing = [
+        open("p", 0, MAX),
+        child(open("b", 0, 9), &["p"]),
+        child(open("a", 10, 19), &["p"]),
+        child(open("c", 20, MAX), &["p"]),
+    ];
+    let map = OwnedShardMap::new(listing).unwrap();
+    for shard in &listing[1..] {
+        assert_eq!(
+            map.find(shard.id()).map(|found| (found.id(), found.range())),
+            Some((shard.id(), shard.range()))
+        );
+    }
+    for id in ["p", "", "A", "aa", "d"] {
+        assert_eq!(map.find(id), None, "{id:?}");
+    }
+}
