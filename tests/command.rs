@@ -10,6 +10,7 @@ mod command {
     mod deaggregate_faults;
     mod forms;
     mod inspect;
+    mod oddities;
     mod put_records;
     mod round_trip;
     mod routing;

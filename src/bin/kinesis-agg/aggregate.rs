@@ -16,7 +16,10 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
     let mut packer = Packer::new(&args.packing, grouping, shards, |packed| output.put(&packed));
     let mut mixing = MixingCheck::default();
     let read = for_each_event(&args.packing.files, Data::Required, &progress, |event| {
-        packer.add(&event)?;
+        packer.add(&event).map_err(|failure| match failure {
+            Failure::NotOne => event.fault(&failure),
+            failure => failure,
+        })?;
         if grouping == Grouping::All && mixing.begins_with(event.record.partition_key) {
             progress.say(format_args!(
                 "{WARNING}warning:{WARNING:#} user records with different partition keys share Kinesis records. \

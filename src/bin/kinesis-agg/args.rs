@@ -32,7 +32,7 @@ const STYLES: Styles = Styles::styled()
 /// Input is read from the files named, or from standard input. Output goes to standard output, messages go to
 /// standard error. The exit status is 0 if all went well, 1 if input was bad, and 2 if the call was.
 #[derive(Debug, Parser)]
-#[command(version, styles = STYLES, max_term_width = 100)]
+#[command(name = "kinesis-agg", version, styles = STYLES, max_term_width = 100)]
 #[command(after_long_help = "\
 Examples:
   Pack events, and see what is in the Kinesis records:
@@ -95,7 +95,7 @@ pub(crate) struct AggregateArgs {
     pub(crate) output: OutputForm,
 
     /// The stream that PutRecords requests name (needed with --output put-records)
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) stream_name: Option<String>,
 
     /// The largest PutRecords request, in bytes of data and partition keys [default: 5242880]
@@ -311,8 +311,9 @@ impl AggregateArgs {
                 };
                 let max_request_bytes = self.max_request_bytes.unwrap_or(5 * 1024 * 1024);
                 if max_request_bytes < u64::from(self.packing.max_bytes) {
+                    let default = if self.max_request_bytes.is_none() { " (the default)" } else { "" };
                     return Err(Failure::Usage(format!(
-                        "--max-request-bytes {max_request_bytes} is less than --max-bytes {}: no request could hold \
+                        "--max-request-bytes {max_request_bytes}{default} is less than --max-bytes {}: no request could hold \
                          the largest Kinesis record",
                         self.packing.max_bytes
                     )));

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 pub(crate) enum Failure {
     /// The input is bad. The text names file and line, or file and record.
     Input(String),
+    /// There is more than one Kinesis record where one is asked for.
+    NotOne,
     /// The options do not go together.
     Usage(String),
     /// The output cannot be written.
@@ -19,7 +21,7 @@ impl Failure {
     /// 1 for what went wrong with the data, 2 for what was wrong with the call.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Input(_) | Self::Output(_) => ExitCode::from(1),
+            Self::Input(_) | Self::NotOne | Self::Output(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
         }
     }
@@ -29,6 +31,10 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(text) | Self::Usage(text) => f.write_str(text),
+            Self::NotOne => f.write_str(
+                "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user records, or a \
+                 larger --max-bytes)",
+            ),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }

@@ -92,9 +92,7 @@ impl<'a, W: Write> Output<'a, W> {
             OutputPlan::Raw if self.raw_seen => {
                 // Half of what was asked for, in a file that looks whole, would be worse than nothing.
                 self.raw = None;
-                let what = "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user \
-                            records, or a larger --max-bytes)";
-                Err(Failure::Input(what.to_owned()))
+                Err(Failure::NotOne)
             }
             OutputPlan::Raw => {
                 self.raw_seen = true;

@@ -60,9 +60,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let hand_out = |packed: Packed<'_>| account.borrow_mut().check(&packed, label);
     let mut packer = Packer::new(&args.packing, grouping, shards, hand_out);
     for_each_event(&args.packing.files, Data::Required, &progress, |event| {
-        packer.add(&event)?;
+        // First, since what is added may come out at once.
         account.borrow_mut().expect(label(&event.record), &event.record);
-        Ok(())
+        packer.add(&event)
     })?;
     packer.finish()?;
     drop(packer);

@@ -7,7 +7,7 @@ use kinesis_aggregation::MAGIC;
 
 use crate::args::InputForm;
 use crate::failure::Failure;
-use crate::input::{Source, cannot_read};
+use crate::input::{BYTE_ORDER_MARK, Source, cannot_read};
 
 /// How much of an input is looked at.
 const LOOK_AT: u64 = 64 * 1024;
@@ -47,11 +47,11 @@ pub(crate) fn detect(source: Source, form: InputForm) -> Result<(Source, Form), 
 }
 
 fn form_of(beginning: &[u8]) -> Form {
+    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
     if beginning.starts_with(&MAGIC) {
         return Form::Raw;
     }
     match beginning.trim_ascii_start().first() {
-        // What begins with a byte-order mark or is not text at all comes later.
         Some(b'{' | b'[') => return Form::Json,
         None if beginning.is_empty() => return Form::Empty,
         None => return Form::Raw,
@@ -84,7 +84,7 @@ fn form_of(beginning: &[u8]) -> Form {
 pub(crate) fn decode_hex(line: &[u8]) -> Result<Vec<u8>, String> {
     HEXLOWER_PERMISSIVE.decode(line).map_err(|error| match error.kind {
         data_encoding::DecodeKind::Length => "odd number of hex digits".to_owned(),
-        _ => format!("invalid hex digit at character {}", error.position),
+        _ => format!("invalid hex digit at character {}", error.position.saturating_add(1)),
     })
 }
 
@@ -101,6 +101,7 @@ mod tests {
             ("magic", b"\xf3\x89\x9a\xc2", Form::Raw),
             ("object", b"{}", Form::Json),
             ("array after blanks", b" \n\t[", Form::Json),
+            ("object after a byte-order mark", b"\xef\xbb\xbf{", Form::Json),
             ("hex", b"f3899ac2\n00FF\r\n", Form::Hex),
             ("hex of an odd length is hex, and bad", b"f38", Form::Hex),
             ("hex without an end", &long_hex, Form::Hex),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::PathBuf;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, DecodeError, DecodeKind};
 use kinesis_aggregation::{RecordTag, UserRecord};
 use serde::Deserialize;
 
@@ -65,6 +65,9 @@ pub(crate) fn for_each_event(
     open_each(files, progress, |source| {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
+            if !lines.current().starts_with(b"{") {
+                return Err(lines.fault("a JSON object is expected"));
+            }
             let line: Line<'_> =
                 serde_json::from_slice(lines.current()).map_err(|error| lines.json_fault(&error))?;
             let data = match (&line.data, &line.text) {
@@ -93,8 +96,11 @@ fn tag<'a>((key, value): &'a (Text<'_>, Option<Text<'_>>)) -> RecordTag<'a> {
 
 /// Decodes into a buffer that is used again and again.
 pub(crate) fn decode_base64(text: &str, decoded: &mut Vec<u8>) -> Result<(), String> {
-    let invalid =
-        |error: data_encoding::DecodeError| format!("invalid base64 at character {}", error.position);
+    let invalid = |error: DecodeError| match (error.kind, text.as_bytes().get(error.position)) {
+        (DecodeKind::Symbol, Some(b'-' | b'_')) => "base64 of the URL-safe kind".to_owned(),
+        (DecodeKind::Length, _) => "base64 cut short, or without its padding".to_owned(),
+        _ => format!("invalid base64 at character {}", error.position.saturating_add(1)),
+    };
     let len = BASE64.decode_len(text.len()).map_err(invalid)?;
     decoded.resize(len, 0);
     let len = BASE64.decode_mut(text.as_bytes(), decoded).map_err(|partial| invalid(partial.error))?;

@@ -11,22 +11,15 @@ use crate::failure::Failure;
 
 /// A Kinesis record in JSON: of `aws kinesis get-records`, or an entry of a PutRecords request. What it does not name
 /// is ignored.
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
 pub(crate) struct Entry<'a> {
-    #[serde(borrow)]
     pub(crate) data: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) partition_key: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) explicit_hash_key: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) sequence_number: Option<Text<'a>>,
     /// A number or a text, to be passed on as it stands.
     pub(crate) approximate_arrival_timestamp: Option<Box<RawValue>>,
-    #[serde(borrow)]
     pub(crate) shard_id: Option<Text<'a>>,
-    #[serde(borrow)]
     pub(crate) encryption_type: Option<Text<'a>>,
 }
 
@@ -44,6 +37,11 @@ pub(crate) struct EachEntry<'v, V> {
 }
 
 impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> EachEntry<'_, V> {
+    /// The same for a value inside this one.
+    fn again(&mut self) -> EachEntry<'_, V> {
+        EachEntry { visit: &mut *self.visit, failure: &mut *self.failure }
+    }
+
     fn visit<E: Error>(&mut self, entry: Entry<'de>) -> Result<(), E> {
         (self.visit)(entry).map_err(|failure| {
             *self.failure = Some(failure);
@@ -68,9 +66,7 @@ impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> Visitor<'de> for EachEntr
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
-        while let Some(entry) = list.next_element()? {
-            self.visit(entry)?;
-        }
+        while list.next_element_seed(self.again())?.is_some() {}
         Ok(())
     }
 
@@ -82,13 +78,21 @@ impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> Visitor<'de> for EachEntr
             match &*name {
                 "Records" => {
                     is_list = true;
-                    map.next_value_seed(EachEntry { visit: &mut *self.visit, failure: &mut *self.failure })?;
+                    map.next_value_seed(self.again())?;
                 }
                 "Data" => entry.data = map.next_value()?,
                 "PartitionKey" => entry.partition_key = map.next_value()?,
                 "ExplicitHashKey" => entry.explicit_hash_key = map.next_value()?,
                 "SequenceNumber" => entry.sequence_number = map.next_value()?,
-                "ApproximateArrivalTimestamp" => entry.approximate_arrival_timestamp = map.next_value()?,
+                "ApproximateArrivalTimestamp" => {
+                    entry.approximate_arrival_timestamp = map.next_value::<Option<Box<RawValue>>>()?;
+                    let raw = entry.approximate_arrival_timestamp.as_deref().map_or("", RawValue::get);
+                    if raw.starts_with(['{', '[']) {
+                        return Err(A::Error::custom(
+                            "ApproximateArrivalTimestamp is neither a number nor a text",
+                        ));
+                    }
+                }
                 "ShardId" => entry.shard_id = map.next_value()?,
                 "EncryptionType" => entry.encryption_type = map.next_value()?,
                 _ => _ = map.next_value::<IgnoredAny>()?,

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use crate::failure::Failure;
-use crate::input::{MAX_UNIT, Source, cannot_read};
+use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read};
 
 /// Reads lines and counts them.
 pub(crate) struct Lines {
@@ -27,6 +27,9 @@ impl Lines {
             let mut bounded = self.reader.by_ref().take(limit);
             let read = bounded.read_until(b'\n', &mut self.line);
             self.number = self.number.saturating_add(1);
+            if self.number == 1 && self.line.starts_with(BYTE_ORDER_MARK) {
+                self.line.drain(..BYTE_ORDER_MARK.len());
+            }
             match read {
                 Err(error) => return Err(cannot_read(&self.name, &error)),
                 Ok(0) => return Ok(None),

@@ -20,6 +20,9 @@ use crate::progress::Progress;
 /// longer is not what it is taken for, and must not fill the memory.
 const MAX_UNIT: usize = 256 * 1024 * 1024;
 
+/// What some editors put before text in UTF-8. It means nothing.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// An input that is open, with its name for messages.
 pub(crate) struct Source {
     pub(crate) name: String,
@@ -40,7 +43,7 @@ fn open_each(
             read(standard_input(progress))?;
             continue;
         }
-        let name = file.display().to_string();
+        let name = harmless(&file.display().to_string());
         let open = || -> io::Result<(File, u64)> {
             let file = File::open(file)?;
             let metadata = file.metadata()?;
@@ -58,6 +61,13 @@ fn open_each(
 
 fn standard_input(progress: &Progress) -> Source {
     Source { name: "standard input".to_owned(), reader: progress.watch(io::stdin()) }
+}
+
+/// A name with what a terminal would obey made visible.
+fn harmless(name: &str) -> String {
+    let escaped =
+        |char: char| if char.is_control() { char.escape_default().collect() } else { String::from(char) };
+    name.chars().map(escaped).collect()
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Failure {

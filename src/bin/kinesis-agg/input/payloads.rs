@@ -114,14 +114,17 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
             let place = lines.place();
             let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
             let mut value = Value { place: &place, records: 0, visited: 0 };
-            match self.value(&mut deserializer, &mut value)?.and_then(|()| deserializer.end()) {
-                Ok(()) => {}
-                // A value that goes on in the next line. What it had in this one was visited.
-                Err(error) if error.is_eof() => {
-                    let visited = value.records;
-                    return self.values(lines, visited);
+            // Only the end of the line is an end: anything else is another value.
+            while deserializer.end().is_err() {
+                match self.value(&mut deserializer, &mut value)? {
+                    Ok(()) => {}
+                    // A value that goes on in the next line. What it had in this one was visited.
+                    Err(error) if error.is_eof() => {
+                        let visited = value.records;
+                        return self.values(lines, visited);
+                    }
+                    Err(error) => return Err(lines.json_fault(&error)),
                 }
-                Err(error) => return Err(lines.json_fault(&error)),
             }
         }
         Ok(())

@@ -31,5 +31,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let mut report = Report::new(writer, args.top, shards.as_ref());
     let read = for_each_payload(&args.input, &progress, |payload| Ok(report.payload(&payload)?));
     report.finish()?;
+    if read.is_ok() && report.is_empty() {
+        progress.say("no payloads");
+    }
     read
 }

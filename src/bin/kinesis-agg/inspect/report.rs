@@ -58,12 +58,14 @@ impl<'s, W: Write> Report<'s, W> {
         }
     }
 
+    /// Says whether there was no payload.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.aggregated == 0 && self.plain == 0
+    }
+
     /// Writes about all payloads together, if there was more than one.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         let records = self.aggregated.saturating_add(self.plain);
-        if records == 0 {
-            writeln!(self.out, "no payloads")?;
-        }
         if records > 1 {
             writeln!(
                 self.out,
@@ -155,14 +157,16 @@ impl<'s, W: Write> Report<'s, W> {
             writeln!(out, "\n  user records of a partition key")?;
             write_histogram(out, keys.iter().map(|&(_, uses)| uses), "")?;
         }
-        if keys.len() > 1 && keys.len() < aggregate.len() {
+        if self.top > 0 && keys.len() > 1 && keys.len() < aggregate.len() {
             writeln!(out, "\n  most used partition keys")?;
             for &(key, uses) in keys.iter().take(self.top) {
                 let share = Percent(wide(uses), wide(aggregate.len()));
                 writeln!(out, "  {:>12}  {share:>7}  {}", count(uses).to_string(), Shown(key))?;
             }
         }
-        writeln!(out, "\n  largest user records")?;
+        if self.top > 0 {
+            writeln!(out, "\n  largest user records")?;
+        }
         for user in largest(aggregate, self.top) {
             write!(
                 out,
