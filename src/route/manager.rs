@@ -191,6 +191,7 @@ impl AggregationManager {
             }
             self.groups.keep_spare(group.aggregator, self.max_memory / 2);
         }
+        self.keep_within_bound(&mut full);
         full
     }
 
@@ -361,6 +362,12 @@ impl AggregationManager {
             let full = self.routed(full, &route, first, since);
             self.count_out(full, out);
         }
+        self.keep_within_bound(out);
+        Ok(())
+    }
+
+    /// Hands out the fullest aggregates until the others take no more memory than they may.
+    fn keep_within_bound(&mut self, out: &mut Vec<RoutedAggregate>) {
         while self.groups.memory() > self.max_memory {
             if self.groups.take_spare().is_some() {
                 continue;
@@ -373,7 +380,6 @@ impl AggregationManager {
                 self.end(group, out);
             }
         }
-        Ok(())
     }
 
     fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Vec<RoutedAggregate> {
