@@ -1,5 +1,6 @@
 //! Handing out by callback.
 
+use alloc::collections::VecDeque;
 use core::fmt;
 use core::time::Duration;
 
@@ -10,7 +11,8 @@ use crate::message::UserRecord;
 /// A [`RecordAggregator`] or a [`crate::AggregationManager`] that hands every aggregate to a callback, on the calling
 /// thread.
 ///
-/// When it is dropped, what is still pending is handed out as well, unless the callback has panicked.
+/// When it is dropped, what is still pending is handed out as well, unless the callback has panicked: then
+/// [`Self::finish`] hands it out, with all aggregates that the callback has not been given.
 ///
 /// ```
 /// use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
@@ -28,13 +30,16 @@ use crate::message::UserRecord;
 pub struct CallbackAggregator<F: FnMut(P::Full), P: Packs = RecordAggregator> {
     aggregator: P,
     callback: F,
+    /// What was handed out and not given to the callback so far: more than nothing only while it is called, or after it
+    /// has panicked.
+    waiting: VecDeque<P::Full>,
     /// Whether the callback was entered and has not come back: it has panicked, if anyone gets to see this.
     inside: bool,
 }
 
 impl<F: FnMut(P::Full), P: Packs> CallbackAggregator<F, P> {
     pub(crate) fn new(aggregator: P, callback: F) -> Self {
-        Self { aggregator, callback, inside: false }
+        Self { aggregator, callback, waiting: VecDeque::new(), inside: false }
     }
 
     /// Adds a user record, as [`RecordAggregator::add`]; a full aggregate goes to the callback.
@@ -56,24 +61,29 @@ impl<F: FnMut(P::Full), P: Packs> CallbackAggregator<F, P> {
     }
 
     fn add_with(&mut self, record: UserRecord<'_>, now: Option<Duration>) -> Result<(), EncodeError> {
-        let Self { aggregator, callback, inside } = self;
-        aggregator.add_to(record, now, guarded(callback, inside))
+        let waiting = &mut self.waiting;
+        self.aggregator.add_to(record, now, |full| waiting.push_back(full))?;
+        self.call_back();
+        Ok(())
     }
 
-    /// Hands out what is pending, if anything is.
+    /// Hands out what is pending, if anything is, and what a panic of the callback has held up.
     pub fn finish(&mut self) {
-        let Self { aggregator, callback, inside } = self;
-        aggregator.finish_to(guarded(callback, inside));
+        let waiting = &mut self.waiting;
+        self.aggregator.finish_to(|full| waiting.push_back(full));
+        self.call_back();
     }
 
     /// Gives aggregates to the callback that came from elsewhere: from what was done by [`Self::aggregator_mut`].
     pub fn hand_out(&mut self, aggregates: impl IntoIterator<Item = P::Full>) {
-        aggregates.into_iter().for_each(guarded(&mut self.callback, &mut self.inside));
+        self.waiting.extend(aggregates);
+        self.call_back();
     }
 
     /// Drops what is pending.
     pub fn clear(&mut self) {
         self.aggregator.clear_all();
+        self.waiting.clear();
     }
 
     /// The aggregator within: its sizes, counts and limits.
@@ -87,14 +97,13 @@ impl<F: FnMut(P::Full), P: Packs> CallbackAggregator<F, P> {
     pub const fn aggregator_mut(&mut self) -> &mut P {
         &mut self.aggregator
     }
-}
 
-/// Calls back, and notes whether the callback came back.
-fn guarded<T>(callback: &mut impl FnMut(T), inside: &mut bool) -> impl FnMut(T) {
-    |full| {
-        *inside = true;
-        callback(full);
-        *inside = false;
+    fn call_back(&mut self) {
+        while let Some(full) = self.waiting.pop_front() {
+            self.inside = true;
+            (self.callback)(full);
+            self.inside = false;
+        }
     }
 }
 

@@ -79,6 +79,8 @@ struct ExactIndex {
     slots: Vec<Slot>,
     taken: usize,
     without_slot: BTreeMap<Box<[u8]>, Slot>,
+    /// The bytes of the keys in the tree.
+    without_slot_bytes: usize,
 }
 
 impl ExactIndex {
@@ -120,6 +122,7 @@ impl ExactIndex {
             None => {
                 let key = slot.key(encoded).unwrap_or_default();
                 self.without_slot.insert(key.into(), slot);
+                self.without_slot_bytes = self.without_slot_bytes.saturating_add(key.len());
             }
         }
     }
@@ -128,7 +131,8 @@ impl ExactIndex {
     fn memory(&self) -> usize {
         const NODE: usize = 2 * size_of::<(Box<[u8]>, Slot)>() + 64;
         let slots = self.slots.capacity().saturating_mul(size_of::<Slot>());
-        slots.saturating_add(self.without_slot.len().saturating_mul(NODE))
+        let nodes = self.without_slot.len().saturating_mul(NODE);
+        slots.saturating_add(nodes).saturating_add(self.without_slot_bytes)
     }
 
     /// Empties the index. One that was much too large for this aggregate is halved: to empty it would cost more than
@@ -142,6 +146,7 @@ impl ExactIndex {
         self.slots.fill(Slot::VACANT);
         self.taken = 0;
         self.without_slot.clear();
+        self.without_slot_bytes = 0;
     }
 }
 

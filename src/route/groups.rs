@@ -194,11 +194,13 @@ impl Groups {
 
     /// Keeps an aggregator to be used again, if all together then take no more than `bound`.
     pub(crate) fn keep_spare(&mut self, aggregator: RecordAggregator, bound: usize) {
-        let memory = aggregator.memory().saturating_add(size_of::<RecordAggregator>());
+        // The list doubles when it is full, which counts as well.
+        let capacity = self.spare.capacity();
+        let growth = if self.spare.len() < capacity { 0 } else { capacity.max(1) };
+        let memory = aggregator.memory().saturating_add(growth.saturating_mul(size_of::<RecordAggregator>()));
         if self.memory().saturating_add(memory) <= bound {
             self.allocated = self.allocated.saturating_add(aggregator.memory());
-            // One more and not twice as many, so that the list takes what was counted.
-            self.spare.reserve_exact(1);
+            self.spare.reserve_exact(growth);
             self.spare.push(aggregator);
         }
     }

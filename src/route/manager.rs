@@ -144,6 +144,7 @@ impl AggregationManager {
     }
 
     /// Hands out all that is pending, in the order in which shards or keys got their first user record.
+    #[must_use = "user records are lost unless their aggregates are sent"]
     pub fn flush(&mut self) -> Vec<RoutedAggregate> {
         self.hand_out_where(|_| true)
     }
@@ -159,6 +160,7 @@ impl AggregationManager {
     }
 
     /// Hands out what has reached the highest age, in the same order as [`Self::flush`].
+    #[must_use = "user records are lost unless their aggregates are sent"]
     pub fn expired(&mut self, now: Duration) -> Vec<RoutedAggregate> {
         self.hand_out_where(|group| group.aggregator.expired(now))
     }
@@ -176,6 +178,7 @@ impl AggregationManager {
     ///
     /// User records with the same hash key keep their order. A manager that does not route by shard needs no map, and
     /// ignores it.
+    #[must_use = "user records are lost unless their aggregates are sent"]
     pub fn refresh(&mut self, map: OwnedShardMap) -> Vec<RoutedAggregate> {
         self.refreshes = self.refreshes.saturating_add(1);
         let mut full = Vec::new();

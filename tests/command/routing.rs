@@ -194,6 +194,38 @@ fn inspect_finds_what_is_on_the_wrong_shard() {
     assert!(lines.iter().any(|line| line["shardId"] == "shardId-000000000003" && line["outsideShard"] != 0));
 }
 
+/// Best is what the input says of the shard, then what the caller says, then the explicit hash key it was put with.
+#[test]
+fn inspect_takes_the_shard_from_where_it_is_known() {
+    let user = b"{\"partitionKey\": \"a\", \"explicitHashKey\": \"5\", \"text\": \"x\"}";
+    let data = run("aggregate", user).clean("packed").entries().remove(0).data;
+    let data = super::support::base64(&data);
+    let (home, other) = ("shardId-000000000002", "shardId-000000000005");
+    let max = u128::MAX;
+    for (name, options, members, shard, outside, assumed) in [
+        ("nothing", "", String::new(), home, 0, true),
+        ("the caller", "--shard-id shardId-000000000005", String::new(), other, 1, false),
+        ("the hash key", "", format!(", \"ExplicitHashKey\": \"{max}\""), other, 1, false),
+        (
+            "the input",
+            "--shard-id shardId-000000000005",
+            format!(", \"ShardId\": \"{home}\""),
+            home,
+            0,
+            false,
+        ),
+    ] {
+        let input = format!("{{\"Data\": \"{data}\", \"PartitionKey\": \"a\"{members}}}");
+        let line =
+            &run(&format!("inspect --json {SHARDS} {options}"), input.as_bytes()).clean(name).values()[0];
+        assert_eq!(line["shardId"], shard, "{name}");
+        assert_eq!(line["outsideShard"], outside, "{name}");
+        assert_eq!(line["shardAssumed"], assumed, "{name}");
+        let report = run(&format!("inspect {SHARDS} {options}"), input.as_bytes()).clean(name);
+        assert_eq!(report.text().contains("assumed"), assumed, "{name}");
+    }
+}
+
 #[test]
 fn shard_files_that_are_bad() {
     let shard = |id: &str, start: &str, end: &str, more: &str| {
@@ -212,7 +244,7 @@ fn shard_files_that_are_bad() {
         ("only closed ones", list(&[shard("a", "0", max, ended)]), "no open shard"),
         ("a gap", list(&[shard("a", "0", "5", ""), shard("b", "7", max, "")]), "hash keys 6 to 6"),
         ("an overlap", list(&[shard("a", "0", "5", ""), shard("b", "5", max, "")]), "hash key 5"),
-        ("twice", list(&[shard("a", "0", max, ""), shard("a", "0", max, "")]), "listed twice"),
+        ("twice", list(&[shard("a", "0", max, ""), shard("a", "0", max, "")]), "a is listed twice"),
         ("empty range", list(&[shard("a", "5", "4", "")]), "a: empty range"),
         ("no number", list(&[shard("a", "0x", "4", "")]), "not a digit at byte 1"),
         ("no id", "{\"Shards\": [{}]}".to_owned(), "ShardId"),
@@ -233,6 +265,8 @@ fn shard_files_that_are_bad() {
 #[test]
 fn wrong_calls() {
     for (line, part) in [
+        ("inspect --shard-id x", "--shards"),
+        ("inspect --shards tests/data/list-shards.json --shard-id x", "--shard-id"),
         ("aggregate --group shard", "--shards"),
         ("verify --group shard", "--shards"),
         ("deaggregate --range each", "--hash-range"),

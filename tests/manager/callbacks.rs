@@ -1,6 +1,7 @@
 //! A manager behind callbacks hands out everything, in the order of its hash keys.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use kinesis_aggregation::{AggregationManager, Limits, RoutedAggregate, UserRecord};
@@ -153,4 +154,41 @@ fn a_panic_in_background_loses_nothing() {
         .map(|(key, numbers)| (key, numbers.into_iter().filter(|&n| n < added).collect::<Vec<_>>()));
     let expected: Numbers = expected.filter(|(_, numbers)| !numbers.is_empty()).collect();
     assert_eq!(*arrived.0.lock().unwrap(), expected);
+}
+
+/// One call may hand out many aggregates: a panic in the callback for one of them is not to lose the others.
+#[test]
+fn a_panic_on_the_way_loses_nothing_else() {
+    type Call = fn(&mut AggregationManager) -> Vec<RoutedAggregate>;
+    let calls: [(&str, Call); 3] = [
+        ("finish", |_| Vec::new()),
+        ("handed out after a flush", AggregationManager::flush),
+        ("handed out after a refresh", |manager| manager.refresh(map_of(&quarters()))),
+    ];
+    for (name, call) in calls {
+        let arrived = Arrived::default();
+        let mut panics = true;
+        let manager = AggregationManager::by_keys(Limits::default());
+        let mut manager = manager.on_complete(|full| {
+            if core::mem::take(&mut panics) {
+                panic!("the first one");
+            }
+            arrived.take(&full);
+        });
+        for number in 0..100u32 {
+            let key = format!("key {}", number % 10);
+            manager.add(UserRecord::new(&key, &number.to_be_bytes())).unwrap();
+        }
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let full = call(manager.aggregator_mut());
+            manager.hand_out(full);
+            manager.finish();
+        }));
+        assert!(outcome.is_err(), "{name}");
+        manager.finish();
+        drop(manager);
+        let arrived = arrived.0.lock().unwrap();
+        assert_eq!(arrived.len(), 9, "{name}: all but the one that the callback had");
+        assert!(arrived.values().all(|numbers| numbers.len() == 10), "{name}");
+    }
 }

@@ -248,6 +248,11 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) shards: Option<PathBuf>,
 
+    /// The shard that the payloads were read from, where the input does not say: the output of
+    /// `aws kinesis get-records` does not
+    #[arg(long, value_name = "ID", requires = "shards")]
+    pub(crate) shard_id: Option<String>,
+
     /// Write a JSON line per payload, for programs
     #[arg(long)]
     pub(crate) json: bool,

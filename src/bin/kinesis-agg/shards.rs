@@ -1,8 +1,9 @@
 //! The shards of a stream, from a file.
 
+use std::collections::HashSet;
 use std::path::Path;
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, Shard};
+use kinesis_aggregation::{HashKeyRange, OwnedShardMap, Shard, ShardMapError};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -55,7 +56,10 @@ impl Shards {
         }
         let shards = listed.iter().map(Listed::shard).collect::<Result<Vec<_>, _>>();
         let shards = shards.map_err(|what| fault(&what))?;
-        let map = OwnedShardMap::new(shards).map_err(|error| fault(&error))?;
+        let map = OwnedShardMap::new(shards).map_err(|error| match error {
+            ShardMapError::ListedTwice { .. } => fault(&format!("{} is listed twice", listed_twice(&listed))),
+            error => fault(&error),
+        })?;
         Ok(Self { listed, map })
     }
 
@@ -64,6 +68,12 @@ impl Shards {
         let listed = self.listed.iter().find(|shard| shard.shard_id == id)?;
         listed.shard().ok().map(|shard| shard.range())
     }
+}
+
+/// The id of a shard that is there more than once.
+fn listed_twice(listed: &[Listed]) -> &str {
+    let mut seen = HashSet::new();
+    listed.iter().map(|shard| &*shard.shard_id).find(|id| !seen.insert(*id)).unwrap_or("a shard")
 }
 
 impl Listed {

@@ -60,7 +60,8 @@ impl Lines {
         // The line that the parser counts is always the first.
         let text = error.to_string();
         let what = text.split(" at line ").next().unwrap_or(&text);
-        self.fault(format_args!("column {}: {what}", error.column()))
+        let indent = self.line.len().saturating_sub(self.line.trim_ascii_start().len());
+        self.fault(format_args!("column {}: {what}", error.column().saturating_add(indent)))
     }
 
     /// Gives the input back: the line read last, as it was, and all after it.

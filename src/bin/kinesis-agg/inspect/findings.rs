@@ -36,11 +36,13 @@ pub(crate) struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     shard_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    shard_assumed: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     outside_shard: Option<usize>,
 }
 
 impl<'a> Findings<'a> {
-    pub(crate) fn of(payload: &Payload<'a>, shards: Option<&Shards>) -> Self {
+    pub(crate) fn of(payload: &Payload<'a>, shards: Option<&Shards>, shard_id: Option<&str>) -> Self {
         let verdict = match AggregatedRecord::parse(payload.data, Vec::new()) {
             Ok(aggregate) => Ok(aggregate),
             Err(ParseError::Plain(reason)) => Err(reason),
@@ -52,7 +54,7 @@ impl<'a> Findings<'a> {
             Err(_) => payload.data.len(),
         };
         let placement = match (&verdict, shards) {
-            (Ok(aggregate), Some(shards)) => Placement::of(payload, aggregate, shards),
+            (Ok(aggregate), Some(shards)) => Placement::of(payload, aggregate, shards, shard_id),
             _ => None,
         };
         Self { record: payload.record, bytes: payload.data.len(), data_bytes, verdict, placement }
@@ -88,6 +90,7 @@ impl<'a> Findings<'a> {
             data_bytes: self.data_bytes,
             overhead_bytes: self.overhead_bytes(),
             shard_id: self.placement.as_ref().map(|placement| placement.shard_id.clone()),
+            shard_assumed: self.placement.as_ref().map(|placement| placement.assumed),
             outside_shard: self.placement.as_ref().map(|placement| placement.outside.len()),
         }
     }

@@ -18,17 +18,25 @@ use crate::shards::Shards;
 
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let shards = args.shards.as_deref().map(Shards::read).transpose()?;
+    if let (Some(shards), Some(id)) = (&shards, &args.shard_id) {
+        if shards.range_of(id).is_none() {
+            return Err(Failure::Usage(format!("--shard-id {id} is not in the file that --shards names")));
+        }
+    }
     let progress = Progress::new();
     if args.json {
         let mut writer = BufWriter::new(stdout().lock());
         let read = for_each_payload(&args.input, &progress, |payload| {
-            write_json_line(&mut writer, &Findings::of(&payload, shards.as_ref()).summary())
+            write_json_line(
+                &mut writer,
+                &Findings::of(&payload, shards.as_ref(), args.shard_id.as_deref()).summary(),
+            )
         });
         writer.flush()?;
         return read;
     }
     let writer = BufWriter::new(anstream::AutoStream::auto(stdout().lock()));
-    let mut report = Report::new(writer, args.top, shards.as_ref());
+    let mut report = Report::new(writer, args, shards.as_ref());
     let read = for_each_payload(&args.input, &progress, |payload| Ok(report.payload(&payload)?));
     report.finish()?;
     if read.is_ok() && report.is_empty() {

@@ -7,8 +7,10 @@ use crate::shards::Shards;
 
 /// Where the user records of an aggregate belong.
 pub(crate) struct Placement<'a> {
-    /// The shard that the aggregate is on, as the input says, or else the one that owns its first user record.
+    /// The shard that the aggregate is on.
     pub(crate) shard_id: String,
+    /// Whether that is only assumed, because the first user record belongs there.
+    pub(crate) assumed: bool,
     pub(crate) outside: Vec<Outside<'a>>,
 }
 
@@ -24,18 +26,24 @@ impl<'a> Placement<'a> {
         payload: &Payload<'_>,
         aggregate: &AggregatedRecord<'a, Vec<&'a str>>,
         shards: &Shards,
+        shard_id: Option<&str>,
     ) -> Option<Self> {
-        let named = payload.metadata.shard_id().and_then(|id| Some((id.to_owned(), shards.range_of(id)?)));
-        let (shard_id, range) = match named {
-            Some(named) => named,
-            None => {
-                let first = HashKey::of(&aggregate.records().next()?).ok()?;
-                let shard = shards.map.shard_for(first);
-                (shard.id().to_owned(), shard.range())
-            }
+        // Best what the input or the caller says; then the explicit hash key that the record was put with.
+        let named = payload.metadata.shard_id().or(shard_id);
+        let named = named.and_then(|id| Some((id.to_owned(), shards.range_of(id)?)));
+        let owner = |key: HashKey| {
+            let shard = shards.map.shard_for(key);
+            (shard.id().to_owned(), shard.range())
+        };
+        let put_with = payload.explicit_hash_key.and_then(|key| key.parse().ok());
+        let known = named.or_else(|| put_with.map(owner));
+        let assumed = known.is_none();
+        let (shard_id, range) = match known {
+            Some(known) => known,
+            None => owner(HashKey::of(&aggregate.records().next()?).ok()?),
         };
         let outside = aggregate.records().filter_map(|record| Outside::of(record, range, shards)).collect();
-        Some(Self { shard_id, outside })
+        Some(Self { shard_id, assumed, outside })
     }
 }
 

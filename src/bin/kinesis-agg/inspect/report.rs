@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use indicatif::HumanCount;
 use kinesis_aggregation::{AggregatedRecord, PlainReason};
 
-use crate::args::{HEADING, LITERAL, WARNING};
+use crate::args::{HEADING, InspectArgs, LITERAL, WARNING};
 use crate::input::Payload;
 use crate::inspect::findings::{Findings, largest, most_used};
 use crate::inspect::hex_dump;
@@ -20,6 +20,7 @@ pub(crate) struct Report<'s, W: Write> {
     out: W,
     top: usize,
     shards: Option<&'s Shards>,
+    shard_id: Option<&'s str>,
     aggregated: u64,
     plain: u64,
     user_records: u64,
@@ -30,11 +31,13 @@ pub(crate) struct Report<'s, W: Write> {
 }
 
 impl<'s, W: Write> Report<'s, W> {
-    pub(crate) fn new(out: W, top: usize, shards: Option<&'s Shards>) -> Self {
+    pub(crate) fn new(out: W, args: &'s InspectArgs, shards: Option<&'s Shards>) -> Self {
+        let (top, shard_id) = (args.top, args.shard_id.as_deref());
         Self {
             out,
             top,
             shards,
+            shard_id,
             outside: 0,
             aggregated: 0,
             plain: 0,
@@ -46,7 +49,7 @@ impl<'s, W: Write> Report<'s, W> {
 
     /// Writes about one payload.
     pub(crate) fn payload(&mut self, payload: &Payload<'_>) -> io::Result<()> {
-        let findings = Findings::of(payload, self.shards);
+        let findings = Findings::of(payload, self.shards, self.shard_id);
         if self.aggregated.saturating_add(self.plain) > 0 {
             writeln!(self.out)?;
         }
@@ -189,13 +192,15 @@ impl<'s, W: Write> Report<'s, W> {
 
 /// Writes which user records are not on the shard that owns them.
 fn write_placement(out: &mut impl Write, placement: &Placement<'_>, top: usize) -> io::Result<()> {
-    let Placement { shard_id, outside } = placement;
+    let Placement { shard_id, assumed, outside } = placement;
+    let assumed =
+        if *assumed { " (assumed from the first user record: --shard-id tells better)" } else { "" };
     if outside.is_empty() {
-        return writeln!(out, "\n  shard {shard_id} owns all of them");
+        return writeln!(out, "\n  shard {shard_id}{assumed} owns all of them");
     }
     writeln!(
         out,
-        "\n  {WARNING}{} user records lie outside shard {shard_id}{WARNING:#}: consumers built on the KCL drop the whole \
+        "\n  {WARNING}{} user records lie outside shard {shard_id}{WARNING:#}{assumed}: consumers built on the KCL drop the whole \
          aggregate",
         HumanCount(wide(outside.len()))
     )?;
