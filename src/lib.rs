@@ -50,7 +50,8 @@ pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason};
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
-    AggregationManager, Counters, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
+    AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
+    RoutedAggregate,
 };
 pub use crate::route::{
     ExtendedSequenceNumber, FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode,

@@ -13,7 +13,7 @@ use crate::error::EncodeError;
 use crate::message::UserRecord;
 use crate::route::groups::{Group, Groups, Route, Router};
 use crate::route::{
-    Counters, HashKey, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
+    Counters, HandedOut, HashKey, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
 };
 use crate::wire::widen;
 
@@ -110,7 +110,7 @@ impl AggregationManager {
     ///
     /// Refuses a user record that breaks rule E4 or E5, or that an aggregate of its own could not take. Nothing has
     /// changed then but a counter.
-    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<RoutedAggregate>, EncodeError> {
+    pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
         self.add_counted(record, None)
     }
 
@@ -119,11 +119,7 @@ impl AggregationManager {
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn add_at(
-        &mut self,
-        record: UserRecord<'_>,
-        now: Duration,
-    ) -> Result<Vec<RoutedAggregate>, EncodeError> {
+    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<HandedOut, EncodeError> {
         self.add_counted(record, Some(now))
     }
 
@@ -131,8 +127,8 @@ impl AggregationManager {
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<Vec<RoutedAggregate>, EncodeError> {
-        let mut full = Vec::new();
+    ) -> Result<HandedOut, EncodeError> {
+        let mut full = HandedOut::default();
         match self.place(record, now, &mut full) {
             Ok(()) => self.counters.added = self.counters.added.saturating_add(1),
             Err(error) => {
@@ -144,8 +140,7 @@ impl AggregationManager {
     }
 
     /// Hands out all that is pending, in the order in which shards or keys got their first user record.
-    #[must_use = "user records are lost unless their aggregates are sent"]
-    pub fn flush(&mut self) -> Vec<RoutedAggregate> {
+    pub fn flush(&mut self) -> HandedOut {
         self.hand_out_where(|_| true)
     }
 
@@ -153,15 +148,14 @@ impl AggregationManager {
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
         let Router::Shards { map, slots } = &self.groups.router else { return None };
         let slot = slots.get(map.position_of_id(shard_id)?).copied().flatten()?;
-        let mut out = Vec::new();
+        let mut out = HandedOut::default();
         let group = self.groups.remove(slot)?;
         self.end(group, &mut out);
-        out.pop()
+        out.0.pop()
     }
 
     /// Hands out what has reached the highest age, in the same order as [`Self::flush`].
-    #[must_use = "user records are lost unless their aggregates are sent"]
-    pub fn expired(&mut self, now: Duration) -> Vec<RoutedAggregate> {
+    pub fn expired(&mut self, now: Duration) -> HandedOut {
         self.hand_out_where(|group| group.aggregator.expired(now))
     }
 
@@ -178,10 +172,9 @@ impl AggregationManager {
     ///
     /// User records with the same hash key keep their order. A manager that does not route by shard needs no map, and
     /// ignores it.
-    #[must_use = "user records are lost unless their aggregates are sent"]
-    pub fn refresh(&mut self, map: OwnedShardMap) -> Vec<RoutedAggregate> {
+    pub fn refresh(&mut self, map: OwnedShardMap) -> HandedOut {
         self.refreshes = self.refreshes.saturating_add(1);
-        let mut full = Vec::new();
+        let mut full = HandedOut::default();
         for mut group in self.groups.replace_map(map) {
             let since = group.aggregator.since();
             if let Some(aggregate) = group.aggregator.finish() {
@@ -230,14 +223,14 @@ impl AggregationManager {
     ///
     /// Hands the aggregate back, and has changed nothing, if it has a user record that this manager does not take. That
     /// cannot be if the aggregate came from it.
-    pub fn put_back(&mut self, aggregate: RoutedAggregate) -> Result<Vec<RoutedAggregate>, PutBackError> {
+    pub fn put_back(&mut self, aggregate: RoutedAggregate) -> Result<HandedOut, PutBackError> {
         let refused = aggregate
             .records()
             .find_map(|record| record.validate().and_then(|()| check_alone(&self.limits, &record)).err());
         if let Some(error) = refused {
             return Err(PutBackError { aggregate: Box::new(aggregate), error });
         }
-        let mut full = Vec::new();
+        let mut full = HandedOut::default();
         for record in aggregate.records() {
             _ = self.place(record, aggregate.since, &mut full);
         }
@@ -340,7 +333,7 @@ impl AggregationManager {
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-        out: &mut Vec<RoutedAggregate>,
+        out: &mut HandedOut,
     ) -> Result<(), EncodeError> {
         record.validate()?;
         // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
@@ -370,7 +363,7 @@ impl AggregationManager {
     }
 
     /// Hands out the fullest aggregates until the others take no more memory than they may.
-    fn keep_within_bound(&mut self, out: &mut Vec<RoutedAggregate>) {
+    fn keep_within_bound(&mut self, out: &mut HandedOut) {
         while self.groups.memory() > self.max_memory {
             if self.groups.take_spare().is_some() {
                 continue;
@@ -385,8 +378,8 @@ impl AggregationManager {
         }
     }
 
-    fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Vec<RoutedAggregate> {
-        let mut out = Vec::new();
+    fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> HandedOut {
+        let mut out = HandedOut::default();
         for group in self.groups.remove_where(chosen) {
             self.end(group, &mut out);
         }
@@ -394,7 +387,7 @@ impl AggregationManager {
     }
 
     /// Hands out what is pending in a group that was taken out.
-    fn end(&mut self, group: Group, out: &mut Vec<RoutedAggregate>) {
+    fn end(&mut self, group: Group, out: &mut HandedOut) {
         let Group { mut aggregator, route, first_hash_key, .. } = group;
         let since = aggregator.since();
         if let Some(aggregate) = aggregator.finish() {
@@ -430,12 +423,12 @@ impl AggregationManager {
         }
     }
 
-    fn count_out(&mut self, full: RoutedAggregate, out: &mut Vec<RoutedAggregate>) {
+    fn count_out(&mut self, full: RoutedAggregate, out: &mut HandedOut) {
         let counters = &mut self.counters;
         counters.handed_out = counters.handed_out.saturating_add(widen(full.user_records()));
         counters.aggregates = counters.aggregates.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(widen(full.size_bytes()));
-        out.push(full);
+        out.0.push(full);
     }
 }
 

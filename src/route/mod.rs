@@ -25,5 +25,5 @@ pub use manager::AggregationManager;
 #[cfg(feature = "alloc")]
 pub use owned_shard_map::OwnedShardMap;
 #[cfg(feature = "alloc")]
-pub use routed::RoutedAggregate;
+pub use routed::{HandedOut, RoutedAggregate};
 pub use shard_map::{Shard, ShardMap, ShardMapError};

@@ -72,3 +72,49 @@ impl RoutedAggregate {
         self.aggregate.into_data()
     }
 }
+
+/// What a call handed out: mostly nothing, which takes no memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "user records are lost unless their aggregates are sent"]
+pub struct HandedOut(pub(crate) Vec<RoutedAggregate>);
+
+impl HandedOut {
+    /// The aggregates, in the order in which they are to be sent.
+    #[must_use = "user records are lost unless their aggregates are sent"]
+    pub fn into_vec(self) -> Vec<RoutedAggregate> {
+        self.0
+    }
+}
+
+impl core::ops::Deref for HandedOut {
+    type Target = [RoutedAggregate];
+
+    fn deref(&self) -> &[RoutedAggregate] {
+        &self.0
+    }
+}
+
+/// Collects what several calls handed out.
+impl Extend<RoutedAggregate> for HandedOut {
+    fn extend<I: IntoIterator<Item = RoutedAggregate>>(&mut self, more: I) {
+        self.0.extend(more);
+    }
+}
+
+impl IntoIterator for HandedOut {
+    type Item = RoutedAggregate;
+    type IntoIter = alloc::vec::IntoIter<RoutedAggregate>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'h> IntoIterator for &'h HandedOut {
+    type Item = &'h RoutedAggregate;
+    type IntoIter = core::slice::Iter<'h, RoutedAggregate>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}

@@ -1,6 +1,6 @@
 //! Many shards, and the bound on memory.
 
-use kinesis_aggregation::{HashKey, Limits, RoutedAggregate, UserRecord};
+use kinesis_aggregation::{HandedOut, HashKey, Limits, RoutedAggregate, UserRecord};
 
 use crate::common::random::Random;
 use crate::model::{Routing, Shards, map_of};
@@ -20,7 +20,7 @@ fn ten_thousand_shards_with_one_record_each() {
     for (place, (id, start, end)) in shards.iter().enumerate() {
         let key = if place % 2 == 0 { start } else { end }.to_string();
         let record = UserRecord::new("key", id).with_explicit_hash_key(&key);
-        assert_eq!(manager.add(record), Ok(vec![]), "{id}");
+        assert_eq!(manager.add(record), Ok(HandedOut::default()), "{id}");
     }
     assert_eq!((manager.pending().len(), manager.user_records()), (10_000, 10_000));
     assert!(manager.memory() < 16 * 1024 * 1024, "{}", manager.memory());
@@ -55,7 +55,7 @@ fn the_fullest_is_handed_out_first() {
             let data = random.bytes(number % 300);
             // What would be pending without the bound.
             let mut unbounded = manager.clone().with_max_memory(usize::MAX);
-            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(vec![]), "{name}");
+            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(HandedOut::default()), "{name}");
             let mut fullest: Vec<_> = unbounded.pending().map(|pending| pending.size_bytes).collect();
             fullest.sort_unstable_by(|a, b| b.cmp(a));
 

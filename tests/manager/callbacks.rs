@@ -1,10 +1,11 @@
 //! A manager behind callbacks hands out everything, in the order of its hash keys.
 
+use core::panic::AssertUnwindSafe;
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
 
-use kinesis_aggregation::{AggregationManager, Limits, RoutedAggregate, UserRecord};
+use kinesis_aggregation::{AggregationManager, HandedOut, Limits, RoutedAggregate, UserRecord};
 
 use crate::common::random::Random;
 use crate::model::{Routing, Shards, map_of};
@@ -159,9 +160,9 @@ fn a_panic_in_background_loses_nothing() {
 /// One call may hand out many aggregates: a panic in the callback for one of them is not to lose the others.
 #[test]
 fn a_panic_on_the_way_loses_nothing_else() {
-    type Call = fn(&mut AggregationManager) -> Vec<RoutedAggregate>;
+    type Call = fn(&mut AggregationManager) -> HandedOut;
     let calls: [(&str, Call); 3] = [
-        ("finish", |_| Vec::new()),
+        ("finish", |_| HandedOut::default()),
         ("handed out after a flush", AggregationManager::flush),
         ("handed out after a refresh", |manager| manager.refresh(map_of(&quarters()))),
     ];

@@ -129,7 +129,7 @@ impl Driver {
 
     /// What the manager would hand out if it were flushed.
     fn pending(&self) -> Vec<RoutedAggregate> {
-        self.manager.clone().flush()
+        self.manager.clone().flush().into_vec()
     }
 
     fn refresh(&mut self, changes: Vec<Reshard>) {
