@@ -116,13 +116,9 @@ pub struct FaultyHashKey<'a> {
 }
 
 impl fmt::Display for FaultyHashKey<'_> {
+    // Without the key itself: to make it harmless for a terminal, the standard library takes ways that may panic.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let key = self.record.explicit_hash_key.unwrap_or_default();
-        write!(
-            f,
-            "user record {}: explicit hash key {key:?}: {}",
-            self.record.sub_sequence_number, self.error
-        )
+        write!(f, "user record {}: explicit hash key: {}", self.record.sub_sequence_number, self.error)
     }
 }
 

@@ -104,8 +104,10 @@ impl<W: Write> Lines<W> {
             match user {
                 Ok(user) => self.write(payload, &user, None)?,
                 Err(fault) => progress.say(format_args!(
-                    "{WARNING}warning:{WARNING:#} {}: record {}: {fault}",
-                    payload.source, payload.record
+                    "{WARNING}warning:{WARNING:#} {}: record {}: {fault} ({:?})",
+                    payload.source,
+                    payload.record,
+                    fault.record.explicit_hash_key.unwrap_or_default()
                 )),
             }
         }
