@@ -78,12 +78,21 @@ impl RecordAggregator {
         self.add_with(record, Some(now))
     }
 
-    pub(crate) fn add_with(
+    fn add_with(
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
         record.validate()?;
+        self.add_valid(record, now)
+    }
+
+    /// Adds a user record that was validated.
+    pub(crate) fn add_valid(
+        &mut self,
+        record: UserRecord<'_>,
+        now: Option<Duration>,
+    ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
         let mut plan = self.plan(record);
         let mut full = None;
         if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {

@@ -3,7 +3,7 @@
 use std::io::{BufWriter, Write, stdout};
 
 use data_encoding::BASE64;
-use kinesis_aggregation::{HashKeyRange, PlainReason, RangeMode, Tags, UserRecord, deaggregate};
+use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, Tags, UserRecord, deaggregate};
 use serde::{Serialize, Serializer};
 
 use crate::args::{DeaggregateArgs, RangeArg, WARNING};
@@ -51,10 +51,8 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
         left_out: 0,
         faulty: 0,
     };
-    let read = for_each_payload(&args.input, &progress, |payload| match filter {
-        Some((range, mode)) => lines.write_in_range(&payload, range, mode, &progress),
-        None => lines.write_all(&payload),
-    });
+    let read =
+        for_each_payload(&args.input, &progress, |payload| lines.write_all(&payload, filter, &progress));
     lines.writer.flush()?;
     if let Some((range, _)) = filter {
         let left_out = lines.left_out;
@@ -80,26 +78,30 @@ struct Lines<W> {
 }
 
 impl<W: Write> Lines<W> {
-    /// Writes all user records of a payload, or the payload itself where it is plain.
-    fn write_all(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
-        let users = deaggregate(payload.data);
-        let reason = users.plain_reason();
-        users.into_iter().try_for_each(|user| self.write(payload, &user, reason.as_ref()))
-    }
-
-    /// The same, but of the user records of an aggregate only those that belong to a shard.
-    fn write_in_range(
+    /// Writes the user records of a payload, of an aggregate only those that pass the filter, or the payload itself where
+    /// it is plain.
+    fn write_all(
         &mut self,
         payload: &Payload<'_>,
-        range: HashKeyRange,
-        mode: RangeMode,
+        filter: Option<(HashKeyRange, RangeMode)>,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        let users = deaggregate(payload.data);
-        if users.plain_reason().is_some() {
-            return self.write_all(payload);
+        let mut users = deaggregate(payload.data);
+        let reason = users.plain_reason();
+        match filter {
+            Some((range, mode)) if reason.is_none() => {
+                self.write_inside(payload, range.filter(users, mode), progress)
+            }
+            _ => users.try_for_each(|user| self.write(payload, &user, reason.as_ref())),
         }
-        let mut inside = range.filter(users, mode);
+    }
+
+    fn write_inside<'a>(
+        &mut self,
+        payload: &Payload<'_>,
+        mut inside: InRange<impl Iterator<Item = UserRecord<'a>>>,
+        progress: &Progress,
+    ) -> Result<(), Failure> {
         for user in &mut inside {
             match user {
                 Ok(user) => self.write(payload, &user, None)?,

@@ -74,7 +74,7 @@ impl<'a, W: Write> Output<'a, W> {
             }
             OutputPlan::PutRecords { max_request_bytes, .. } => {
                 let bytes = packed.data.len().saturating_add(packed.partition_key.len());
-                let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+                let bytes = wide(bytes);
                 let total = self.request_bytes.saturating_add(bytes);
                 if self.request.len() >= MAX_REQUEST_ENTRIES || total > max_request_bytes {
                     self.end_request()?;
@@ -129,4 +129,9 @@ pub(crate) fn write_json_line(writer: &mut impl Write, value: &impl Serialize) -
     serde_json::to_writer(&mut *writer, value).map_err(std::io::Error::from)?;
     writer.write_all(b"\n")?;
     Ok(())
+}
+
+/// Widens a count, for sums over all input.
+pub(crate) fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -12,6 +12,7 @@ use kinesis_aggregation::{AggregatedRecord, HashKey, RecordTag, UserRecord};
 use crate::args::{Grouping, HEADING, VerifyArgs};
 use crate::failure::Failure;
 use crate::input::{Data, for_each_event};
+use crate::output::wide;
 use crate::packer::{Packed, Packer};
 use crate::progress::Progress;
 
@@ -185,8 +186,4 @@ fn units(bytes: usize) -> u64 {
 #[expect(clippy::as_conversions, reason = "for people to read: the digits lost do not show")]
 fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
-fn wide(bytes: usize) -> u64 {
-    u64::try_from(bytes).unwrap_or(u64::MAX)
 }

@@ -1,6 +1,5 @@
 //! What `aggregate` reads: user records as JSON Lines.
 
-use std::borrow::Cow;
 use std::path::PathBuf;
 
 use data_encoding::{BASE64, DecodeError, DecodeKind};
@@ -8,6 +7,7 @@ use kinesis_aggregation::{RecordTag, UserRecord};
 use serde::Deserialize;
 
 use crate::failure::Failure;
+use crate::input::json::Text;
 use crate::input::lines::Lines;
 use crate::input::open_each;
 use crate::progress::Progress;
@@ -27,11 +27,6 @@ struct Line<'a> {
     #[serde(borrow)]
     tags: Option<Vec<(Text<'a>, Option<Text<'a>>)>>,
 }
-
-/// A text that is borrowed from the line unless it has escapes, inside options and lists as well.
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A user record, with how to report it if it cannot be packed.
 pub(crate) struct Event<'a> {

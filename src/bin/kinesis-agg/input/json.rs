@@ -23,7 +23,13 @@ pub(crate) struct Entry<'a> {
     pub(crate) encryption_type: Option<Text<'a>>,
 }
 
-/// A text that is borrowed where it can be.
+/// What is wrong with JSON, without the place, which is said elsewhere.
+pub(crate) fn json_fault(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or(&text).to_owned()
+}
+
+/// A text that is borrowed unless it has escapes, inside options and lists as well.
 #[derive(Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 
 use crate::failure::Failure;
+use crate::input::json::json_fault;
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read};
 
 /// Reads lines and counts them.
@@ -57,9 +58,7 @@ impl Lines {
 
     /// A failure in the JSON of the line.
     pub(crate) fn json_fault(&self, error: &serde_json::Error) -> Failure {
-        // The line that the parser counts is always the first.
-        let text = error.to_string();
-        let what = text.split(" at line ").next().unwrap_or(&text);
+        let what = json_fault(error);
         let indent = self.line.len().saturating_sub(self.line.trim_ascii_start().len());
         self.fault(format_args!("column {}: {what}", error.column().saturating_add(indent)))
     }

@@ -11,7 +11,7 @@ use crate::args::InputArgs;
 use crate::failure::Failure;
 use crate::input::detect::{Form, decode_hex, detect};
 use crate::input::events::decode_base64;
-use crate::input::json::{EachEntry, Entry};
+use crate::input::json::{EachEntry, Entry, json_fault};
 use crate::input::lines::Lines;
 use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
 use crate::progress::Progress;
@@ -141,8 +141,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
             self.value(&mut deserializer, &mut value)?.map_err(|error| {
                 let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
                 let line = first_line.saturating_add(line).saturating_sub(1);
-                let text = error.to_string();
-                let what = text.split(" at line ").next().unwrap_or(&text);
+                let what = json_fault(&error);
                 Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
             })?;
         }

@@ -10,6 +10,7 @@ use crate::input::Payload;
 use crate::inspect::findings::{Findings, largest, most_used};
 use crate::inspect::hex_dump;
 use crate::inspect::placement::{Outside, Placement};
+use crate::output::wide;
 use crate::shards::Shards;
 
 /// The widest bar of a histogram, in characters.
@@ -284,8 +285,4 @@ impl core::fmt::Display for Preview<'_> {
             }
         }
     }
-}
-
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }
