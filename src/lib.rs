@@ -36,6 +36,9 @@ mod aggregate;
 
 mod route;
 
+#[cfg(any(feature = "arbitrary", feature = "proptest"))]
+pub mod testing;
+
 #[cfg(feature = "std")]
 pub use crate::aggregate::{AddError, BackgroundAggregator, WorkerPanic};
 pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
@@ -43,10 +46,12 @@ pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encod
 pub use crate::aggregate::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::deaggregate::{AggregatedRecord, IntoUserRecords, ParseError, Payload, UserRecords};
 #[cfg(feature = "alloc")]
-pub use crate::deaggregate::{Deaggregated, KinesisRecord, deaggregate, recycle};
+pub use crate::deaggregate::{
+    Deaggregated, DeaggregatedBatch, KinesisRecord, deaggregate, deaggregate_all, recycle,
+};
 pub use crate::digest::Md5;
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
-pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason};
+pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
@@ -67,3 +72,7 @@ struct ComingFromPython;
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../docs/routing.md")]
 struct Routing;
+
+#[cfg(all(doctest, feature = "arbitrary", feature = "proptest"))]
+#[doc = include_str!("../docs/testing.md")]
+struct Testing;

@@ -12,8 +12,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules of the crate. Each may use those before it.
-const LAYERS: [&str; 10] =
-    ["error", "sort", "wire", "message", "digest", "frame", "deaggregate", "aggregate", "route", "adapters"];
+const LAYERS: [&str; 11] = [
+    "error",
+    "sort",
+    "wire",
+    "message",
+    "digest",
+    "frame",
+    "deaggregate",
+    "aggregate",
+    "route",
+    "adapters",
+    "testing",
+];
 
 /// The most lines a file may have, its unit tests included.
 const MOST_LINES: usize = 500;

@@ -14,7 +14,7 @@ use crate::digest::Md5;
 use crate::error::EncodeError;
 use crate::frame::{FRAME_SIZE, MAGIC};
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord};
-use crate::wire::{Full, Writer};
+use crate::wire::Full;
 
 /// Packs user records into aggregates, byte for byte as the KPL does (rule E1).
 ///
@@ -93,12 +93,12 @@ impl RecordAggregator {
         record: UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        let mut plan = self.plan(record);
+        let mut plan = self.plan(&record);
         let mut full = None;
         if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {
             check_alone(&self.limits, &record)?;
             full = self.finish();
-            plan = self.plan(record);
+            plan = self.plan(&record);
         }
         self.write(&plan).map_err(|Full| EncodeError::TooLarge {
             required: plan.encoded_len,
@@ -111,7 +111,7 @@ impl RecordAggregator {
     /// Says whether the pending aggregate would take this user record now, without being handed out.
     #[must_use]
     pub fn fits(&self, record: UserRecord<'_>) -> bool {
-        record.validate().is_ok() && self.has_room(&self.plan(record))
+        record.validate().is_ok() && self.has_room(&self.plan(&record))
     }
 
     /// Counts the bytes by which [`Self::size_bytes`] would grow if this user record were added to what is
@@ -119,7 +119,7 @@ impl RecordAggregator {
     #[must_use]
     pub fn would_add(&self, record: UserRecord<'_>) -> usize {
         let outer = if self.is_empty() { record.partition_key.len() } else { 0 };
-        self.plan(record).encoded_len.saturating_sub(self.encoded_len()).saturating_add(outer)
+        self.plan(&record).encoded_len.saturating_sub(self.encoded_len()).saturating_add(outer)
     }
 
     /// Ends the pending aggregate and hands it out, or says that there is none.
@@ -235,23 +235,26 @@ impl RecordAggregator {
             .saturating_add(self.records.len())
     }
 
-    fn plan<'r>(&self, record: UserRecord<'r>) -> Plan<'r> {
+    #[inline]
+    fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
         let partition_key = self.partition_keys.find(record.partition_key);
         let explicit_hash_key = record.explicit_hash_key.map(|key| (key, self.explicit_hash_keys.find(key)));
         Plan::new(record, self.framed_len(), partition_key, explicit_hash_key)
     }
 
+    #[inline]
     fn has_room(&self, plan: &Plan<'_>) -> bool {
-        self.pending.admits(&self.limits, plan.encoded_len, &plan.indexed.record)
+        self.pending.admits(&self.limits, plan.encoded_len, plan.indexed.record)
     }
 
+    #[inline]
     fn write(&mut self, plan: &Plan<'_>) -> Result<(), Full> {
         let key = plan.indexed.record.partition_key;
         self.partition_keys.insert(plan.partition_key, PARTITION_KEY_TABLE, key)?;
         if let Some((key, place)) = plan.explicit_hash_key {
             self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key)?;
         }
-        Writer::append(&mut self.records, plan.indexed.field_len(), |writer| plan.indexed.write(writer))
+        plan.indexed.append(&mut self.records)
     }
 }
 

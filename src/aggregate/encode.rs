@@ -83,11 +83,11 @@ impl<'s> Tables<'s> {
             let partition_key = first_use.then_some(record.partition_key);
             let (explicit_hash_key_index, first_use) = explicit_hash_keys.step(number);
             let explicit_hash_key = record.explicit_hash_key.filter(|_| first_use);
-            let indexed = IndexedRecord {
+            let indexed = IndexedRecord::new(
+                record,
                 partition_key_index,
-                explicit_hash_key_index: record.explicit_hash_key.map(|_| explicit_hash_key_index),
-                record: *record,
-            };
+                record.explicit_hash_key.map(|_| explicit_hash_key_index),
+            );
             (indexed, FirstUse { partition_key, explicit_hash_key })
         })
     }
@@ -100,7 +100,7 @@ impl<'s> Tables<'s> {
         self.records(records).fold(FRAME_SIZE, |len, (indexed, first)| {
             len.saturating_add(entry_len(first.partition_key))
                 .saturating_add(entry_len(first.explicit_hash_key))
-                .saturating_add(indexed.field_len())
+                .saturating_add(indexed.field_len)
         })
     }
 

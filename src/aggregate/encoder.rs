@@ -119,7 +119,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
 
     fn add_with(&mut self, record: UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
         record.validate()?;
-        let plan = self.plan(record);
+        let plan = self.plan(&record);
         if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {
             self.check_alone(&record)?;
             return Ok(AddStatus::Full);
@@ -135,7 +135,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     /// Says whether the aggregate would take this user record now.
     #[must_use]
     pub fn fits(&self, record: UserRecord<'_>) -> bool {
-        record.validate().is_ok() && self.has_room(&self.plan(record))
+        record.validate().is_ok() && self.has_room(&self.plan(&record))
     }
 
     /// Counts the bytes by which [`Self::size_bytes`] would grow if this user record were added, whether the
@@ -143,7 +143,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     #[must_use]
     pub fn would_add(&self, record: UserRecord<'_>) -> usize {
         let outer = if self.is_empty() { record.partition_key.len() } else { 0 };
-        self.plan(record).encoded_len.saturating_sub(self.encoded_len()).saturating_add(outer)
+        self.plan(&record).encoded_len.saturating_sub(self.encoded_len()).saturating_add(outer)
     }
 
     /// Ends the aggregate, or says that there is none. The encoder is empty afterwards, whatever becomes of the
@@ -214,7 +214,8 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         self.encoded_len().saturating_add(self.pending.partition_key_len)
     }
 
-    fn plan<'r>(&self, record: UserRecord<'r>) -> Plan<'r> {
+    #[inline]
+    fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
         let written = self.buffer.get(..self.written).unwrap_or_default();
         let partition_key = self.partition_keys.find(record.partition_key, written);
         let explicit_hash_key =
@@ -223,9 +224,10 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         Plan::new(record, framed_len, partition_key, explicit_hash_key)
     }
 
+    #[inline]
     fn has_room(&self, plan: &Plan<'_>) -> bool {
         plan.encoded_len <= self.buffer.len()
-            && self.pending.admits(&self.limits, plan.encoded_len, &plan.indexed.record)
+            && self.pending.admits(&self.limits, plan.encoded_len, plan.indexed.record)
     }
 
     /// Refuses a user record that would not fit if the aggregate were empty.
@@ -236,6 +238,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     }
 
     /// Writes what was planned. Nothing counts as written until all of it is.
+    #[inline]
     fn write(&mut self, plan: &Plan<'_>) -> Result<(), Full> {
         let mut writer = Writer::new(self.buffer, self.written);
         if self.written == 0 {

@@ -22,11 +22,13 @@ pub(crate) struct KeyTable {
 
 impl KeyTable {
     /// The encoded table.
+    #[inline]
     pub(crate) fn encoded(&self) -> &[u8] {
         &self.encoded
     }
 
     /// Looks for a key.
+    #[inline]
     pub(crate) fn find(&self, key: &str) -> Place {
         match self.last {
             Some(last) if last.holds(key.as_bytes(), &self.encoded) => Place::Known(last),
@@ -38,8 +40,11 @@ impl KeyTable {
     }
 
     /// Writes the key of a place if it is new, and remembers it.
+    #[inline]
     pub(crate) fn insert(&mut self, place: Place, table: u32, key: &str) -> Result<(), Full> {
         let slot = match place {
+            // To write it again would only make the next search wait for it.
+            Place::Known(slot) if self.last == Some(slot) => return Ok(()),
             Place::Known(slot) => slot,
             Place::New { index, hash, .. } => {
                 Writer::append(&mut self.encoded, place.cost(key), |writer| {
@@ -227,5 +232,46 @@ mod tests {
             insert(&mut table, "key");
         }
         assert!(table.index.slots.len() <= MIN_SLOTS, "{large} slots before");
+    }
+
+    #[test]
+    fn the_index_doubles_when_half_of_it_is_taken() {
+        let mut table = KeyTable::default();
+        assert_eq!(table.memory(), 0);
+        for taken in 1..200usize {
+            insert(&mut table, &format!("key-{taken}"));
+            let slots = (2 * taken).next_power_of_two().max(MIN_SLOTS);
+            assert_eq!((table.index.taken, table.index.slots.len()), (taken, slots));
+            assert_eq!(table.memory(), table.encoded.capacity() + slots * size_of::<Slot>());
+        }
+    }
+
+    #[test]
+    fn a_cleared_index_halves_where_less_than_an_eighth_was_taken() {
+        let mut table = KeyTable::default();
+        for (taken, slots) in [(17, 64), (8, 64), (7, 32), (4, 32), (3, 16), (1, 16), (0, 16)] {
+            for key in 0..taken {
+                insert(&mut table, &format!("key-{key}"));
+            }
+            table.clear();
+            assert_eq!(table.index.slots.len(), slots, "{taken} were taken");
+            assert_eq!(table.index.slots.capacity(), slots, "{taken} were taken");
+            assert!(table.index.taken == 0 && table.index.slots.iter().all(Slot::is_vacant));
+        }
+    }
+
+    #[test]
+    fn keys_without_slot_count_with_a_share_of_their_node() {
+        let mut table = KeyTable::default();
+        for key in colliding(100) {
+            insert(&mut table, &key);
+        }
+        let keys = table.index.without_slot.len();
+        let bytes: usize = table.index.without_slot.keys().map(|key| key.len()).sum();
+        let slots = table.index.slots.len() * size_of::<Slot>();
+        // A node may be half empty, and has some words of its own.
+        let each = 2 * size_of::<(Box<[u8]>, Slot)>() + 64;
+        assert!(keys > 0);
+        assert_eq!(table.memory(), table.encoded.capacity() + slots + bytes + keys * each);
     }
 }

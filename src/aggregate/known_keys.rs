@@ -39,6 +39,8 @@ impl<const KEYS: usize> KnownKeys<KEYS> {
     /// Takes note of a key that was used. A new one was written just now, at `offset`.
     pub(crate) fn note(&mut self, place: Place, key: &str, offset: usize) {
         self.last = match place {
+            // To write it again would only make the next search wait for it.
+            Place::Known(slot) if self.last == Some(slot) => return,
             Place::Known(slot) => Some(slot),
             Place::New { index, hash, vacant } => {
                 let slot = Slot::new(offset, key.len(), index, hash);

@@ -24,12 +24,14 @@ impl Pending {
         Self { user_records: 0, partition_key_len: 0, explicit_hash_key_len: None, since: None };
 
     /// Says whether an aggregate of `encoded_len` bytes is within the limits once `record` is in it as well.
+    #[inline]
     pub(crate) fn admits(&self, limits: &Limits, encoded_len: usize, record: &UserRecord<'_>) -> bool {
         let outer = if self.user_records == 0 { record.partition_key.len() } else { self.partition_key_len };
         encoded_len.saturating_add(outer) <= limits.max_size()
             && self.user_records < limits.max_user_records()
     }
 
+    #[inline]
     pub(crate) fn count(&mut self, record: &UserRecord<'_>, now: Option<Duration>) {
         if self.user_records == 0 {
             self.partition_key_len = record.partition_key.len();
@@ -60,7 +62,7 @@ impl Pending {
 /// aggregate of this one alone.
 pub(crate) fn check_alone(limits: &Limits, record: &UserRecord<'_>) -> Result<usize, EncodeError> {
     let limit = limits.max_size();
-    let encoded_len = Plan::alone(*record).encoded_len;
+    let encoded_len = Plan::alone(record).encoded_len;
     let required = encoded_len.saturating_add(record.partition_key.len());
     if required <= limit {
         return Ok(encoded_len);

@@ -14,6 +14,7 @@ pub(crate) enum Place {
 
 impl Place {
     /// The index that the key has or will get.
+    #[inline]
     pub(crate) const fn index(&self) -> u32 {
         match self {
             Self::Known(slot) => slot.index(),
@@ -22,6 +23,7 @@ impl Place {
     }
 
     /// The bytes it takes to have the key in its table.
+    #[inline]
     pub(crate) fn cost(&self, key: &str) -> usize {
         match self {
             Self::Known(_) => 0,
@@ -30,6 +32,7 @@ impl Place {
     }
 
     /// Writes the key to its table if it is new, and says where it begins.
+    #[inline]
     pub(crate) fn write(&self, table: u32, key: &str, writer: &mut Writer<'_>) -> Result<usize, Full> {
         if let Self::New { .. } = self {
             writer.bytes_field(table, key.as_bytes())?;
@@ -50,26 +53,27 @@ pub(crate) struct Plan<'r> {
 
 impl<'r> Plan<'r> {
     /// Plans to add `record` to an aggregate of `encoded_len` bytes, frame included.
+    #[inline]
     pub(crate) fn new(
-        record: UserRecord<'r>,
+        record: &'r UserRecord<'r>,
         encoded_len: usize,
         partition_key: Place,
         explicit_hash_key: Option<(&'r str, Place)>,
     ) -> Self {
-        let indexed = IndexedRecord {
-            partition_key_index: partition_key.index(),
-            explicit_hash_key_index: explicit_hash_key.as_ref().map(|(_, place)| place.index()),
+        let indexed = IndexedRecord::new(
             record,
-        };
+            partition_key.index(),
+            explicit_hash_key.as_ref().map(|(_, place)| place.index()),
+        );
         let encoded_len = encoded_len
             .saturating_add(partition_key.cost(record.partition_key))
             .saturating_add(explicit_hash_key.as_ref().map_or(0, |(key, place)| place.cost(key)))
-            .saturating_add(indexed.field_len());
+            .saturating_add(indexed.field_len);
         Self { indexed, partition_key, explicit_hash_key, encoded_len }
     }
 
     /// Plans to make `record` the first of an aggregate.
-    pub(crate) fn alone(record: UserRecord<'r>) -> Self {
+    pub(crate) fn alone(record: &'r UserRecord<'r>) -> Self {
         let first = Place::New { index: 0, hash: 0, vacant: None };
         let explicit_hash_key = record.explicit_hash_key.map(|key| (key, first));
         Self::new(record, crate::frame::FRAME_SIZE, first, explicit_hash_key)

@@ -6,7 +6,7 @@ use core::iter::FusedIterator;
 use crate::deaggregate::payload::parse_body;
 use crate::deaggregate::{AggregatedRecord, IntoUserRecords};
 use crate::frame::{DigestCheck, PlainReason};
-use crate::message::UserRecord;
+use crate::message::{Body, UserRecord};
 
 /// A record as it comes from Kinesis.
 pub trait KinesisRecord {
@@ -55,12 +55,19 @@ impl<R: KinesisRecord + ?Sized> KinesisRecord for &R {
 /// ```
 #[must_use]
 pub fn deaggregate<R: KinesisRecord + ?Sized>(record: &R) -> Deaggregated<'_> {
-    let data = record.data();
-    let source = match parse_body(data, DigestCheck::Verify) {
+    take_apart(record, parse_body(record.data(), DigestCheck::Verify))
+}
+
+/// The user records of a body, or the record itself.
+pub(crate) fn take_apart<'r, R: KinesisRecord + ?Sized>(
+    record: &'r R,
+    body: Result<Body<'r>, PlainReason>,
+) -> Deaggregated<'r> {
+    let source = match body {
         Ok(body) => Source::Aggregated(AggregatedRecord::with_own_room(body).into_iter()),
         Err(reason) => {
             let partition_key = record.partition_key().unwrap_or_default();
-            Source::Plain { record: Some(UserRecord::new(partition_key, data)), reason }
+            Source::Plain { record: Some(UserRecord::new(partition_key, record.data())), reason }
         }
     };
     Deaggregated { source }

@@ -2,12 +2,16 @@
 
 mod aggregated_record;
 #[cfg(feature = "alloc")]
+mod batch;
+#[cfg(feature = "alloc")]
 mod kinesis_record;
 mod payload;
 
 #[cfg(feature = "alloc")]
 pub use aggregated_record::recycle;
 pub use aggregated_record::{AggregatedRecord, IntoUserRecords, UserRecords};
+#[cfg(feature = "alloc")]
+pub use batch::{DeaggregatedBatch, deaggregate_all};
 #[cfg(feature = "alloc")]
 pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
 pub use payload::{ParseError, Payload};

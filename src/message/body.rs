@@ -22,34 +22,31 @@ impl<'a> Body<'a> {
     /// all of them the largest decides; only when that one is bad, the first bad one is looked for.
     pub(crate) fn parse(message: Reader<'a>) -> Result<Self, DecodeError> {
         let mut body = Self { message, partition_keys: 0, explicit_hash_keys: 0, user_records: 0 };
-        let mut largest_partition_key_index = None;
-        let mut largest_explicit_hash_key_index = None;
+        let mut largest = LargestIndexes::default();
         let mut fields = message;
-        while let Some(field) = fields.field()? {
+        loop {
+            while let Some(record) = RawRecord::take_usual(&mut fields) {
+                body.user_records = body.user_records.wrapping_add(1);
+                largest.take_in(&record);
+            }
+            let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
-                    let record = RawRecord::parse(record, field.offset)?;
-                    body.user_records = body.user_records.saturating_add(1);
-                    largest_partition_key_index =
-                        largest_partition_key_index.max(Some(record.partition_key_index.value));
-                    largest_explicit_hash_key_index = largest_explicit_hash_key_index
-                        .max(record.explicit_hash_key_index.map(|index| index.value));
+                    body.user_records = body.user_records.wrapping_add(1);
+                    largest.take_in(&RawRecord::parse(record, field.offset)?);
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
-                    key.text()?;
-                    body.partition_keys = body.partition_keys.saturating_add(1);
+                    key.check_text()?;
+                    body.partition_keys = body.partition_keys.wrapping_add(1);
                 }
                 (EXPLICIT_HASH_KEY_TABLE, Value::LengthDelimited(key)) => {
-                    key.text()?;
-                    body.explicit_hash_keys = body.explicit_hash_keys.saturating_add(1);
+                    key.check_text()?;
+                    body.explicit_hash_keys = body.explicit_hash_keys.wrapping_add(1);
                 }
                 _ => {}
             }
         }
-        let in_range = |largest: Option<u64>, table: usize| largest.is_none_or(|index| index < widen(table));
-        if in_range(largest_partition_key_index, body.partition_keys)
-            && in_range(largest_explicit_hash_key_index, body.explicit_hash_keys)
-        {
+        if largest.are_in(&body) {
             return Ok(body);
         }
         body.check_indexes()?;
@@ -90,7 +87,9 @@ impl<'a> Body<'a> {
         let mut partition_keys = partition_keys.iter_mut();
         let mut explicit_hash_keys = explicit_hash_keys.iter_mut();
         let mut fields = self.message;
-        while let Ok(Some(field)) = fields.field() {
+        // Mostly the tables come first: the records need not be walked over.
+        while !(partition_keys.len() == 0 && explicit_hash_keys.len() == 0) {
+            let Ok(Some(field)) = fields.field() else { return };
             let next = match field.number {
                 PARTITION_KEY_TABLE => &mut partition_keys,
                 EXPLICIT_HASH_KEY_TABLE => &mut explicit_hash_keys,
@@ -126,25 +125,58 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
+        let record = match RawRecord::take_usual(&mut self.fields) {
+            Some(record) => record,
+            None => self.next_unusual()?,
+        };
+        let sub_sequence_number = self.next_sub_sequence_number;
+        self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
+        let key = |index: u64, from: usize| {
+            usize::try_from(index).ok().and_then(|index| keys.get(from.checked_add(index)?)).copied()
+        };
+        Some(UserRecord {
+            partition_key: key(record.partition_key_index.value, 0)?,
+            explicit_hash_key: match record.explicit_hash_key_index {
+                Some(index) => Some(key(index.value, partition_keys)?),
+                None => None,
+            },
+            data: record.data,
+            tags: record.tags,
+            sub_sequence_number,
+        })
+    }
+
+    /// Reads on up to the next user record, whatever it looks like, and whatever else stands before it.
+    #[inline(never)]
+    fn next_unusual(&mut self) -> Option<RawRecord<'a>> {
         while let Ok(Some(field)) = self.fields.field() {
-            let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
-            let record = RawRecord::parse(record, field.offset).ok()?;
-            let sub_sequence_number = self.next_sub_sequence_number;
-            self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
-            let key = |index: u64, from: usize| {
-                usize::try_from(index).ok().and_then(|index| keys.get(from.checked_add(index)?)).copied()
-            };
-            return Some(UserRecord {
-                partition_key: key(record.partition_key_index.value, 0)?,
-                explicit_hash_key: match record.explicit_hash_key_index {
-                    Some(index) => Some(key(index.value, partition_keys)?),
-                    None => None,
-                },
-                data: record.data,
-                tags: record.tags,
-                sub_sequence_number,
-            });
+            if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
+                return RawRecord::parse(record, field.offset).ok();
+            }
         }
         None
+    }
+}
+
+/// The largest index into each table.
+#[derive(Clone, Copy, Debug, Default)]
+struct LargestIndexes {
+    partition_key: Option<u64>,
+    explicit_hash_key: Option<u64>,
+}
+
+impl LargestIndexes {
+    #[inline(always)]
+    fn take_in(&mut self, record: &RawRecord<'_>) {
+        self.partition_key = self.partition_key.max(Some(record.partition_key_index.value));
+        self.explicit_hash_key =
+            self.explicit_hash_key.max(record.explicit_hash_key_index.map(|index| index.value));
+    }
+
+    /// Whether the tables of a body are large enough for them.
+    fn are_in(&self, body: &Body<'_>) -> bool {
+        let in_range = |largest: Option<u64>, table: usize| largest.is_none_or(|index| index < widen(table));
+        in_range(self.partition_key, body.partition_keys)
+            && in_range(self.explicit_hash_key, body.explicit_hash_keys)
     }
 }

@@ -31,21 +31,25 @@ impl Slot {
         })
     }
 
+    #[inline]
     pub(crate) const fn index(&self) -> u32 {
         self.index
     }
 
     /// The bytes of the key in the output it was written to.
+    #[inline]
     pub(crate) fn key<'w>(&self, written: &'w [u8]) -> Option<&'w [u8]> {
         let start = usize::try_from(self.offset).ok()?;
         written.get(start..)?.get(..usize::from(self.len))
     }
 
+    #[inline]
     pub(crate) const fn is_vacant(&self) -> bool {
         self.len == 0
     }
 
     /// Whether this is where `key` was written.
+    #[inline]
     pub(crate) fn holds(&self, key: &[u8], written: &[u8]) -> bool {
         usize::from(self.len) == key.len() && self.key(written) == Some(key)
     }
@@ -183,5 +187,65 @@ mod tests {
             buckets[scale(hash(format!("{i}").as_bytes()), 64)] += 1;
         }
         assert!(buckets.iter().all(|&count| (50..150).contains(&count)), "{buckets:?}");
+    }
+
+    #[test]
+    fn every_bit_of_a_key_moves_half_of_its_hash() {
+        let mut state = 1u32;
+        let mut random = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        for len in [1, 2, 7, 8, 9, 16, 23] {
+            for bit in 0..8 * len {
+                let moved: u32 = (0..64)
+                    .map(|_| {
+                        let mut key: alloc::vec::Vec<u8> = (0..len).map(|_| random()).collect();
+                        let before = hash(&key);
+                        key[bit / 8] ^= 1 << (bit % 8);
+                        (before ^ hash(&key)).count_ones()
+                    })
+                    .sum();
+                assert!(
+                    (12 * 64..20 * 64).contains(&moved),
+                    "bit {bit} of {len} bytes: {moved} bits of 64 hashes"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_slot_is_known_by_its_tag_and_its_bytes() {
+        let hash = hash(b"b");
+        for (name, stored, written, known) in [
+            ("the key itself", hash, b"b", true),
+            ("another key with the same tag", hash, b"a", false),
+            ("another tag: its bytes are not looked at", hash ^ 1, b"b", false),
+        ] {
+            let slot = Slot::new(0, 1, 0, stored).unwrap();
+            let expected = if known { Probe::Known(slot) } else { Probe::Exhausted };
+            assert_eq!(probe(&[slot], b"b", hash, written), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_vacant_slot_is_where_a_search_for_a_new_key_ends() {
+        let mut slots = [Slot::VACANT; 16];
+        let mut exhausted = 0;
+        for i in 0..64 {
+            let hash = hash(format!("key-{i}").as_bytes());
+            match probe(&slots, b"a new key", hash, b"") {
+                Probe::Vacant(position) => {
+                    assert_eq!(vacant(&slots, hash), Some(position));
+                    slots[position] = Slot::new(0, 1, i, hash).unwrap();
+                }
+                Probe::Exhausted => {
+                    assert_eq!(vacant(&slots, hash), None);
+                    exhausted += 1;
+                }
+                Probe::Known(slot) => panic!("taken for {slot:?}"),
+            }
+        }
+        assert!(exhausted > 0);
     }
 }

@@ -62,6 +62,7 @@ impl<'a> UserRecord<'a> {
     /// # Errors
     ///
     /// [`EncodeError::PartitionKeyLength`] or [`EncodeError::ExplicitHashKey`].
+    #[inline]
     pub fn validate(&self) -> Result<(), EncodeError> {
         let key = self.partition_key;
         // A text has no more characters than bytes, so few need to be counted.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::digest::Md5;
+use crate::digest::{Md5, digest_each};
 use crate::error::HashKeyError;
 use crate::message::{UserRecord, parse_hash_key};
 
@@ -44,6 +44,17 @@ impl HashKey {
     #[must_use]
     pub fn of_partition_key(partition_key: &str) -> Self {
         Self(u128::from_be_bytes(Md5::digest(partition_key.as_bytes())))
+    }
+
+    /// The hash keys of many partition keys, as many as there is room for: each as [`Self::of_partition_key`] gives it,
+    /// together several times as fast, as [`Md5::digest_each`] says.
+    pub fn of_partition_keys<P: AsRef<str>>(partition_keys: &[P], hash_keys: &mut [Self]) {
+        let keys = partition_keys.iter().map(|key| key.as_ref().as_bytes()).take(hash_keys.len());
+        digest_each(keys.enumerate(), |position, digest| {
+            if let Some(place) = hash_keys.get_mut(position) {
+                *place = Self(u128::from_be_bytes(digest));
+            }
+        });
     }
 
     /// The effective hash key of a user record (rule R1): the explicit one where there is one, else that of the

@@ -1,8 +1,8 @@
 //! Whole fields: a tag with its value, unknown ones passed over.
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::wire::Reader;
 use crate::wire::tag::WireType;
+use crate::wire::{FAST_PATHS, Reader};
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug)]
@@ -34,10 +34,12 @@ impl<'a> Reader<'a> {
     /// Takes the next field, or says that the message ends here. On failure nothing is consumed.
     #[inline(always)]
     pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
-        match self.short_field() {
-            Some(field) => Ok(Some(field)),
-            None => self.any_field(),
+        if FAST_PATHS {
+            if let Some(field) = self.short_field() {
+                return Ok(Some(field));
+            }
         }
+        self.any_field()
     }
 
     /// Takes the next field if it is of the shape that almost all are: a tag of one byte, then a number or a length of
@@ -61,34 +63,6 @@ impl<'a> Reader<'a> {
         };
         *self = ahead;
         Some(Field { number: u32::from(tag >> 3), offset, value })
-    }
-
-    /// Takes field `number`, below 16, if it is next and has a number of one to three bytes in it; answers with the number
-    /// and its offset. Otherwise takes nothing.
-    #[inline(always)]
-    pub(crate) fn short_number(&mut self, number: u32) -> Option<(u32, usize)> {
-        let mut ahead = *self;
-        if u32::from(ahead.byte()?) != number << 3 {
-            return None;
-        }
-        let offset = ahead.offset();
-        let value = ahead.short_varint()?;
-        *self = ahead;
-        Some((value, offset))
-    }
-
-    /// Takes field `number`, below 16, if it is next and has bytes in it whose length takes one to three. Otherwise takes
-    /// nothing.
-    #[inline(always)]
-    pub(crate) fn short_length_delimited(&mut self, number: u32) -> Option<Self> {
-        let mut ahead = *self;
-        if u32::from(ahead.byte()?) != number << 3 | 2 {
-            return None;
-        }
-        let length = ahead.short_varint()?;
-        let nested = ahead.take(usize::try_from(length).ok()?)?;
-        *self = ahead;
-        Some(nested)
     }
 
     /// Takes the next field, whatever it is.
@@ -159,6 +133,8 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
     use DecodeErrorKind::*;
+    use alloc::format;
+    use alloc::string::String;
 
     const START_9: u8 = 9 << 3 | 3;
     const END_9: u8 = 9 << 3 | 4;
@@ -235,5 +211,48 @@ mod tests {
         assert_eq!(count(&bytes[..200]), Ok(1), "100 open");
         bytes[100] = START_9;
         assert_eq!(count(&bytes), Err(GroupsTooDeep.at(100)), "101 open");
+    }
+
+    /// What is taken, and where it ends.
+    fn shown(taken: impl core::fmt::Debug, reader: &Reader<'_>) -> String {
+        format!("{taken:?}, then byte {}", reader.offset())
+    }
+
+    #[test]
+    fn short_fields_are_taken_the_short_way_and_like_any_other() {
+        let cases: &[(&str, &[u8], bool)] = &[
+            ("nothing", &[], false),
+            ("a number of one byte", &[0x08, 0x7f, 9], true),
+            ("of two", &[0x08, 0xff, 0x7f, 9], true),
+            ("of three", &[0x08, 0xff, 0xff, 0x7f, 9], true),
+            ("of four", &[0x08, 0x80, 0x80, 0x80, 1], false),
+            ("over-long", &[0x08, 0x80, 0x80, 0, 9], true),
+            ("cut", &[0x08, 0x80], false),
+            ("no bytes", &[0x0a, 0, 9], true),
+            ("bytes to the end", &[0x0a, 2, b'a', b'b'], true),
+            ("their length of two", &[0x0a, 0x81, 0, b'a', 9], true),
+            ("of three", &[0x0a, 0x81, 0x80, 0, b'a', 9], true),
+            ("of four", &[0x0a, 0x81, 0x80, 0x80, 0, b'a'], false),
+            ("length past the end", &[0x0a, 2, b'a'], false),
+            ("field 15", &[0x78, 5], true),
+            ("field 15, bytes", &[0x7a, 1, b'a'], true),
+            ("field 16", &[0x80, 0x01, 5], false),
+            ("field 0", &[0x00, 5], false),
+            ("fixed64", &[0x09, 1, 2, 3, 4, 5, 6, 7, 8], false),
+            ("group", &[0x0b, 0x0c], false),
+            ("fixed32", &[0x0d, 1, 2, 3, 4], false),
+        ];
+        for &(name, bytes, short) in cases {
+            let mut reader = Reader::new(bytes, 4);
+            let mut other = reader;
+            match reader.short_field() {
+                Some(field) => {
+                    assert!(short, "{name}");
+                    let expected = other.any_field().unwrap().unwrap();
+                    assert_eq!(shown(field, &reader), shown(expected, &other), "{name}");
+                }
+                None => assert_eq!((short, reader.offset()), (false, 4), "{name}"),
+            }
+        }
     }
 }

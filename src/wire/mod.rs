@@ -4,14 +4,23 @@
 //! and reports each fault with its offset in the payload; a [`Writer`] puts them into a buffer.
 
 mod fields;
+mod head;
 mod reader;
 mod tag;
 pub(crate) mod varint;
+mod window;
 mod writer;
 
 pub(crate) use fields::Value;
+pub(crate) use head::Head;
 pub(crate) use reader::Reader;
+pub(crate) use tag::{length_delimited_tag, varint_tag};
+pub(crate) use window::Window;
 pub(crate) use writer::{Full, Writer};
+
+/// Whether what is usual is read by ways of its own, next to the one for everything. Where registers have 32 bits or
+/// fewer, they would cost more in flash than they are worth in time.
+pub(crate) const FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 
 /// Widens a size. Lengths and indexes on the wire are 64-bit numbers, so that nothing wraps on a target whose
 /// `usize` is smaller (rules D8 and D11).

@@ -39,6 +39,13 @@ impl<'a> Reader<'a> {
         self.unread
     }
 
+    /// Checks that all that is unread is text (rule D12).
+    #[inline]
+    pub(crate) fn check_text(&self) -> Result<(), DecodeError> {
+        // Keys mostly are ASCII, which is found out four times as fast as UTF-8 is checked.
+        if self.unread.is_ascii() { Ok(()) } else { self.text().map(|_| ()) }
+    }
+
     /// All that is unread, as text (rule D12).
     pub(crate) fn text(&self) -> Result<&'a str, DecodeError> {
         core::str::from_utf8(self.unread).map_err(|fault| {
@@ -163,6 +170,22 @@ mod tests {
                     assert_eq!(reader.varint(), Err(Truncated.at(7)), "{value:#x} cut to {cut}");
                     assert_eq!(reader.bytes().len(), cut, "a failed read consumes nothing");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn short_varints_take_one_to_three_bytes() {
+        for &(value, shortest) in BOUNDARIES {
+            for len in shortest..=10 {
+                let (bytes, len) = varint_of(value, len);
+                let expected = if len <= 3 { u32::try_from(value).ok() } else { None };
+                let mut reader = Reader::new(&bytes, 7);
+                assert_eq!(reader.short_varint(), expected, "{value:#x} in {len} bytes");
+                if expected.is_some() {
+                    assert_eq!(reader.offset(), 7 + len, "{value:#x} in {len} bytes");
+                }
+                assert_eq!(Reader::new(&bytes[..len - 1], 7).short_varint(), None, "{value:#x} cut");
             }
         }
     }

@@ -20,6 +20,17 @@ pub(crate) struct Tag {
     pub(crate) wire_type: WireType,
 }
 
+/// The tag, one byte, of field `number`, below 16, with a varint in it.
+#[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
+pub(crate) const fn varint_tag(number: u32) -> u8 {
+    number.wrapping_shl(3) as u8
+}
+
+/// The tag, one byte, of field `number`, below 16, with a length and as many bytes in it.
+pub(crate) const fn length_delimited_tag(number: u32) -> u8 {
+    varint_tag(number) | 2
+}
+
 impl Tag {
     const MAX_NUMBER: u32 = (1 << 29) - 1;
 

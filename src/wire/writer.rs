@@ -1,6 +1,6 @@
 //! The cursor that all writing goes through.
 
-use crate::wire::widen;
+use crate::wire::{Head, widen};
 
 /// The buffer has no room for what was to be written.
 ///
@@ -36,6 +36,19 @@ impl<'b> Writer<'b> {
     /// How many bytes of the buffer are written.
     pub(crate) const fn position(&self) -> usize {
         self.position
+    }
+
+    /// Writes a head, and zeros after it where there is room for them: something is to follow.
+    #[inline]
+    pub(crate) fn head(&mut self, head: Head) -> Result<(), Full> {
+        let (bytes, len) = head.to_bytes();
+        let room = self.buffer.get_mut(self.position..).ok_or(Full)?;
+        match room.first_chunk_mut() {
+            Some(room) => *room = bytes,
+            None => room.get_mut(..len).ok_or(Full)?.copy_from_slice(bytes.get(..len).unwrap_or_default()),
+        }
+        self.position = self.position.saturating_add(len);
+        Ok(())
     }
 
     /// Puts bytes as they are.

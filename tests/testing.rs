@@ -1,0 +1,195 @@
+//! What the module `testing` makes is what it says: valid aggregates give their user records, broken ones get their
+//! verdict, and the executable specification agrees. Every flaw, every verdict and every odd spelling comes up.
+//!
+//! For a long run: `KINESIS_AGG_CASES=1000000 cargo test --release --all-features --test testing`
+
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+
+mod common;
+mod reference;
+
+#[path = "common/agree.rs"]
+mod agree;
+#[path = "testing/checks.rs"]
+mod checks;
+#[path = "testing/corpus.rs"]
+mod corpus;
+#[path = "testing/distribution.rs"]
+mod distribution;
+
+use std::collections::BTreeSet;
+
+use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::testing::{
+    BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
+};
+use kinesis_aggregation::{
+    AddStatus, DecodeErrorKind, Encoder, KeySlot, Limits, PlainReason, RecordTag, UserRecord, encode,
+};
+use proptest::prelude::*;
+
+use checks::{check_broken, check_valid, fuzzed, random_bytes};
+use common::random::Random;
+
+#[test]
+fn fuzzed_user_records_may_be_sent() {
+    random_bytes(0, |bytes| assert_eq!(UserRecord::arbitrary(bytes).unwrap().validate(), Ok(())));
+    fuzzed(1, |record: OwnedUserRecord| assert_eq!(record.as_user_record().validate(), Ok(())));
+}
+
+#[test]
+fn fuzzed_aggregates_decode_to_their_user_records() {
+    fuzzed(2, |valid: ValidAggregate| check_valid(&valid));
+}
+
+#[test]
+fn fuzzed_broken_aggregates_get_their_verdict() {
+    fuzzed(3, |broken: BrokenAggregate| check_broken(&broken));
+}
+
+#[test]
+fn nothing_comes_of_nothing() {
+    let nothing = || Unstructured::new(&[]);
+    assert_eq!(UserRecord::arbitrary(&mut nothing()).unwrap(), UserRecord::new("a", b""));
+    let valid = ValidAggregate::arbitrary(&mut nothing()).unwrap();
+    assert_eq!(valid.records, []);
+    check_broken(&BrokenAggregate::arbitrary(&mut nothing()).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn user_records_may_be_sent(record in user_records()) {
+        prop_assert_eq!(record.as_user_record().validate(), Ok(()));
+    }
+
+    #[test]
+    fn aggregates_decode_to_their_user_records(valid in valid_aggregates()) {
+        check_valid(&valid);
+    }
+
+    #[test]
+    fn broken_aggregates_get_their_verdict(broken in broken_aggregates()) {
+        check_broken(&broken);
+    }
+
+    #[test]
+    fn any_gives_the_same(record: OwnedUserRecord, valid: ValidAggregate, broken: BrokenAggregate) {
+        prop_assert_eq!(record.as_user_record().validate(), Ok(()));
+        check_valid(&valid);
+        check_broken(&broken);
+    }
+}
+
+#[test]
+fn every_flaw_gets_its_verdict_wherever_it_is() {
+    let mut random = Random::new(4);
+    for &flaw in Flaw::ALL {
+        let mut verdicts = BTreeSet::new();
+        for case in 0..150 {
+            let records = checks::user_records(&mut random, case % 5);
+            let len = random.below(200);
+            let broken = BrokenAggregate::new(flaw, &records, &random.bytes(len));
+            check_broken(&broken);
+            verdicts.insert(format!("{:?}", broken.reason));
+        }
+        // Where the reason has an offset, the flaw comes at many.
+        let malformed = verdicts.iter().any(|verdict| verdict.starts_with("Malformed"));
+        assert!(verdicts.len() > 20 || !malformed && verdicts.len() == 1, "{flaw:?}: {verdicts:?}");
+    }
+}
+
+#[test]
+fn every_verdict_has_a_flaw() {
+    use DecodeErrorKind::*;
+    let kinds = [
+        Truncated,
+        VarintOverflow,
+        FieldNumber,
+        WireType,
+        LengthOutOfBounds,
+        UnmatchedGroupEnd,
+        UnterminatedGroup,
+        GroupsTooDeep,
+        InvalidUtf8,
+        MissingPartitionKeyIndex,
+        MissingData,
+        MissingTagKey,
+        PartitionKeyIndexOutOfRange,
+        ExplicitHashKeyIndexOutOfRange,
+    ];
+    let reasons: Vec<PlainReason> =
+        Flaw::ALL.iter().map(|&flaw| BrokenAggregate::new(flaw, &[], &[]).reason).collect();
+    for reason in [PlainReason::NoMagic, PlainReason::TooShort, PlainReason::DigestMismatch] {
+        assert!(reasons.contains(&reason), "{reason:?}");
+    }
+    for kind in kinds {
+        let found = |reason: &PlainReason| matches!(reason, PlainReason::Malformed(e) if e.kind() == kind);
+        assert!(reasons.iter().any(found), "{kind:?}");
+    }
+    // The enum is non-exhaustive, so the compiler does not count; the list above has all.
+    let source = include_str!("../src/error.rs");
+    let (_, body) = source.split_once("pub enum DecodeErrorKind {").unwrap();
+    let (body, _) = body.split_once("\n}").unwrap();
+    let variants = body.lines().filter(|line| line.ends_with(',') && !line.contains("//")).count();
+    assert_eq!(variants, kinds.len());
+}
+
+#[test]
+fn flaws_are_described() {
+    let descriptions: BTreeSet<&str> = Flaw::ALL.iter().map(|flaw| flaw.description()).collect();
+    assert_eq!(descriptions.len(), Flaw::ALL.len(), "no two are the same");
+    for description in descriptions {
+        assert!(description.ends_with('.') && !description.starts_with(' '), "{description:?}");
+    }
+}
+
+#[test]
+fn without_choices_it_is_what_the_kpl_writes() {
+    let mut random = Random::new(5);
+    for case in 0..200 {
+        let records = checks::user_records(&mut random, case % 20);
+        let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
+        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
+        let mut buffer = vec![0xa5; 100_000];
+        let canonical = encode(&users, &mut slots, &mut buffer).unwrap();
+        for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
+            let valid = ValidAggregate::new(records.clone(), choices);
+            // Of no user records an encoder makes no aggregate.
+            if !users.is_empty() {
+                assert_eq!(valid.payload, canonical, "{choices:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn streamed_order_is_what_the_encoder_writes() {
+    let mut random = Random::new(6);
+    for case in 1..200 {
+        let records = checks::user_records(&mut random, 1 + case % 20);
+        let mut buffer = vec![0xa5; 100_000];
+        let mut encoder = Encoder::<64>::new(&mut buffer, Limits::KINESIS_MAX);
+        for record in &records {
+            assert_eq!(encoder.add(record.as_user_record()), Ok(AddStatus::Added));
+        }
+        let streamed = ValidAggregate::new(records.clone(), &[1, 1]);
+        assert_eq!(streamed.payload, encoder.finish().unwrap().data());
+    }
+}
+
+#[test]
+fn owned_user_records_lend_what_they_were_made_from() {
+    let tags = [RecordTag { key: "unit", value: Some("°C") }, RecordTag { key: "", value: None }];
+    let record = UserRecord::new("k", b"data").with_explicit_hash_key("7").with_tags(&tags);
+    for record in [record, UserRecord::new("", b"")] {
+        let owned = OwnedUserRecord::from(record);
+        assert_eq!(owned.as_user_record(), record);
+        assert_eq!(owned.as_user_record().tags.len(), record.tags.len());
+        assert_eq!(owned.clone(), owned);
+    }
+    let owned = OwnedUserRecord::from(record);
+    assert_ne!(owned, OwnedUserRecord::from(record.with_tags(&tags[..1])));
+    assert!(format!("{owned:?}").contains("°C"));
+}
