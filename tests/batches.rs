@@ -1,0 +1,125 @@
+//! Many at once is the same as one by one: the same results, in the same order, whatever becomes of the others.
+
+#![cfg(feature = "alloc")]
+
+mod common;
+#[path = "common/random.rs"]
+#[expect(dead_code, reason = "other tests use the rest")]
+mod random;
+
+use kinesis_aggregation::{
+    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, deaggregate, deaggregate_all,
+    verify_each,
+};
+
+use common::{decode_vectors, frame, records};
+use random::Random;
+
+/// Payloads of all sorts and very different sizes, plain and damaged ones among them.
+fn payloads(random: &mut Random, count: usize) -> Vec<Vec<u8>> {
+    let vectors = decode_vectors();
+    let one = |_| {
+        let mut payload = vectors[random.below(vectors.len())].payload.clone();
+        match random.below(4) {
+            // A damaged digest or body.
+            0 if !payload.is_empty() => {
+                let at = random.below(payload.len());
+                payload[at] ^= 1;
+            }
+            // A long one.
+            1 => payload = frame(&[0x1a, 3, 8, 0, 0x1a].repeat(random.below(500))),
+            _ => {}
+        }
+        payload
+    };
+    (0..count).map(one).collect()
+}
+
+/// A record that knows its partition key.
+struct Keyed(Vec<u8>, String);
+
+impl KinesisRecord for Keyed {
+    fn data(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn partition_key(&self) -> Option<&str> {
+        Some(&self.1)
+    }
+}
+
+#[test]
+fn deaggregated_as_one_by_one() {
+    let mut random = Random::new(1);
+    // Verdicts are made for 64 at a time.
+    for count in [0, 1, 2, 5, 16, 17, 63, 64, 65, 127, 128, 129, 300] {
+        let batch: Vec<Keyed> = payloads(&mut random, count)
+            .into_iter()
+            .enumerate()
+            .map(|(i, payload)| Keyed(payload, format!("key-{i}")))
+            .collect();
+        let mut all = deaggregate_all(&batch);
+        for (i, record) in batch.iter().enumerate() {
+            assert_eq!(all.len(), count - i, "{count} records");
+            let (found, expected) = (all.next().unwrap(), deaggregate(record));
+            assert_eq!(found.plain_reason(), expected.plain_reason(), "{i} of {count}");
+            assert_eq!(records(found), records(expected), "{i} of {count}");
+        }
+        assert!(all.next().is_none() && all.next().is_none(), "{count} records");
+    }
+}
+
+/// The verdict shows from outside: what is malformed inside passes.
+#[test]
+fn verified_as_one_by_one() {
+    let mut random = Random::new(2);
+    for count in [0, 1, 3, 8, 100] {
+        let batch = payloads(&mut random, count);
+        let mut verdicts = vec![Err(PlainReason::NoMagic); count];
+        verify_each(&batch, &mut verdicts);
+        for (i, (payload, verdict)) in batch.iter().zip(verdicts).enumerate() {
+            let expected = match Payload::parse_with(payload, Vec::new(), DigestCheck::Verify) {
+                Payload::Plain(PlainReason::Malformed(_)) | Payload::Aggregated(_) => Ok(()),
+                Payload::Plain(reason) => Err(reason),
+                Payload::NeedsRoom { .. } => unreachable!("a vector grows"),
+            };
+            assert_eq!(verdict, expected, "{i} of {count}");
+        }
+    }
+}
+
+/// Each of the three takes as many as there is room for, and leaves the rest of the room as it was.
+#[test]
+fn room_for_more_or_fewer() {
+    let keys = ["a", "b", "c"];
+    let hash_keys = keys.map(HashKey::of_partition_key);
+    for room in 0..5 {
+        let fewer = room.min(3);
+        let mut found = vec![HashKey::MAX; room];
+        HashKey::of_partition_keys(&keys, &mut found);
+        assert_eq!(found[..fewer], hash_keys[..fewer]);
+        assert!(found[fewer..].iter().all(|&key| key == HashKey::MAX));
+
+        let mut found = vec![[0; 16]; room];
+        Md5::digest_each(&keys, &mut found);
+        assert_eq!(found[..fewer], keys.map(|key| Md5::digest(key.as_bytes()))[..fewer]);
+        assert!(found[fewer..].iter().all(|&digest| digest == [0; 16]));
+
+        let mut found = vec![Ok(()); room];
+        verify_each(&keys, &mut found);
+        assert!(found[..fewer].iter().all(|&verdict| verdict == Err(PlainReason::NoMagic)));
+        assert!(found[fewer..].iter().all(|&verdict| verdict == Ok(())));
+    }
+}
+
+#[test]
+fn hash_keys_as_one_by_one() {
+    let mut random = Random::new(3);
+    for count in [1, 2, 4, 5, 8, 9, 16, 17, 100] {
+        let keys: Vec<String> = (0..count).map(|i| format!("{i}").repeat(random.below(40))).collect();
+        let mut found = vec![HashKey::MIN; count];
+        HashKey::of_partition_keys(&keys, &mut found);
+        let expected: Vec<_> = keys.iter().map(|key| HashKey::of_partition_key(key)).collect();
+        assert_eq!(found, expected);
+    }
+}
