@@ -19,12 +19,15 @@ use random::Random;
 fn payloads(random: &mut Random, count: usize) -> Vec<Vec<u8>> {
     let vectors = decode_vectors();
     let one = |_| {
-        let mut payload = vectors[random.below(vectors.len())].payload.clone();
+        let chosen = vectors.get(random.below(vectors.len()));
+        let mut payload = chosen.map(|vector| vector.payload.clone()).unwrap_or_default();
         match random.below(4) {
             // A damaged digest or body.
-            0 if !payload.is_empty() => {
+            0 => {
                 let at = random.below(payload.len());
-                payload[at] ^= 1;
+                if let Some(byte) = payload.get_mut(at) {
+                    *byte ^= 1;
+                }
             }
             // A long one.
             1 => payload = frame(&[0x1a, 3, 8, 0, 0x1a].repeat(random.below(500))),
