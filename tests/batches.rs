@@ -1,19 +1,16 @@
 //! Many at once is the same as one by one: the same results, in the same order, whatever becomes of the others.
 
 #![cfg(feature = "alloc")]
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
-#[path = "common/random.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
-mod random;
 
 use kinesis_aggregation::{
-    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, deaggregate, deaggregate_all,
-    verify_each,
+    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, deaggregate, deaggregate_all, verify_each,
 };
 
+use common::random::Random;
 use common::{decode_vectors, frame, records};
-use random::Random;
 
 /// Payloads of all sorts and very different sizes, plain and damaged ones among them.
 fn payloads(random: &mut Random, count: usize) -> Vec<Vec<u8>> {
