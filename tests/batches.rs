@@ -1,7 +1,6 @@
 //! Many at once is the same as one by one: the same results, in the same order, whatever becomes of the others.
 
 #![cfg(feature = "alloc")]
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
 

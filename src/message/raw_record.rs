@@ -206,3 +206,49 @@ fn usual_head(
     head = head.put_before(partition_key_index, PARTITION_KEY_INDEX);
     head.put_before(number(data_len.saturating_add(head.len())), RECORD_FIELD)
 }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// What is read, the tags left out: the usual way knows none.
+    fn shown(record: &RawRecord<'_>) -> alloc::string::String {
+        format!("{:?}, {:?}, {:?}", record.partition_key_index, record.explicit_hash_key_index, record.data)
+    }
+
+    #[test]
+    fn usual_records_are_taken_the_short_way_and_like_any_other() {
+        // Fields of a body, and whether the first of them is taken the short way.
+        let cases: &[(&str, &[u8], bool)] = &[
+            ("index and data", b"\x1a\x08\x08\x00\x1a\x04abcd", true),
+            ("no data, the head within eight bytes of the payload", b"\x1a\x04\x08\x00\x1a\x00\x0a\x02aa", true),
+            ("no eight bytes after the length", b"\x1a\x06\x08\x00\x1a\x02ab", false),
+            ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", true),
+            ("indexes of three bytes and one", b"\x1a\x0a\x08\x81\x80\x00\x10\x00\x1a\x00\x0a\x00", false),
+            ("a head of eight bytes", b"\x1a\x09\x08\x81\x00\x10\x82\x00\x1a\x01a", true),
+            ("a head of nine", b"\x1a\x0a\x08\x81\x00\x10\x82\x80\x00\x1a\x01a", false),
+            ("index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false),
+            ("over-long length of the record", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", true),
+            ("and of four bytes", b"\x1a\x88\x80\x80\x00\x08\x00\x1a\x04abcd", false),
+            ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false),
+            ("data first", b"\x1a\x08\x1a\x04abcd\x08\x00", false),
+            ("data past the record", b"\x1a\x05\x08\x00\x1a\x02abcd", false),
+            ("head past the record", b"\x1a\x02\x08\x00\x1a\x00\x0a\x02aa", false),
+            ("index twice", b"\x1a\x08\x08\x00\x08\x01\x1a\x02ab", false),
+        ];
+        for &(name, bytes, short) in cases {
+            let mut usual = Reader::new(bytes, 4);
+            let taken = RawRecord::take_usual(&mut usual);
+            assert_eq!(taken.is_some(), short && FAST_PATHS, "{name}");
+            let mut any = Reader::new(bytes, 4);
+            let Some(taken) = taken else {
+                assert_eq!(usual.offset(), 4, "{name}: nothing is taken");
+                continue;
+            };
+            let field = any.field().unwrap().unwrap();
+            let Value::LengthDelimited(message) = field.value else { panic!("{name}") };
+            let record = RawRecord::parse(message, field.offset).unwrap();
+            assert_eq!((shown(&taken), usual.offset()), (shown(&record), any.offset()), "{name}");
+        }
+    }
+}

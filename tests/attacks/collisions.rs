@@ -1,0 +1,111 @@
+//! Keys that fall on the same slots of the index over written keys.
+//!
+//! The index looks at sixteen slots for a key and then gives up: an encoder in streamed order writes the key again, and the
+//! exact tables go on in a search tree (E3).
+
+use std::collections::HashSet;
+
+use kinesis_aggregation::{AddStatus, Encoder, Limits, UserRecord};
+
+use crate::common::Record;
+use crate::common::random::Random;
+use crate::lookups::packs_in_linear_time;
+
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A step of the hash function under attack.
+fn fold(state: u64, word: u64) -> u64 {
+    let product = (state ^ word).wrapping_mul(MULTIPLIER);
+    product ^ product >> 32
+}
+
+/// Partition keys of sixteen bytes that all have the same hash, in all of its bits.
+///
+/// The second word undoes what the first did to the state. Where it is not ASCII, another first word is tried.
+fn colliding_partition_keys(count: usize) -> Vec<String> {
+    const TARGET: u64 = 0x0123_4567_89ab_cdef;
+    let mut random = Random::new(0);
+    let mut keys = HashSet::new();
+    while keys.len() < count {
+        let first = random.next() & 0x7f7f_7f7f_7f7f_7f7f;
+        let second = fold(16, first) ^ TARGET;
+        let bytes = [first.to_le_bytes(), second.to_le_bytes()].concat();
+        if bytes.is_ascii() {
+            keys.extend(String::from_utf8(bytes));
+        }
+    }
+    let mut keys: Vec<String> = keys.into_iter().collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// Explicit hash keys whose hashes begin with the same ten bits. There are too few numbers for more to be computed: these
+/// are found by trial.
+fn colliding_explicit_hash_keys(count: usize) -> Vec<String> {
+    let hash = |number: u64| {
+        let text = number.to_string();
+        let (first, last) = text.as_bytes().split_first_chunk::<8>().unwrap();
+        let last = last.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        fold(fold(15, u64::from_le_bytes(*first)), last).wrapping_mul(MULTIPLIER)
+    };
+    let numbers = 100_000_000_000_000..1_000_000_000_000_000;
+    numbers.filter(|&number| hash(number) >> 54 == 0).take(count).map(|number| number.to_string()).collect()
+}
+
+/// User records with as many keys as half of them, each key twice. Friendly keys are as long as hostile ones.
+fn users(count: usize, hostile: bool) -> Vec<Record> {
+    let keys = count / 2;
+    let (partition_keys, explicit_hash_keys) = if hostile {
+        (colliding_partition_keys(keys), colliding_explicit_hash_keys(keys))
+    } else {
+        let number = |number: usize| format!("1{number:014}");
+        ((0..keys).map(|key| format!("{key:016}")).collect(), (0..keys).map(number).collect())
+    };
+    let user = |(partition_key, explicit_hash_key): (&String, &String)| Record {
+        partition_key: partition_key.clone(),
+        explicit_hash_key: Some(explicit_hash_key.clone()),
+        ..Record::default()
+    };
+    let all = partition_keys.iter().zip(&explicit_hash_keys).map(user);
+    all.clone().chain(all).collect()
+}
+
+/// The class is that of CVE-2011-4885 and its kin, denial of service by hash collision (oCERT-2011-003): keys that all
+/// collide made each insertion into a hash table a search through all that were there.
+#[test]
+fn colliding_keys() {
+    packs_in_linear_time("colliding keys", users);
+}
+
+/// The bytes that user records with these keys take, each of them twice, in an encoder with room to remember them all.
+fn streamed_len(keys: &[(String, Option<String>)]) -> usize {
+    let mut buffer = vec![0; 100_000];
+    let mut encoder = Encoder::<1024>::new(&mut buffer, Limits::KINESIS_MAX);
+    for (partition_key, explicit_hash_key) in keys.iter().chain(keys) {
+        let user = UserRecord::new(partition_key, b"");
+        let user = match explicit_hash_key {
+            Some(key) => user.with_explicit_hash_key(key),
+            None => user,
+        };
+        assert_eq!(encoder.add(user), Ok(AddStatus::Added));
+    }
+    encoder.encoded_len()
+}
+
+/// The keys collide in the index, or the test above shows nothing: of keys of one hash, sixteen are remembered.
+#[test]
+fn the_keys_do_collide() {
+    let keys = |hostile: bool| -> (Vec<_>, Vec<_>) {
+        let users = users(400, hostile);
+        let partition_keys = users[..200].iter().map(|user| (user.partition_key.clone(), None)).collect();
+        let explicit = users[..200].iter().map(|user| ("k".to_owned(), user.explicit_hash_key.clone()));
+        (partition_keys, explicit.collect())
+    };
+    let (colliding, friendly) = (keys(true), keys(false));
+    // A key that is written again takes a tag, a length, itself, and perhaps a longer index.
+    let again = streamed_len(&colliding.0) - streamed_len(&friendly.0);
+    assert!((184 * 18..184 * 19).contains(&again), "{again} bytes more for partition keys");
+    // Those of ten bits share many of their slots, but not all.
+    let again = streamed_len(&colliding.1) - streamed_len(&friendly.1);
+    assert!(again >= 100 * 17, "{again} bytes more for explicit hash keys");
+}

@@ -1,0 +1,167 @@
+//! Keys that come again, soon or late, and keys that are long.
+
+use kinesis_aggregation::{
+    AddStatus, AggregatedRecord, EncodeError, Encoder, KeySlot, Limits, RecordAggregator, RecordTag,
+    UserRecord, encode,
+};
+
+use crate::common::{Record, frame, records};
+use crate::spelling::{Spelling, Tables};
+
+/// What a user record of a sequence has: one of three partition keys, and one of two explicit hash keys or none.
+fn user(choice: usize) -> Record {
+    Record {
+        partition_key: ["a", "b", "ab"][choice % 3].to_owned(),
+        explicit_hash_key: ["0", "1"].get(choice / 3).map(|&key| key.to_owned()),
+        data: vec![b'0'; choice],
+        ..Record::default()
+    }
+}
+
+/// Every sequence of up to four user records, or five in a release build: runs, keys in turns, keys with none in between.
+#[test]
+fn every_short_sequence_of_keys() {
+    for len in 1..=if cfg!(debug_assertions) { 4 } else { 5u32 } {
+        for sequence in 0..9usize.pow(len) {
+            let users: Vec<Record> = (0..len).map(|place| user(sequence / 9usize.pow(place) % 9)).collect();
+            check(&users);
+        }
+    }
+}
+
+/// Compares with a search through all keys: in canonical order byte for byte, in streamed order by what comes out.
+fn check(users: &[Record]) {
+    let borrowed: Vec<UserRecord<'_>> = users.iter().map(Record::untagged).collect();
+    let spelled = frame(&Spelling::default().body(users));
+    let canonical = frame(&by_table(&spelled));
+
+    let mut buffer = [0xa5; 400];
+    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&borrowed)];
+    assert_eq!(encode(&borrowed, &mut slots, &mut buffer), Ok(&canonical[..]), "{users:?}");
+
+    let mut aggregator = RecordAggregator::new(Limits::default());
+    assert!(borrowed.iter().all(|&user| aggregator.add(user) == Ok(None)));
+    assert_eq!(aggregator.finish().unwrap().into_data(), canonical, "{users:?}");
+
+    let with_all = streamed::<8>(&borrowed);
+    assert_eq!(with_all.len(), canonical.len(), "{users:?}: no key twice");
+    for data in [with_all, streamed::<0>(&borrowed), streamed::<1>(&borrowed), streamed::<2>(&borrowed)] {
+        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        assert_eq!(records(&aggregate), users, "{users:?}");
+    }
+}
+
+/// The fields of a body in the order of their numbers. The sort is stable.
+fn by_table(payload: &[u8]) -> Vec<u8> {
+    let mut rest = crate::common::unframe(payload);
+    let mut fields = Vec::new();
+    while !rest.is_empty() {
+        let mut head = 1;
+        let mut length = 0;
+        while head == 1 || rest[head - 1] >= 0x80 {
+            length |= usize::from(rest[head] & 0x7f) << (7 * (head - 1));
+            head += 1;
+        }
+        let (field, after) = rest.split_at(head + length);
+        fields.push(field);
+        rest = after;
+    }
+    fields.sort_by_key(|field| field[0]);
+    fields.concat()
+}
+
+fn streamed<const KEYS: usize>(users: &[UserRecord<'_>]) -> Vec<u8> {
+    let mut buffer = [0xa5; 400];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::default());
+    assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
+    encoder.finish().unwrap().data().to_vec()
+}
+
+/// Data as long as varints are wide, with all else that a user record may have.
+#[test]
+fn data_around_the_edges() {
+    for edge in [0, 1usize << 7, 1 << 14, 1 << 21] {
+        for len in edge.saturating_sub(16)..edge + 2 {
+            for (explicit, tags) in [(false, false), (true, false), (false, true), (true, true)] {
+                // A long one takes its time.
+                if edge < 1 << 20 || (tags, len % 4) == (false, 0) {
+                    let user = Record {
+                        partition_key: "key".to_owned(),
+                        explicit_hash_key: explicit.then(|| "7".to_owned()),
+                        data: vec![b'd'; len],
+                        tags: vec![("k".to_owned(), Some("v".to_owned())); usize::from(tags)],
+                    };
+                    compare_with_spelling(&[user.clone(), user]);
+                }
+            }
+        }
+    }
+}
+
+/// Indexes of one, two and three bytes, into either table.
+#[test]
+fn indexes_around_the_edges() {
+    let keys = if cfg!(debug_assertions) { 140 } else { 16_400 };
+    let user = |number: usize| Record {
+        partition_key: format!("key-{number}"),
+        explicit_hash_key: (number % 2 == 0).then(|| number.to_string()),
+        ..Record::default()
+    };
+    let users: Vec<Record> = (0..keys).chain((0..keys).rev()).map(user).collect();
+    compare_with_spelling(&users);
+}
+
+/// Compares each way to pack, byte for byte, with what is written field by field, in the order of each.
+fn compare_with_spelling(users: &[Record]) {
+    let tags: Vec<Vec<RecordTag<'_>>> = users
+        .iter()
+        .map(|user| user.tags.iter().map(|(key, value)| RecordTag { key, value: value.as_deref() }).collect())
+        .collect();
+    let borrowed: Vec<UserRecord<'_>> =
+        users.iter().zip(&tags).map(|(user, tags)| user.untagged().with_tags(tags)).collect();
+    let canonical = frame(&by_table(&frame(&Spelling::default().body(users))));
+
+    let mut buffer = vec![0xa5; canonical.len()];
+    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&borrowed)];
+    let encoded = encode(&borrowed, &mut slots, &mut buffer).unwrap();
+    assert!(encoded == canonical, "encode, {} bytes", canonical.len());
+
+    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+    assert!(borrowed.iter().all(|&user| aggregator.add(user) == Ok(None)));
+    assert!(aggregator.finish().unwrap().into_data() == canonical, "aggregator, {} bytes", canonical.len());
+
+    // All keys are remembered, or there is one alone.
+    let mut tables = Tables::default();
+    let streamed: Vec<u8> = users
+        .iter()
+        .flat_map(|user| Spelling::default().body_after(&mut tables, core::slice::from_ref(user)))
+        .collect();
+    let mut encoder = Encoder::<300>::new(&mut buffer, Limits::KINESIS_MAX);
+    if users.len() < 300 {
+        assert!(borrowed.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
+        assert!(encoder.finish().unwrap().data() == frame(&streamed), "encoder, {} bytes", canonical.len());
+    }
+}
+
+/// Characters are counted only where there are more bytes than characters allowed.
+#[test]
+fn partition_keys_around_256_characters() {
+    for wide in ["k", "é", "漢", "🚀"] {
+        for count in (0..3).chain(60..70).chain(80..90).chain(120..132).chain(250..262) {
+            for narrow in [0, 1, 2, 100] {
+                let key = wide.repeat(count) + &"k".repeat(narrow);
+                let characters = key.chars().count();
+                let expected = if (1..=256).contains(&characters) {
+                    Ok(())
+                } else {
+                    Err(EncodeError::PartitionKeyLength { characters })
+                };
+                assert_eq!(
+                    UserRecord::new(&key, b"").validate(),
+                    expected,
+                    "{count} times {wide} and {narrow}"
+                );
+            }
+        }
+    }
+}
