@@ -3,7 +3,6 @@
 #![cfg(feature = "alloc")]
 #![expect(
     clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
 )]
@@ -13,24 +12,15 @@ mod common_encode;
 use core::ops::RangeInclusive;
 use std::collections::HashSet;
 
-use common_encode::arithmetic::{encoded_len, growing_len};
+use common_encode::arithmetic::encoded_len;
+use common_encode::checks::{self, check_frame, for_encoders};
 use common_encode::{OwnedRecord, WAYS, aggregated, canonical, streamed, unpack, with_record, with_records};
 use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, HashKey, KeySlot, Limits, MAGIC, RecordAggregator,
+    AddStatus, AggregatedRecord, EncodeError, Encoder, HashKey, KeySlot, Limits, RecordAggregator,
     UserRecord, encode, encoded_len as counted_len,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
-
-/// Runs a check for encoders that remember 0, 1, 4 and 64 keys of a table.
-macro_rules! for_encoders {
-    ($check:ident($($argument:expr),*)) => {
-        $check::<0>($($argument),*);
-        $check::<1>($($argument),*);
-        $check::<4>($($argument),*);
-        $check::<64>($($argument),*);
-    };
-}
 
 /// More than any list of user records here takes.
 const ROOM: usize = 100_000;
@@ -91,31 +81,13 @@ proptest! {
 
     #[test]
     fn round_trip(owned in user_records(40)) {
-        with_records(&owned, |records| {
-            for way in &WAYS {
-                let data = (way.encode)(records);
-                assert_eq!(data.len(), encoded_len(records, way.remembers), "{}", way.name);
-                if records.is_empty() {
-                    continue;
-                }
-                assert_eq!(unpack(&data), owned, "{}", way.name);
-                check_frame(&data, way.name);
-            }
-        });
+        checks::round_trip(&owned);
     }
 
     /// Also from user records that were parsed, whose tags stand in the payload.
     #[test]
     fn canonical_encoders_agree(owned in user_records(40)) {
-        with_records(&owned, |records| {
-            let data = canonical(records);
-            assert_eq!(data, aggregated(records));
-            if let Ok(aggregate) = AggregatedRecord::parse(&data, Vec::new()) {
-                let parsed: Vec<_> = aggregate.records().collect();
-                assert_eq!(data, canonical(&parsed));
-                assert_eq!(data, aggregated(&parsed));
-            }
-        });
+        with_records(&owned, checks::canonical_encoders_agree);
     }
 
     /// A key stands once in its table, at the place of its first use (E3).
@@ -138,10 +110,7 @@ proptest! {
 
     #[test]
     fn exact_buffers(owned in user_records(20), spare in 0..50usize) {
-        with_records(&owned, |records| {
-            encode_exactly(records, spare);
-            for_encoders!(stream_exactly(records, spare));
-        });
+        with_records(&owned, |records| checks::exact_buffers(records, spare));
     }
 
     #[test]
@@ -171,10 +140,7 @@ proptest! {
 
     #[test]
     fn sizes_before_and_after_each_add(owned in user_records(20)) {
-        with_records(&owned, |records| {
-            aggregator_sizes(records);
-            for_encoders!(encoder_sizes(records));
-        });
+        with_records(&owned, checks::sizes);
     }
 
     #[test]
@@ -214,95 +180,9 @@ proptest! {
     }
 }
 
-/// The frame is right by another implementation of the digest.
-fn check_frame(data: &[u8], name: &str) {
-    let (body, digest) = data[MAGIC.len()..].split_last_chunk().unwrap();
-    assert_eq!(data[..MAGIC.len()], MAGIC, "{name}");
-    assert_eq!(*digest, md5::compute(body).0, "{name}");
-}
-
 fn first_uses<'r>(keys: impl Iterator<Item = &'r str>) -> Vec<&'r str> {
     let mut seen = HashSet::new();
     keys.filter(|key| seen.insert(*key)).collect()
-}
-
-fn encode_exactly(records: &[UserRecord<'_>], spare: usize) {
-    let len = encoded_len(records, usize::MAX);
-    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(records)];
-    let mut buffer = vec![0xa5; len + spare];
-    assert_eq!(encode(records, &mut slots, &mut buffer), Ok(&*canonical(records)));
-    assert!(buffer[len..].iter().all(|&byte| byte == 0xa5), "nothing beyond what was written");
-
-    if let Some(available) = len.checked_sub(1) {
-        let mut buffer = vec![0xa5; available];
-        let error = EncodeError::BufferTooSmall { required: len, available };
-        assert_eq!(encode(records, &mut slots, &mut buffer), Err(error));
-        assert!(buffer.iter().all(|&byte| byte == 0xa5), "nothing at all");
-    }
-}
-
-fn stream_exactly<const KEYS: usize>(records: &[UserRecord<'_>], spare: usize) {
-    let len = encoded_len(records, KEYS);
-    let mut buffer = vec![0xa5; len + spare];
-    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
-    for record in records {
-        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
-    }
-    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
-    assert_eq!(written, len);
-    assert_eq!(buffer[..len], streamed::<KEYS>(records));
-    assert!(buffer[len..].iter().all(|&byte| byte == 0xa5), "nothing beyond what was written");
-
-    let Some((last, others)) = records.split_last() else { return };
-    let (required, available) = (len, len - 1);
-    let mut buffer = vec![0xa5; available];
-    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
-    for record in others {
-        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
-    }
-    assert!(!encoder.fits(*last));
-    let answer = encoder.add(*last);
-    if others.is_empty() {
-        assert_eq!(answer, Err(EncodeError::BufferTooSmall { required, available }));
-    } else {
-        assert_eq!(answer, Ok(AddStatus::Full));
-    }
-    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
-    assert_eq!(buffer[..written], streamed::<KEYS>(others));
-    assert!(buffer[written..].iter().all(|&byte| byte == 0xa5), "nothing of the last record");
-}
-
-fn aggregator_sizes(records: &[UserRecord<'_>]) {
-    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-    for (count, len) in (0..).zip([0].into_iter().chain(growing_len(records, usize::MAX))) {
-        let finished = aggregator.clone().finish();
-        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.data().len()), len);
-        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.size_bytes()), aggregator.size_bytes());
-        assert_eq!(aggregator.encoded_len(), len);
-        assert_eq!(aggregator.user_records(), count);
-        assert_eq!(aggregator.is_empty(), count == 0);
-        let Some(record) = records.get(count) else { break };
-        let would_be = aggregator.size_bytes() + aggregator.would_add(*record);
-        assert!(aggregator.fits(*record));
-        assert_eq!(aggregator.add(*record), Ok(None));
-        assert_eq!(aggregator.size_bytes(), would_be);
-        assert_eq!(aggregator.size_bytes(), aggregator.encoded_len() + records[0].partition_key.len());
-    }
-}
-
-fn encoder_sizes<const KEYS: usize>(records: &[UserRecord<'_>]) {
-    let mut buffer = vec![0xa5; ROOM];
-    let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::KINESIS_MAX);
-    assert_eq!((encoder.encoded_len(), encoder.size_bytes()), (0, 0));
-    for (record, count) in records.iter().zip(1..) {
-        let would_be = encoder.size_bytes() + encoder.would_add(*record);
-        assert!(encoder.fits(*record));
-        assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
-        assert_eq!(encoder.encoded_len(), streamed::<KEYS>(&records[..count]).len());
-        assert_eq!(encoder.size_bytes(), encoder.encoded_len() + records[0].partition_key.len());
-        assert_eq!(encoder.size_bytes(), would_be);
-        assert_eq!((encoder.user_records(), encoder.is_empty()), (count, false));
-    }
 }
 
 fn aggregator_fits(records: &[UserRecord<'_>], limits: Limits) {

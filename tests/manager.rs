@@ -20,52 +20,18 @@ mod common_encode;
 mod driver;
 #[path = "manager/model.rs"]
 mod model;
+#[path = "manager/steps.rs"]
+mod steps;
 
 use core::time::Duration;
 
 use common_encode::OwnedRecord;
-use driver::Driver;
 use kinesis_aggregation::Limits;
 use model::Routing;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::sample::{Index, select};
-
-/// Something done with a manager.
-#[derive(Clone, Debug)]
-enum Step {
-    Add(OwnedRecord),
-    /// With the time, after this many milliseconds more.
-    AddAt(OwnedRecord, u64),
-    Flush,
-    /// Of a shard of the map, or of one that does not exist.
-    FlushShard(Option<Index>),
-    Expired(u64),
-    /// With the map as it is after these changes.
-    Refresh(Vec<Reshard>),
-    /// An answer to a put of one of the aggregates handed out.
-    Confirm(Index, Answer),
-    PutBack(Index),
-    /// A copy, as after an answer that was lost.
-    PutBackCopy(Index),
-    Clear,
-}
-
-#[derive(Clone, Debug)]
-enum Reshard {
-    /// Of a shard, at a place in it.
-    Split(Index, u128),
-    /// Of a shard with the next one.
-    Merge(Index),
-}
-
-/// The shard that the answer names.
-#[derive(Clone, Debug)]
-enum Answer {
-    Predicted,
-    OfTheMap(Index),
-    Unknown,
-}
+use proptest::sample::select;
+use steps::{Answer, Index, Reshard, Step, check};
 
 /// Few keys, so that many are the same; long ones, so that limits are met.
 fn partition_key() -> impl Strategy<Value = String> {
@@ -99,31 +65,32 @@ fn record() -> impl Strategy<Value = OwnedRecord> {
     )
 }
 
+fn index() -> impl Strategy<Value = Index> {
+    any::<usize>().prop_map(Index)
+}
+
 fn reshard() -> impl Strategy<Value = Reshard> {
     // Some at the explicit hash keys above.
     let places = prop_oneof![any::<u128>(), select(vec![0, 1, 4, 1 << 64, (1 << 127) - 1])];
     prop_oneof![
-        (any::<Index>(), places).prop_map(|(shard, place)| Reshard::Split(shard, place)),
-        any::<Index>().prop_map(Reshard::Merge),
+        (index(), places).prop_map(|(shard, place)| Reshard::Split(shard, place)),
+        index().prop_map(Reshard::Merge),
     ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let answer = prop_oneof![
-        Just(Answer::Predicted),
-        any::<Index>().prop_map(Answer::OfTheMap),
-        Just(Answer::Unknown),
-    ];
+    let answer =
+        prop_oneof![Just(Answer::Predicted), index().prop_map(Answer::OfTheMap), Just(Answer::Unknown),];
     prop_oneof![
         20 => record().prop_map(Step::Add),
         20 => (record(), 0..30u64).prop_map(|(record, later)| Step::AddAt(record, later)),
         1 => Just(Step::Flush),
-        2 => proptest::option::weighted(0.9, any::<Index>()).prop_map(Step::FlushShard),
+        2 => proptest::option::weighted(0.9, index()).prop_map(Step::FlushShard),
         2 => (0..60u64).prop_map(Step::Expired),
         4 => vec(reshard(), 0..4).prop_map(Step::Refresh),
-        4 => (any::<Index>(), answer).prop_map(|(sent, answer)| Step::Confirm(sent, answer)),
-        4 => any::<Index>().prop_map(Step::PutBack),
-        1 => any::<Index>().prop_map(Step::PutBackCopy),
+        4 => (index(), answer).prop_map(|(sent, answer)| Step::Confirm(sent, answer)),
+        4 => index().prop_map(Step::PutBack),
+        1 => index().prop_map(Step::PutBackCopy),
         1 => Just(Step::Clear),
     ]
 }
@@ -139,15 +106,6 @@ fn limits() -> impl Strategy<Value = Limits> {
 
 fn max_memory() -> impl Strategy<Value = usize> {
     select(vec![0, 500, 2_000, 5_000, 64 * 1024 * 1024])
-}
-
-/// Does all the steps, and checks everything after each.
-fn check(routing: Routing, limits: Limits, max_memory: usize, steps: Vec<Step>) {
-    let mut driver = Driver::new(routing, limits, max_memory);
-    for step in steps {
-        driver.run(step);
-        driver.check();
-    }
 }
 
 proptest! {

@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod arithmetic;
+pub(crate) mod checks;
 pub(crate) mod pack;
 
 use kinesis_aggregation::{

@@ -6,7 +6,7 @@ use kinesis_aggregation::{AggregationManager, Limits, Placement, RoutedAggregate
 
 use crate::common_encode::{OwnedRecord, arithmetic, with_record};
 use crate::model::{Model, Routing, Shards, effective, map_of};
-use crate::{Answer, Reshard, Step};
+use crate::steps::{Answer, Reshard, Step};
 
 /// An aggregate that was handed out and is not confirmed.
 #[derive(Clone, Debug)]

@@ -1,0 +1,7 @@
+//! Whatever is done with an `AggregationManager`, a model that knows only the rules keeps the same books.
+#![no_main]
+
+use kinesis_aggregation_fuzz::managing::{self, Script};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|script: Script| managing::run(script));

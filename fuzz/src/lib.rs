@@ -1,0 +1,52 @@
+//! The checks that the fuzz targets run. Those that the tests have as well are the same files.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "all numbers are small or bounded, and a panic is what a fuzzer looks for"
+)]
+
+pub mod bodies;
+pub mod command;
+pub mod decode;
+pub mod managing;
+pub mod packing;
+pub mod records;
+pub mod shards;
+
+// Shared with the tests.
+
+#[path = "../../tests/common/agree.rs"]
+mod agree;
+#[path = "../../tests/common/by_prost.rs"]
+mod by_prost;
+#[path = "../../tests/common/mod.rs"]
+mod common;
+#[path = "../../tests/common_encode/mod.rs"]
+mod common_encode;
+#[path = "../../tests/common/compare.rs"]
+mod compare;
+#[path = "../../tests/manager/driver.rs"]
+mod driver;
+#[path = "../../tests/manager/model.rs"]
+mod model;
+#[path = "../../tests/reference/mod.rs"]
+mod reference;
+#[path = "../../tests/manager/steps.rs"]
+mod steps;
+
+// The command's. What it is called with and how it shows progress are stood in for.
+
+mod args;
+#[path = "../../src/bin/kinesis-agg/failure.rs"]
+#[allow(dead_code, reason = "it is for all of the command")]
+mod failure;
+#[path = "../../src/bin/kinesis-agg/input/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "it is for all of the command")]
+mod input;
+#[path = "../../src/bin/kinesis-agg/shards.rs"]
+#[allow(dead_code, reason = "it is for all of the command")]
+mod listing;
+mod progress;

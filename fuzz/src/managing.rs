@@ -1,0 +1,84 @@
+//! What is done with an `AggregationManager`: the steps of `tests/manager.rs`.
+
+use core::time::Duration;
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+use kinesis_aggregation::Limits;
+
+use crate::model::Routing;
+use crate::records::any_record;
+use crate::steps::{Answer, Index, Reshard, Step, check};
+
+/// A way to route, limits, and what is done.
+#[derive(Debug)]
+pub struct Script {
+    routing: Routing,
+    limits: Limits,
+    max_memory: usize,
+    steps: Vec<Step>,
+}
+
+impl<'a> Arbitrary<'a> for Script {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let mut limits = Limits::default()
+            .with_max_bytes(*u.choose(&[150, 300, 500, 1_000, 51_200])?)
+            .with_max_user_records(*u.choose(&[1, 2, 5, usize::MAX])?);
+        if u.arbitrary()? {
+            limits = limits.with_max_age(Duration::from_millis(*u.choose(&[0, 20, 100])?));
+        }
+        Ok(Self {
+            routing: *u.choose(&[Routing::ByShard, Routing::ByShard, Routing::ByKeys, Routing::Together])?,
+            limits,
+            max_memory: *u.choose(&[0, 500, 2_000, 5_000, 64 * 1024 * 1024])?,
+            // After each step all that is pending is gone through.
+            steps: u.arbitrary_iter::<Any>()?.take(64).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
+        })
+    }
+}
+
+struct Any(Step);
+
+impl<'a> Arbitrary<'a> for Any {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        let index = |u: &mut Unstructured<'a>| Ok(Index(u.arbitrary::<u8>()?.into()));
+        Ok(Self(match u.int_in_range(0..=31)? {
+            0 => Step::Flush,
+            1 => Step::FlushShard(if u.arbitrary()? { Some(index(u)?) } else { None }),
+            2..=3 => Step::Expired(u.int_in_range(0..=60)?),
+            4..=7 => {
+                let changes = u.int_in_range(0..=3)?;
+                Step::Refresh((0..changes).map(|_| reshard(u)).collect::<Result<_>>()?)
+            }
+            8..=11 => {
+                let sent = index(u)?;
+                let answer = match u.int_in_range(0..=3)? {
+                    0 => Answer::Predicted,
+                    1 => Answer::Unknown,
+                    _ => Answer::OfTheMap(index(u)?),
+                };
+                Step::Confirm(sent, answer)
+            }
+            12..=14 => Step::PutBack(index(u)?),
+            15 => Step::PutBackCopy(index(u)?),
+            16 => Step::Clear,
+            17..=23 => Step::AddAt(any_record(u)?, u.int_in_range(0..=30)?),
+            _ => Step::Add(any_record(u)?),
+        }))
+    }
+}
+
+fn reshard(u: &mut Unstructured<'_>) -> Result<Reshard> {
+    let shard = Index(u.arbitrary::<u8>()?.into());
+    Ok(match u.int_in_range(0..=3)? {
+        0 => Reshard::Merge(shard),
+        // At the explicit hash keys that are often used.
+        1 => Reshard::Split(shard, u.int_in_range(0..=4)?),
+        _ => Reshard::Split(shard, u.arbitrary()?),
+    })
+}
+
+/// Does all of it with a manager and with the model.
+pub fn run(script: Script) {
+    let Script { routing, limits, max_memory, steps } = script;
+    check(routing, limits, max_memory, steps);
+}
