@@ -2,7 +2,8 @@
 
 use core::hint::black_box;
 
-use super::rounds::{INITIAL, SINES, block};
+use super::constants::{INITIAL, SINES};
+use super::rounds::block;
 use crate::wire::widen;
 
 /// The bytes of a block.

@@ -3,8 +3,9 @@
 use core::array;
 use core::hint::black_box;
 
+use super::constants::SINES;
 use super::kernel::{BLOCK, words};
-use super::rounds::{SINES, block};
+use super::rounds::block;
 
 /// The states of `N` messages: all their `a`s, all their `b`s, and so on.
 pub(super) type States<const N: usize> = [[u32; N]; 4];

@@ -1,9 +1,9 @@
 //! Many messages at once: lanes that are filled again as their messages end.
 
+use super::constants::INITIAL;
 use super::kernel::{BLOCK, Tail, compress, split_blocks, to_bytes};
 use super::lanes::{self, States};
 use super::machine::Machine;
-use super::rounds::INITIAL;
 use crate::wire::widen;
 
 /// Digests messages side by side and answers, in the order in which they end, with what came with each.

@@ -3,7 +3,7 @@
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::message::raw_record::RawRecord;
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, RECORDS, UserRecord};
-use crate::wire::{Reader, Value, widen};
+use crate::wire::{Reader, Value};
 
 /// A body that is known to be valid, and what is in it.
 #[derive(Clone, Copy, Debug)]
@@ -61,11 +61,11 @@ impl<'a> Body<'a> {
             let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
             let record = RawRecord::parse(record, field.offset)?;
             let index = record.partition_key_index;
-            if index.value >= widen(self.partition_keys) {
+            if index.value >= self.partition_keys {
                 return Err(DecodeErrorKind::PartitionKeyIndexOutOfRange.at(index.offset));
             }
             if let Some(index) = record.explicit_hash_key_index {
-                if index.value >= widen(self.explicit_hash_keys) {
+                if index.value >= self.explicit_hash_keys {
                     return Err(DecodeErrorKind::ExplicitHashKeyIndexOutOfRange.at(index.offset));
                 }
             }
@@ -131,9 +131,7 @@ impl<'a> Cursor<'a> {
         };
         let sub_sequence_number = self.next_sub_sequence_number;
         self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
-        let key = |index: u64, from: usize| {
-            usize::try_from(index).ok().and_then(|index| keys.get(from.checked_add(index)?)).copied()
-        };
+        let key = |index: usize, from: usize| keys.get(from.checked_add(index)?).copied();
         Some(UserRecord {
             partition_key: key(record.partition_key_index.value, 0)?,
             explicit_hash_key: match record.explicit_hash_key_index {
@@ -161,22 +159,21 @@ impl<'a> Cursor<'a> {
 /// The largest index into each table.
 #[derive(Clone, Copy, Debug, Default)]
 struct LargestIndexes {
-    partition_key: Option<u64>,
-    explicit_hash_key: Option<u64>,
+    partition_key: usize,
+    explicit_hash_key: usize,
 }
 
 impl LargestIndexes {
     #[inline(always)]
     fn take_in(&mut self, record: &RawRecord<'_>) {
-        self.partition_key = self.partition_key.max(Some(record.partition_key_index.value));
-        self.explicit_hash_key =
-            self.explicit_hash_key.max(record.explicit_hash_key_index.map(|index| index.value));
+        self.partition_key = self.partition_key.max(record.partition_key_index.needs());
+        if let Some(index) = record.explicit_hash_key_index {
+            self.explicit_hash_key = self.explicit_hash_key.max(index.needs());
+        }
     }
 
     /// Whether the tables of a body are large enough for them.
     fn are_in(&self, body: &Body<'_>) -> bool {
-        let in_range = |largest: Option<u64>, table: usize| largest.is_none_or(|index| index < widen(table));
-        in_range(self.partition_key, body.partition_keys)
-            && in_range(self.explicit_hash_key, body.explicit_hash_keys)
+        self.partition_key <= body.partition_keys && self.explicit_hash_key <= body.explicit_hash_keys
     }
 }

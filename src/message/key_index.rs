@@ -79,7 +79,7 @@ pub(crate) fn probe(slots: &[Slot], key: &[u8], hash: u32, written: &[u8]) -> Pr
 }
 
 /// Looks for the slot of a key that is known to be in none.
-#[cfg(feature = "alloc")]
+#[cfg(any(feature = "alloc", test))]
 pub(crate) fn vacant(slots: &[Slot], hash: u32) -> Option<usize> {
     positions(slots, hash).find(|&position| slots.get(position).is_some_and(Slot::is_vacant))
 }

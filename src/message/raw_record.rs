@@ -28,7 +28,8 @@ pub(crate) struct RawRecord<'a> {
 /// An index into a key table, and where it stands in the payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Index {
-    pub(crate) value: u64,
+    /// One that does not fit `usize` is past the end of every table, and so is the largest that fits.
+    pub(crate) value: usize,
     pub(crate) offset: usize,
 }
 
@@ -55,11 +56,10 @@ impl<'a> RawRecord<'a> {
         if !head.begins_with(PARTITION_KEY_INDEX) {
             return None;
         }
-        let partition_key_index =
-            Index { value: head.tagged_varint()?, offset: message.offset().wrapping_add(1) };
+        let partition_key_index = Index::new(head.tagged_varint()?, message.offset().wrapping_add(1));
         let explicit_hash_key_index = if head.begins_with(EXPLICIT_HASH_KEY_INDEX) {
             let offset = message.offset().wrapping_add(head.taken()?).wrapping_add(1);
-            Some(Index { value: head.tagged_varint()?, offset })
+            Some(Index::new(head.tagged_varint()?, offset))
         } else {
             None
         };
@@ -87,10 +87,10 @@ impl<'a> RawRecord<'a> {
         while let Some(field) = fields.field()? {
             match (field.number, field.value) {
                 (RECORD_PARTITION_KEY_INDEX, Value::Varint { value, offset }) => {
-                    partition_key_index = Some(Index { value, offset });
+                    partition_key_index = Some(Index::new(value, offset));
                 }
                 (RECORD_EXPLICIT_HASH_KEY_INDEX, Value::Varint { value, offset }) => {
-                    explicit_hash_key_index = Some(Index { value, offset });
+                    explicit_hash_key_index = Some(Index::new(value, offset));
                 }
                 (RECORD_DATA, Value::LengthDelimited(bytes)) => data = Some(bytes.bytes()),
                 (RECORD_TAGS, Value::LengthDelimited(tag)) => {
@@ -105,6 +105,19 @@ impl<'a> RawRecord<'a> {
         let data = data.ok_or(DecodeErrorKind::MissingData.at(offset))?;
         let tags = if tags == 0 { Tags::NONE } else { Tags::encoded(message, tags) };
         Ok(Self { partition_key_index, explicit_hash_key_index, data, tags })
+    }
+}
+
+impl Index {
+    #[inline(always)]
+    fn new(value: u64, offset: usize) -> Self {
+        Self { value: usize::try_from(value).unwrap_or(usize::MAX), offset }
+    }
+
+    /// The length of the shortest table that it lies in.
+    #[inline(always)]
+    pub(crate) const fn needs(self) -> usize {
+        self.value.saturating_add(1)
     }
 }
 
@@ -221,7 +234,11 @@ mod tests {
         // Fields of a body, and whether the first of them is taken the short way.
         let cases: &[(&str, &[u8], bool)] = &[
             ("index and data", b"\x1a\x08\x08\x00\x1a\x04abcd", true),
-            ("no data, the head within eight bytes of the payload", b"\x1a\x04\x08\x00\x1a\x00\x0a\x02aa", true),
+            (
+                "no data, the head within eight bytes of the payload",
+                b"\x1a\x04\x08\x00\x1a\x00\x0a\x02aa",
+                true,
+            ),
             ("no eight bytes after the length", b"\x1a\x06\x08\x00\x1a\x02ab", false),
             ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", true),
             ("indexes of three bytes and one", b"\x1a\x0a\x08\x81\x80\x00\x10\x00\x1a\x00\x0a\x00", false),

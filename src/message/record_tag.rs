@@ -54,11 +54,19 @@ pub struct Tags<'a> {
     source: Source<'a>,
 }
 
+/// Takes a tag off a user record.
+type NextTag = for<'a> fn(&mut Reader<'a>) -> Option<RecordTag<'a>>;
+
 /// Tags come from a producer's slice or, checked before, from the bytes of a user record.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Given(&'a [RecordTag<'a>]),
-    Encoded { record: Reader<'a>, remaining: usize },
+    /// `next` takes the next tag. A pointer, so that a program which only encodes has no decoder in it.
+    Encoded {
+        record: Reader<'a>,
+        remaining: usize,
+        next: NextTag,
+    },
 }
 
 impl<'a> Tags<'a> {
@@ -70,7 +78,7 @@ impl<'a> Tags<'a> {
 
     /// The tags in the fields of a user record, from the first one on.
     pub(crate) const fn encoded(record: Reader<'a>, count: usize) -> Self {
-        Self { source: Source::Encoded { record, remaining: count } }
+        Self { source: Source::Encoded { record, remaining: count, next: next_encoded } }
     }
 
     /// Checks one tag of a user record.
@@ -91,6 +99,16 @@ impl<'a> Tags<'a> {
     }
 }
 
+/// Takes the next tag of a user record. All fields up to the last tag were checked when that was.
+fn next_encoded<'a>(record: &mut Reader<'a>) -> Option<RecordTag<'a>> {
+    while let Ok(Some(field)) = record.field() {
+        if let (RECORD_TAGS, Value::LengthDelimited(tag)) = (field.number, field.value) {
+            return RecordTag::parse(tag, field.offset).ok();
+        }
+    }
+    None
+}
+
 impl<'a> Iterator for Tags<'a> {
     type Item = RecordTag<'a>;
 
@@ -101,15 +119,9 @@ impl<'a> Iterator for Tags<'a> {
                 *tags = rest;
                 Some(*tag)
             }
-            Source::Encoded { record, remaining } => {
+            Source::Encoded { record, remaining, next } => {
                 *remaining = remaining.checked_sub(1)?;
-                // All fields up to the last tag were checked when the user record was.
-                while let Ok(Some(field)) = record.field() {
-                    if let (RECORD_TAGS, Value::LengthDelimited(tag)) = (field.number, field.value) {
-                        return RecordTag::parse(tag, field.offset).ok();
-                    }
-                }
-                None
+                next(record)
             }
         }
     }

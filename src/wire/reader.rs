@@ -1,7 +1,7 @@
 //! The cursor that all reading goes through.
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::wire::{tag::Tag, varint};
+use crate::wire::{FAST_PATHS, tag::Tag, varint};
 
 /// The unread rest of a message.
 ///
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(crate) fn check_text(&self) -> Result<(), DecodeError> {
         // Keys mostly are ASCII, which is found out four times as fast as UTF-8 is checked.
-        if self.unread.is_ascii() { Ok(()) } else { self.text().map(|_| ()) }
+        if FAST_PATHS && self.unread.is_ascii() { Ok(()) } else { self.text().map(|_| ()) }
     }
 
     /// All that is unread, as text (rule D12).
@@ -91,24 +91,20 @@ impl<'a> Reader<'a> {
 
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        let mut value = 0;
-        let mut rest = self.unread;
-        for position in 0..varint::MAX_LEN {
-            let Some((&byte, after)) = rest.split_first() else {
-                return Err(DecodeErrorKind::Truncated.at(self.offset()));
-            };
-            rest = after;
+        let kind = match self.unread.iter().take(varint::MAX_LEN).position(|&byte| byte < 0x80) {
             // The tenth byte holds bit 63 and nothing else.
-            if position == varint::MAX_LEN.wrapping_sub(1) && byte > 1 {
-                break;
+            Some(9) if self.unread.get(9).is_some_and(|&byte| byte > 1) => DecodeErrorKind::VarintOverflow,
+            Some(last) => {
+                if let Some((bytes, rest)) = self.unread.split_at_checked(last.saturating_add(1)) {
+                    self.unread = rest;
+                    return Ok(bytes.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f)));
+                }
+                DecodeErrorKind::Truncated
             }
-            value |= u64::from(byte & 0x7f) << position.saturating_mul(7);
-            if byte < 0x80 {
-                self.unread = rest;
-                return Ok(value);
-            }
-        }
-        Err(DecodeErrorKind::VarintOverflow.at(self.offset()))
+            None if self.unread.len() < varint::MAX_LEN => DecodeErrorKind::Truncated,
+            None => DecodeErrorKind::VarintOverflow,
+        };
+        Err(kind.at(self.offset()))
     }
 
     /// Takes a tag (rule D7).

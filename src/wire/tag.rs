@@ -32,13 +32,10 @@ pub(crate) const fn length_delimited_tag(number: u32) -> u8 {
 }
 
 impl Tag {
-    const MAX_NUMBER: u32 = (1 << 29) - 1;
-
     pub(crate) fn from_varint(value: u64) -> Result<Self, DecodeErrorKind> {
-        let number = match u32::try_from(value >> 3) {
-            Ok(number @ 1..=Self::MAX_NUMBER) => number,
-            _ => return Err(DecodeErrorKind::FieldNumber),
-        };
+        // 29 bits of number and 3 of wire type: what does not fit 32 bits has a field number too large.
+        let Ok(value @ 8..) = u32::try_from(value) else { return Err(DecodeErrorKind::FieldNumber) };
+        let number = value >> 3;
         let wire_type = match value & 7 {
             0 => WireType::Varint,
             1 => WireType::Fixed64,

@@ -55,7 +55,11 @@ impl<'b> Writer<'b> {
     #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.position.checked_add(bytes.len()).ok_or(Full)?;
-        self.buffer.get_mut(self.position..end).ok_or(Full)?.copy_from_slice(bytes);
+        let room = self.buffer.get_mut(self.position..end).ok_or(Full)?;
+        // `copy_from_slice` keeps a panic for unequal lengths at opt-level z.
+        for (to, &from) in room.iter_mut().zip(bytes) {
+            *to = from;
+        }
         self.position = end;
         Ok(())
     }
