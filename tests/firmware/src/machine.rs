@@ -1,0 +1,48 @@
+//! What differs between machines: where the program begins, where it prints to, and how it ends.
+
+#[cfg(not(target_os = "none"))]
+mod host {
+    pub(crate) use std::println;
+
+    /// The host does not run out of stack so soon; nobody measures it.
+    pub(crate) fn stack() -> Option<core::ops::Range<usize>> {
+        None
+    }
+}
+
+#[cfg(target_os = "none")]
+mod bare {
+    use core::panic::PanicInfo;
+
+    pub(crate) use semihosting::println;
+
+    unsafe extern "C" {
+        // By the linker script of the runtime: the highest address of the stack, and the end of the static variables.
+        static _stack_start: u8;
+        #[cfg_attr(target_arch = "arm", link_name = "__euninit")]
+        #[cfg_attr(target_arch = "riscv32", link_name = "_ebss")]
+        static STATIC_END: u8;
+    }
+
+    /// The memory that the stack has.
+    pub(crate) fn stack() -> Option<core::ops::Range<usize>> {
+        Some((&raw const STATIC_END).addr().next_multiple_of(4)..(&raw const _stack_start).addr())
+    }
+
+    #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
+    #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
+    fn main() -> ! {
+        semihosting::process::exit(crate::verdict())
+    }
+
+    #[panic_handler]
+    fn panic(info: &PanicInfo<'_>) -> ! {
+        println!("firmware: {info}");
+        semihosting::process::exit(101)
+    }
+}
+
+#[cfg(target_os = "none")]
+pub(crate) use bare::{println, stack};
+#[cfg(not(target_os = "none"))]
+pub(crate) use host::{println, stack};

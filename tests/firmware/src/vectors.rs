@@ -1,0 +1,128 @@
+//! The golden vectors: each is decoded, and those of other producers encoded again.
+
+use core::fmt::{self, Write};
+
+use kinesis_aggregation::{KeySlot, Md5, Payload, PlainReason, UserRecord, encode};
+
+use crate::Failure;
+
+include!(concat!(env!("OUT_DIR"), "/vectors.rs"));
+
+/// A payload and what it is. `build.rs` makes the tables.
+pub(crate) struct Vector {
+    name: &'static str,
+    payload: &'static [u8],
+    verdict: Expected,
+}
+
+enum Expected {
+    /// The count of user records, and a digest over all fields of all of them.
+    Aggregated { records: usize, digest: [u8; 16] },
+    /// `NoMagic`, or a fault as in `Truncated at 7`.
+    Plain(&'static str),
+}
+
+/// More than any vector has.
+const KEYS: usize = 132;
+
+pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
+    for vector in DECODE.iter().chain(ENCODE) {
+        let mut room = [""; KEYS];
+        let right = match (Payload::parse(vector.payload, &mut room), &vector.verdict) {
+            (Payload::Aggregated(aggregate), Expected::Aggregated { records, digest }) => {
+                let mut fields = Md5::new();
+                aggregate.records().for_each(|user| take_in(&mut fields, &user));
+                let found = fields.finalize();
+                all.update(&found);
+                aggregate.len() == *records && aggregate.records().count() == *records && found == *digest
+            }
+            (Payload::Plain(reason), Expected::Plain(expected)) => {
+                let found = in_words(reason);
+                all.update(found.text().as_bytes());
+                found.text() == *expected
+            }
+            _ => false,
+        };
+        if !right {
+            return Err(Failure(vector.name));
+        }
+    }
+    Ok(DECODE.len() + ENCODE.len())
+}
+
+/// Encodes what was decoded: the bytes have to be those of the other producers.
+pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Failure> {
+    for vector in ENCODE {
+        let failure = Failure(vector.name);
+        let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, [""; KEYS]) else {
+            return Err(failure);
+        };
+        let mut users = [UserRecord::new("", ""); 16];
+        let mut slots = [KeySlot::EMPTY; 32];
+        let users =
+            users.get_mut(..aggregate.len()).ok_or(Failure("more user records than there is room for"))?;
+        for (to, from) in users.iter_mut().zip(&aggregate) {
+            *to = from;
+        }
+        let bytes = encode(users, &mut slots, buffer).map_err(|_| failure)?;
+        all.update(bytes);
+        if bytes != vector.payload {
+            return Err(failure);
+        }
+    }
+    Ok(ENCODE.len())
+}
+
+/// As `fields` in `build.rs` does it, with the digest that is under test.
+pub(crate) fn take_in(digest: &mut Md5, user: &UserRecord<'_>) {
+    let mut take = |bytes: Option<&[u8]>| match bytes {
+        None => digest.update(&[0]),
+        Some(bytes) => {
+            digest.update(&[1]);
+            digest.update(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
+            digest.update(bytes);
+        }
+    };
+    take(Some(user.partition_key.as_bytes()));
+    take(user.explicit_hash_key.map(str::as_bytes));
+    take(Some(user.data));
+    for tag in user.tags {
+        take(Some(tag.key.as_bytes()));
+        take(tag.value.map(str::as_bytes));
+    }
+}
+
+fn in_words(reason: PlainReason) -> Line {
+    let mut line = Line::new();
+    // What does not fit would differ from what is expected.
+    _ = match reason {
+        PlainReason::Malformed(error) => write!(line, "{:?} at {}", error.kind(), error.offset()),
+        other => write!(line, "{other:?}"),
+    };
+    line
+}
+
+/// A short text.
+pub(crate) struct Line {
+    bytes: [u8; 48],
+    len: usize,
+}
+
+impl Line {
+    pub(crate) const fn new() -> Self {
+        Self { bytes: [0; 48], len: 0 }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.bytes.get(..self.len).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.len + text.len();
+        self.bytes.get_mut(self.len..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}

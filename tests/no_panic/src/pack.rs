@@ -1,0 +1,113 @@
+//! Encoding: into a buffer one by one, and a list at once.
+
+use core::time::Duration;
+
+use kinesis_aggregation::{
+    AddStatus, Aggregate, EncodeError, Encoder, HashKeyError, KeySlot, Limits, RecordTag, UserRecord, encode,
+    encoded_len,
+};
+
+use crate::seen::{Seen, compared, copied, debugged, defaulted, error, shown, value};
+
+pub(crate) fn pack(text: &str, seen: &mut Seen) {
+    let (key, rest) = text.split_at_checked(text.len() / 2).unwrap_or((text, text));
+    let tags = [RecordTag { key: text, value: Some(text) }, RecordTag { key: "", value: None }];
+    let one = UserRecord::with_explicit_hash_key(UserRecord::new(key, rest), rest);
+    let other = UserRecord::new(rest, key);
+    let records = [one, other, UserRecord::with_tags(one, &tags), other];
+    for record in &records {
+        if let Err(fault) = UserRecord::validate(record) {
+            refused(fault, seen);
+        }
+    }
+    one_by_one::<0>(&records, seen);
+    one_by_one::<4>(&records, seen);
+    at_once(&records, seen);
+}
+
+fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
+    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT];
+    for limits in &limits {
+        value::<Limits>(seen, limits);
+        seen.number(Limits::max_bytes(limits));
+        seen.number(Limits::max_user_records(limits));
+        seen.number(Limits::max_age(limits).map_or(0, |age| age.as_secs()));
+    }
+    let limits = Limits::with_max_bytes(Limits::KINESIS_MAX, max_bytes);
+    let limits = Limits::with_max_user_records(limits, seen_count(max_bytes));
+    Limits::with_max_age(limits, Duration::from_millis(5))
+}
+
+fn seen_count(max_bytes: u32) -> usize {
+    usize::try_from(max_bytes & 7).unwrap_or_default()
+}
+
+fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
+    let max_bytes = records.first().map_or(0, |record| u32::try_from(record.data.len() * 8).unwrap_or(0));
+    let mut buffer = [0; 1024];
+    let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits(max_bytes, seen));
+    for (time, record) in (0..).zip(records.iter().copied()) {
+        let now = Duration::from_millis(time);
+        seen.number(Encoder::would_add(&encoder, record));
+        seen.number(u8::from(Encoder::fits(&encoder, record)));
+        let status = if time & 1 == 0 {
+            Encoder::add(&mut encoder, record)
+        } else {
+            Encoder::add_at(&mut encoder, record, now)
+        };
+        match status {
+            Ok(status) => {
+                value::<AddStatus>(seen, &status);
+                debugged::<AddStatus>(seen, &status);
+                if status == AddStatus::Full && time == 2 {
+                    Encoder::clear(&mut encoder);
+                }
+            }
+            Err(fault) => refused(fault, seen),
+        }
+        seen.number(Encoder::size_bytes(&encoder) ^ Encoder::encoded_len(&encoder));
+        seen.number(Encoder::user_records(&encoder) ^ usize::from(Encoder::is_empty(&encoder)));
+        seen.number(u8::from(Encoder::expired(&encoder, now)));
+    }
+    value::<Limits>(seen, &Encoder::limits(&encoder));
+    if let Some(aggregate) = Encoder::finish(&mut encoder) {
+        compared::<Aggregate<_>>(seen, &aggregate, &copied::<Aggregate<_>>(&aggregate));
+        seen.number(Aggregate::data(&aggregate).len());
+        seen.text(Aggregate::partition_key(&aggregate));
+        seen.text(Aggregate::explicit_hash_key(&aggregate).unwrap_or("none"));
+        seen.number(Aggregate::size_bytes(&aggregate) ^ Aggregate::user_records(&aggregate));
+        seen.number(Aggregate::into_data(aggregate).len());
+    }
+}
+
+fn at_once(records: &[UserRecord<'_>], seen: &mut Seen) {
+    let mut slots = [copied::<KeySlot>(&KeySlot::EMPTY); 8];
+    slots[0] = defaulted::<KeySlot>();
+    debugged::<KeySlot>(seen, &slots[0]);
+    let needed = KeySlot::needed(records);
+    seen.number(needed);
+    let mut buffer = [0; 1024];
+    for room in [needed, needed / 2] {
+        let slots = slots.get_mut(..room).unwrap_or_default();
+        match encoded_len(records, slots) {
+            Ok(len) => seen.number(len),
+            Err(fault) => refused(fault, seen),
+        }
+        match encode(records, slots, &mut buffer) {
+            Ok(data) => seen.number(data.len()),
+            Err(fault) => refused(fault, seen),
+        }
+    }
+}
+
+fn refused(fault: EncodeError, seen: &mut Seen) {
+    error::<EncodeError>(seen, &fault);
+    value::<EncodeError>(seen, &fault);
+    debugged::<EncodeError>(seen, &fault);
+    if let EncodeError::ExplicitHashKey(fault) = fault {
+        error::<HashKeyError>(seen, &fault);
+        value::<HashKeyError>(seen, &fault);
+        debugged::<HashKeyError>(seen, &fault);
+        shown::<HashKeyError>(seen, &fault);
+    }
+}

@@ -1,0 +1,53 @@
+//! Where the input comes from: nothing is known of it at compile time. And where the program begins.
+
+/// On the host, the C library has standard input and calls `main`.
+#[cfg(not(target_os = "none"))]
+mod host {
+    unsafe extern "C" {
+        fn read(file: i32, buffer: *mut u8, len: usize) -> isize;
+    }
+
+    pub(crate) fn fill(buffer: &mut [u8]) -> usize {
+        // SAFETY: the buffer is as long as is said.
+        let len = unsafe { read(0, buffer.as_mut_ptr(), buffer.len()) };
+        usize::try_from(len).unwrap_or_default()
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn main() -> i32 {
+        i32::from(crate::call_everything() == 0)
+    }
+}
+
+/// On a bare machine, it comes from a register. The program is linked there, not run: `tests/firmware` runs.
+#[cfg(target_os = "none")]
+mod bare {
+    /// What a receiver of the machine would be.
+    static mut REGISTER: u32 = 0;
+
+    fn receive() -> u32 {
+        // SAFETY: nothing else looks at it, and it always holds a number.
+        unsafe { (&raw const REGISTER).read_volatile() }
+    }
+
+    pub(crate) fn fill(buffer: &mut [u8]) -> usize {
+        for byte in buffer.iter_mut() {
+            [*byte, ..] = receive().to_le_bytes();
+        }
+        usize::try_from(receive()).unwrap_or_default()
+    }
+
+    #[unsafe(no_mangle)]
+    extern "C" fn _start() -> ! {
+        loop {
+            let seen = crate::call_everything();
+            // SAFETY: as above.
+            unsafe { (&raw mut REGISTER).write_volatile(u32::try_from(seen >> 32).unwrap_or_default()) }
+        }
+    }
+}
+
+#[cfg(target_os = "none")]
+pub(crate) use bare::fill;
+#[cfg(not(target_os = "none"))]
+pub(crate) use host::fill;

@@ -1,0 +1,116 @@
+//! Hash keys, shards, sequence numbers; and the digest.
+
+use core::hash::Hasher;
+
+use kinesis_aggregation::{
+    ExtendedSequenceNumber, HashKey, HashKeyRange, HashKeyRangeError, Md5, SequenceNumber,
+    SequenceNumberError, Shard, ShardMap, ShardMapError, UserRecord,
+};
+
+use crate::seen::{
+    Seen, compared, converted, copied, debugged, defaulted, error, ordered, read, shown, value,
+};
+
+pub(crate) fn route(text: &str, seen: &mut Seen) {
+    let (start, end) = text.split_once(' ').unwrap_or((text, text));
+    let key = hash_keys(text, seen);
+    for range in [read::<HashKeyRange>(text), HashKeyRange::parse(start, end)] {
+        match range {
+            Ok(range) => {
+                shown::<HashKeyRange>(seen, &range);
+                value::<HashKeyRange>(seen, &range);
+                seen.number(u8::from(HashKeyRange::contains(&range, key)));
+                shards([start, end, text], range, key, seen);
+            }
+            Err(fault) => {
+                error::<HashKeyRangeError>(seen, &fault);
+                value::<HashKeyRangeError>(seen, &fault);
+            }
+        }
+    }
+    sequence_numbers(start, end, seen);
+}
+
+fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
+    let key = HashKey::of_partition_key(text);
+    let record = UserRecord::new(text, "").with_explicit_hash_key(text);
+    for other in [read::<HashKey>(text), HashKey::of(&record)] {
+        match other {
+            Ok(other) => ordered::<HashKey>(seen, &key, &other),
+            Err(fault) => shown(seen, &fault),
+        }
+    }
+    value::<HashKey>(seen, &key);
+    shown::<HashKey>(seen, &key);
+    compared::<HashKey>(seen, &key, &defaulted::<HashKey>());
+    let mut keys = [HashKey::MIN; 3];
+    HashKey::of_partition_keys(&[text, "", text, text], &mut keys);
+    for other in &keys {
+        compared::<HashKey>(seen, &key, other);
+    }
+    if converted::<HashKey>(HashKey::get(key)) == 1 {
+        return HashKey::new(2);
+    }
+    key
+}
+
+fn shards(ids: [&str; 3], range: HashKeyRange, key: HashKey, seen: &mut Seen) {
+    let [a, b, c] = ids;
+    let below = HashKeyRange::new(HashKey::MIN, HashKeyRange::start(&range)).unwrap_or(range);
+    let above = HashKeyRange::new(HashKeyRange::end(&range), HashKey::MAX).unwrap_or(range);
+    let mut shards = [
+        Shard::new(a, range),
+        Shard::with_parents(Shard::new(b, below), Some(a), None),
+        Shard::closed(Shard::new(c, above)),
+        Shard::new("d", HashKeyRange::ALL),
+    ];
+    match ShardMap::new(&mut shards) {
+        Ok(map) => {
+            let map = copied::<ShardMap<'_, '_>>(&map);
+            seen.text(Shard::id(&ShardMap::shard_for(&map, key)));
+            for shard in ShardMap::shards(&map) {
+                compared::<Shard<'_>>(seen, shard, &copied::<Shard<'_>>(&map.shard_for(HashKey::MIN)));
+                shown(seen, &Shard::range(shard));
+            }
+        }
+        Err(fault) => {
+            error::<ShardMapError>(seen, &fault);
+            value::<ShardMapError>(seen, &fault);
+        }
+    }
+}
+
+fn sequence_numbers(start: &str, end: &str, seen: &mut Seen) {
+    match (SequenceNumber::parse(start), SequenceNumber::parse(end)) {
+        (Ok(a), Ok(b)) => {
+            seen.text(SequenceNumber::as_str(&a));
+            shown::<SequenceNumber<'_>>(seen, &a);
+            compared::<SequenceNumber<'_>>(seen, &a, &b);
+            ordered::<SequenceNumber<'_>>(seen, &a, &copied::<SequenceNumber<'_>>(&b));
+            let (a, b) = (ExtendedSequenceNumber::new(a, 1), ExtendedSequenceNumber::new(b, 2));
+            compared::<ExtendedSequenceNumber<'_>>(seen, &a, &b);
+            ordered::<ExtendedSequenceNumber<'_>>(seen, &a, &copied::<ExtendedSequenceNumber<'_>>(&b));
+            shown::<ExtendedSequenceNumber<'_>>(seen, &b);
+        }
+        (Err(fault), _) | (_, Err(fault)) => {
+            error::<SequenceNumberError>(seen, &fault);
+            value::<SequenceNumberError>(seen, &fault);
+            debugged::<SequenceNumberError>(seen, &fault);
+        }
+    }
+}
+
+pub(crate) fn digest(input: &[u8], seen: &mut Seen) {
+    let mut md5 = Md5::new();
+    Md5::update(&mut md5, input);
+    let mut rest = defaulted::<Md5>();
+    rest.update(b"and more");
+    let both = copied::<Md5>(&md5);
+    debugged::<Md5>(seen, &both);
+    Md5::update(&mut md5, b"and more");
+    seen.number(u8::from(Md5::finalize(md5) == Md5::digest(input)));
+    seen.number(u8::from(rest.finalize() == both.finalize()));
+    let mut digests = [[0; 16]; 5];
+    Md5::digest_each(&[input, b"", input, b"a", input], &mut digests);
+    digests.iter().for_each(|digest| seen.write(digest));
+}

@@ -1,0 +1,157 @@
+//! The memory that a manager counts is the memory that it has, by the allocator's account.
+
+#![cfg(feature = "alloc")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "a panic fails the test, as it should; numbers stay far below 2^64"
+)]
+
+use core::cell::RefCell;
+use core::ops::RangeInclusive;
+
+use allocation_counter::measure;
+use kinesis_aggregation::{
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, RoutedAggregate, Shard, UserRecord,
+};
+
+/// A map of so many even shards.
+fn even(shards: u128) -> OwnedShardMap {
+    let start = |shard: u128| HashKey::new(u128::MAX / shards * shard);
+    let ids: Vec<String> = (0..shards).map(|shard| format!("shard-{shard}")).collect();
+    let range = |shard: u128| {
+        let end = if shard + 1 == shards { HashKey::MAX } else { HashKey::new(start(shard + 1).get() - 1) };
+        HashKeyRange::new(start(shard), end).unwrap()
+    };
+    OwnedShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
+}
+
+/// Holds that what is counted is within so many percent of what the allocator says has come since the beginning.
+fn agree(name: &str, counted: usize, allocated: i64, percent: RangeInclusive<usize>) {
+    let allocated = usize::try_from(allocated).unwrap();
+    // Some hundred bytes are not worth being counted: the way to a key, a text to look keys up with.
+    let low = (allocated * percent.start() / 100).saturating_sub(512);
+    let high = allocated * percent.end() / 100 + 512;
+    assert!((low..=high).contains(&counted), "{name}: {counted} counted, {allocated} allocated");
+}
+
+#[test]
+fn what_is_counted_is_what_is_allocated() {
+    let keys: Vec<String> = (0..2000).map(|key| format!("device-{key}")).collect();
+    let ways = [
+        // The map and a slot for each shard are there from the beginning, and not counted.
+        ("by shard", AggregationManager::by_shard(even(50), Limits::default()), 90..=110),
+        ("together", AggregationManager::together(Limits::default()), 90..=110),
+        // Nodes of a search tree are estimated.
+        ("by keys", AggregationManager::by_keys(Limits::default()), 85..=130),
+    ];
+    for (name, manager, percent) in ways {
+        let manager = RefCell::new(manager);
+        let mut allocated = 0;
+        assert_eq!(manager.borrow().memory(), 0, "{name}");
+        let mut step = |what: &str, run: &mut dyn FnMut(&mut AggregationManager)| {
+            allocated += measure(|| run(&mut manager.borrow_mut())).bytes_current;
+            agree(&format!("{name}, {what}"), manager.borrow().memory(), allocated, percent.clone());
+        };
+        for (round, key) in keys.iter().enumerate() {
+            step(&format!("{round} added"), &mut |manager| {
+                let record = UserRecord::new(key, "some data").with_explicit_hash_key("7");
+                let record = if round % 2 == 0 { record } else { UserRecord::new(key, "some data") };
+                assert!(manager.add(record).unwrap().is_empty());
+            });
+        }
+        step("flushed", &mut |manager| {
+            drop(manager.flush().into_iter().map(RoutedAggregate::into_data).collect::<Vec<_>>());
+        });
+        for (round, key) in keys.iter().enumerate() {
+            step(&format!("{round} added again"), &mut |manager| {
+                assert!(manager.add(UserRecord::new(key, "x")).unwrap().is_empty());
+            });
+        }
+        step("cleared", &mut AggregationManager::clear);
+    }
+}
+
+/// Adds a user record for each key, which all fit.
+fn add_all(manager: &mut AggregationManager, keys: &[String]) {
+    for key in keys {
+        assert!(manager.add(UserRecord::new(key, "some data")).unwrap().is_empty());
+    }
+}
+
+#[test]
+fn what_was_packed_in_is_packed_in_again() {
+    let keys: Vec<String> = (0..1000).map(|key| format!("device-{key}")).collect();
+    for (name, mut manager) in [
+        ("by shard", AggregationManager::by_shard(even(50), Limits::default())),
+        ("by keys", AggregationManager::by_keys(Limits::default())),
+    ] {
+        let first = measure(|| add_all(&mut manager, &keys));
+        let groups = u64::try_from(manager.pending().len()).unwrap();
+        let before = manager.memory();
+        let mut handed_out = 0;
+        let flushed = measure(|| handed_out = manager.flush().len());
+        assert_eq!(u64::try_from(handed_out), Ok(groups), "{name}");
+        // The data of each, and the shard where it has one; besides that lists that double or halve.
+        let each = if manager.shard_map().is_some() { 2 } else { 1 };
+        assert!(flushed.count_total <= each * groups + 64, "{name}: {flushed:?}");
+        assert!(manager.memory() <= before, "{name}: {} after {before}", manager.memory());
+
+        let again = measure(|| add_all(&mut manager, &keys));
+        // Each has a vector for its records and two for its table of keys: most of them are there already.
+        assert!(again.count_total + 2 * groups <= first.count_total, "{name}: {again:?} after {first:?}");
+    }
+}
+
+/// How a manager may come to have nothing pending.
+#[derive(Clone, Copy, Debug)]
+enum Emptied {
+    Flushed,
+    Cleared,
+    /// Rerouted to a single shard, and handed out from there.
+    Merged,
+}
+
+/// How much memory there is before and after.
+fn emptied(how: Emptied, max_memory: usize) -> (usize, usize) {
+    let mut manager = AggregationManager::by_shard(even(100), Limits::default()).with_max_memory(max_memory);
+    for key in 0..400 {
+        drop(manager.add(UserRecord::new(&format!("device-{key}"), "some data")).unwrap().into_vec());
+    }
+    let before = manager.memory();
+    match how {
+        Emptied::Flushed => {}
+        Emptied::Cleared => manager.clear(),
+        Emptied::Merged => drop(manager.refresh(even(1)).into_vec()),
+    }
+    drop(manager.flush().into_vec());
+    assert_eq!(manager.user_records(), 0);
+    (before, manager.memory())
+}
+
+#[test]
+fn spares_keep_to_half_of_the_bound() {
+    for how in [Emptied::Flushed, Emptied::Cleared, Emptied::Merged] {
+        for max_memory in (0..300_000).step_by(3000) {
+            let (_, after) = emptied(how, max_memory);
+            assert!(after <= max_memory / 2, "{how:?}, {max_memory}: {after}");
+        }
+        let (before, after) = emptied(how, 10_000_000);
+        assert!(after > before / 3, "{how:?}: {after} after {before}");
+    }
+}
+
+#[test]
+fn the_bound_is_kept_to_the_byte() {
+    let keys: Vec<String> = (0..20).map(|key| format!("device-{key}")).collect();
+    let handed_out = |max_memory: usize| {
+        let mut manager = AggregationManager::by_keys(Limits::default()).with_max_memory(max_memory);
+        let count =
+            keys.iter().map(|key| manager.add(UserRecord::new(key, "some data")).unwrap().len()).sum();
+        (manager.memory(), count)
+    };
+    let (needed, none) = handed_out(usize::MAX);
+    assert_eq!((handed_out(needed), none), ((needed, 0), 0));
+    let (memory, some) = handed_out(needed - 1);
+    assert!(memory < needed && some > 0);
+}
