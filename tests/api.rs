@@ -116,7 +116,7 @@ fn sizes() {
         AggregatedRecord<'_, Room<'_>>: 72,
         AggregatedRecord<'_, &mut [&str]>: 64,
         CallbackAggregator<Callback>: 376,
-        Deaggregated<'_>: 112,
+        Deaggregated<'_>: 120,
         DecodeError: 16,
         DecodeErrorKind: 1,
         EncodeError: 32,
@@ -131,7 +131,7 @@ fn sizes() {
         // 24 bytes for each key of either kind.
         Encoder<'_, 16>: 1032,
         RecordTag<'_>: 32,
-        UserRecord<'_>: 88,
+        UserRecord<'_>: 96,
         UserRecords<'_, '_>: 64,
     };
     for (name, size, most) in rows {
