@@ -13,8 +13,11 @@ pub(super) fn digest_each<'m, T: Copy>(
     mut on_digest: impl FnMut(T, [u8; 16]),
 ) {
     let mut waiting = messages.into_iter().map(|(ticket, message)| Lane::new(ticket, message));
-    let mut lanes: heapless::Vec<Lane<'m, T>, { Machine::MOST_LANES }> =
-        waiting.by_ref().take(machine.lanes()).collect();
+    let mut lanes = heapless::Vec::<Lane<'m, T>, { Machine::MOST_LANES }>::new();
+    for lane in waiting.by_ref().take(machine.lanes()) {
+        // There is room: no machine has more lanes.
+        _ = lanes.push(lane);
+    }
     while !lanes.is_empty() {
         // All lanes go on to where the first of them has to be looked at.
         let blocks = lanes.iter().map(|lane| lane.run().len() / BLOCK).min().unwrap_or(0);

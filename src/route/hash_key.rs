@@ -83,7 +83,22 @@ impl FromStr for HashKey {
 /// Writes decimal, as Kinesis does.
 impl fmt::Display for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        // By hand: what `core` has for 128 bits indexes, and on 32-bit machines the compiler cannot see that it stays
+        // inside.
+        let mut digits = [0; 39];
+        let mut rest = self.0;
+        let mut leading = digits.len();
+        for digit in digits.iter_mut().rev() {
+            let [ones, ..] = (rest % 10).to_le_bytes();
+            *digit = b'0' | ones;
+            leading = leading.saturating_sub(1);
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        let digits = digits.get(leading..).and_then(|digits| core::str::from_utf8(digits).ok());
+        f.pad_integral(true, "", digits.unwrap_or_default())
     }
 }
 

@@ -45,7 +45,11 @@ impl<'b> Writer<'b> {
         let room = self.buffer.get_mut(self.position..).ok_or(Full)?;
         match room.first_chunk_mut() {
             Some(room) => *room = bytes,
-            None => room.get_mut(..len).ok_or(Full)?.copy_from_slice(bytes.get(..len).unwrap_or_default()),
+            None => {
+                for (to, &from) in room.get_mut(..len).ok_or(Full)?.iter_mut().zip(&bytes) {
+                    *to = from;
+                }
+            }
         }
         self.position = self.position.saturating_add(len);
         Ok(())
