@@ -46,10 +46,9 @@ impl<'a> Body<'a> {
                 _ => {}
             }
         }
-        if largest.are_in(&body) {
-            return Ok(body);
+        if !largest.are_in(&body) {
+            body.check_indexes()?;
         }
-        body.check_indexes()?;
         Ok(body)
     }
 

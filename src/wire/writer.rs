@@ -38,19 +38,11 @@ impl<'b> Writer<'b> {
         self.position
     }
 
-    /// Writes a head, and zeros after it where there is room for them: something is to follow.
+    /// Writes a head, and zeros up to its most bytes: data is to follow, and 16 bytes of digest at last, so there is room.
     #[inline]
     pub(crate) fn head(&mut self, head: Head) -> Result<(), Full> {
         let (bytes, len) = head.to_bytes();
-        let room = self.buffer.get_mut(self.position..).ok_or(Full)?;
-        match room.first_chunk_mut() {
-            Some(room) => *room = bytes,
-            None => {
-                for (to, &from) in room.get_mut(..len).ok_or(Full)?.iter_mut().zip(&bytes) {
-                    *to = from;
-                }
-            }
-        }
+        *self.buffer.get_mut(self.position..).and_then(<[u8]>::first_chunk_mut).ok_or(Full)? = bytes;
         self.position = self.position.saturating_add(len);
         Ok(())
     }
