@@ -1,4 +1,4 @@
-//! The numbers of RFC 1321, section 3.3 and 3.4.
+//! What all kernels begin and end with, and add: RFC 1321, sections 3.3 to 3.5.
 
 /// The constants of the steps: the integer part of 2^32 times the absolute sine of 1 to 64.
 pub(super) static SINES: [u32; 64] = [
@@ -70,3 +70,9 @@ pub(super) static SINES: [u32; 64] = [
 
 /// What a digest begins with.
 pub(super) const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
+
+/// The digest with this state.
+pub(super) fn to_bytes(state: [u32; 4]) -> [u8; 16] {
+    let [a, b, c, d] = state.map(u128::from);
+    (a | b << 32 | c << 64 | d << 96).to_le_bytes()
+}

@@ -2,7 +2,7 @@
 
 use core::hint::black_box;
 
-use super::constants::{INITIAL, SINES};
+use super::constants::{INITIAL, SINES, to_bytes};
 use super::rounds::block;
 use crate::wire::widen;
 
@@ -68,17 +68,6 @@ impl Tail {
 pub(super) fn split_blocks(message: &[u8]) -> (&[u8], &[u8]) {
     let whole = message.len() & !(BLOCK - 1);
     message.split_at_checked(whole).unwrap_or_default()
-}
-
-/// The digest with this state.
-pub(super) fn to_bytes(state: [u32; 4]) -> [u8; 16] {
-    let mut digest = [0; 16];
-    for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-        for (to, from) in bytes.iter_mut().zip(word.to_le_bytes()) {
-            *to = from;
-        }
-    }
-    digest
 }
 
 /// A message that comes in pieces.

@@ -81,7 +81,6 @@ impl Machine {
     /// Takes blocks into the states of some lanes, at most as many as the machine has.
     pub(super) fn advance<T>(self, lanes: &mut [Lane<'_, T>], blocks: usize) {
         match lanes {
-            [] => {}
             [lane] => advance_one(lane, blocks),
             _ => self.advance_some(lanes, blocks),
         }

@@ -1,7 +1,7 @@
 //! Many messages at once: lanes that are filled again as their messages end.
 
-use super::constants::INITIAL;
-use super::kernel::{BLOCK, Tail, compress, split_blocks, to_bytes};
+use super::constants::{INITIAL, to_bytes};
+use super::kernel::{BLOCK, Tail, compress, split_blocks};
 use super::lanes::{self, States};
 use super::machine::Machine;
 use crate::wire::widen;

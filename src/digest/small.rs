@@ -1,6 +1,6 @@
 //! MD5 in little code: one loop over 64 steps, a seventh of the flash that 64 steps one after the other take.
 
-use super::constants::{INITIAL, SINES};
+use super::constants::{INITIAL, SINES, to_bytes};
 
 /// A message that comes in pieces.
 #[derive(Clone)]
@@ -44,8 +44,7 @@ impl Context {
             self.byte(0);
         }
         self.update(&bits.to_le_bytes());
-        let [a, b, c, d] = self.state.map(u128::from);
-        (a | b << 32 | c << 64 | d << 96).to_le_bytes()
+        to_bytes(self.state)
     }
 
     /// A whole message at once.

@@ -219,6 +219,7 @@ fn usual_head(
     head = head.put_before(partition_key_index, PARTITION_KEY_INDEX);
     head.put_before(number(data_len.saturating_add(head.len())), RECORD_FIELD)
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,9 +2,20 @@
 
 use crate::common::{Record, field, hex, varint};
 
-/// A place in which a varint stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Site {
+macro_rules! sites {
+    ($($site:ident,)*) => {
+        /// A place in which a varint stands.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum Site {
+            $($site,)*
+        }
+
+        /// All of them.
+        pub(crate) const SITES: [Site; 18] = [$(Site::$site,)*];
+    };
+}
+
+sites! {
     PartitionKeyTag,
     PartitionKeyLength,
     ExplicitHashKeyTag,
@@ -26,27 +37,6 @@ pub(crate) enum Site {
 }
 
 use Site::*;
-
-pub(crate) const SITES: [Site; 18] = [
-    PartitionKeyTag,
-    PartitionKeyLength,
-    ExplicitHashKeyTag,
-    ExplicitHashKeyLength,
-    RecordTag,
-    RecordLength,
-    PartitionKeyIndexTag,
-    PartitionKeyIndex,
-    ExplicitHashKeyIndexTag,
-    ExplicitHashKeyIndex,
-    DataTag,
-    DataLength,
-    TagTag,
-    TagLength,
-    TagKeyTag,
-    TagKeyLength,
-    TagValueTag,
-    TagValueLength,
-];
 
 /// How a body is written. The default is what producers write.
 #[derive(Clone, Debug, Default)]
