@@ -1,0 +1,55 @@
+//! Times this library beside other crates.
+//!
+//! ```text
+//! peers measure OUT     all of the target table, as JSON, to OUT
+//! peers measure - A     only groups whose name has an A in it
+//! peers scale OUT       from little to much
+//! peers corpora DIR     the corpora as files, for other languages
+//! ```
+
+mod clock;
+#[path = "../../corpora/mod.rs"]
+mod corpora;
+mod others;
+mod ours;
+mod targets;
+
+use std::fs;
+use std::path::Path;
+
+use corpora::Corpus;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["measure", out, ref only @ ..] => {
+            let outcomes = targets::measure(only.first().copied().unwrap_or_default());
+            if out != "-" {
+                let json = serde_json::to_string_pretty(&outcomes).expect("numbers and names");
+                fs::write(out, json + "\n").expect("the file can be written");
+            }
+        }
+        ["corpora", folder] => write_corpora(Path::new(folder)),
+        _ => panic!("see the head of main.rs"),
+    }
+}
+
+/// For each corpus, its payload, and its user records: the length of the key and of the data, of four bytes each, least
+/// significant first, then key and data.
+fn write_corpora(folder: &Path) {
+    fs::create_dir_all(folder).expect("the folder can be made");
+    for corpus in Corpus::usual() {
+        let mut records = Vec::new();
+        for record in corpus.user_records() {
+            for len in [record.partition_key.len(), record.data.len()] {
+                records.extend(u32::try_from(len).expect("less than 4 GiB").to_le_bytes());
+            }
+            records.extend(record.partition_key.as_bytes());
+            records.extend(record.data);
+        }
+        let path = |extension| folder.join(corpus.name).with_extension(extension);
+        fs::write(path("payload"), &corpus.payload).expect("the file can be written");
+        fs::write(path("records"), records).expect("the file can be written");
+    }
+    fs::write(folder.join("H.payload"), corpora::hostile()).expect("the file can be written");
+}
