@@ -19,10 +19,17 @@ pub(super) fn digest_each<'m, T: Copy>(
         _ = lanes.push(lane);
     }
     while !lanes.is_empty() {
-        // All lanes go on to where the first of them has to be looked at.
-        let blocks = lanes.iter().map(|lane| lane.run().len() / BLOCK).min().unwrap_or(0);
-        machine.advance(&mut lanes, blocks);
+        // Some lanes go on to where the first of them has to be looked at.
+        let width = machine.width(lanes.len());
+        let Some(busy) = lanes.get_mut(..width) else { break };
+        let blocks = busy.iter().map(|lane| lane.run().len() / BLOCK).min().unwrap_or(0);
+        machine.advance(busy, blocks);
+        let mut position = 0usize;
         lanes.retain_mut(|lane| {
+            position = position.saturating_add(1);
+            if position > width {
+                return true;
+            }
             lane.skip(blocks);
             if !lane.run().is_empty() {
                 return true;
@@ -84,22 +91,26 @@ pub(super) fn advance_one<T>(lane: &mut Lane<'_, T>, blocks: usize) {
     lane.state = state;
 }
 
-/// Takes the next blocks of up to `N` lanes into their states; where there are fewer, some work for nothing.
+/// Takes the next blocks of up to twice `N` lanes into their states; where there are fewer, some work for nothing.
 #[inline(always)]
 #[expect(clippy::indexing_slicing, reason = "`i` is below `N`, and every array has `N` places")]
 pub(super) fn advance<const N: usize, T>(lanes: &mut [Lane<'_, T>], blocks: usize) {
-    let mut states: States<N> = [[0; N]; 4];
-    let mut runs: [&[u8]; N] = [&[]; N];
-    for (i, lane) in lanes.iter().take(N).enumerate() {
-        runs[i] = lane.run();
-        for (all, one) in states.iter_mut().zip(lane.state) {
-            all[i] = one;
+    let mut states: [States<N>; 2] = [[[0; N]; 4]; 2];
+    let mut runs: [[&[u8]; N]; 2] = [[&[]; N]; 2];
+    for ((states, runs), lanes) in states.iter_mut().zip(&mut runs).zip(lanes.chunks(N)) {
+        for (i, lane) in lanes.iter().enumerate() {
+            runs[i] = lane.run();
+            for (all, one) in states.iter_mut().zip(lane.state) {
+                all[i] = one;
+            }
         }
     }
     lanes::compress(&mut states, runs, blocks);
-    for (i, lane) in lanes.iter_mut().take(N).enumerate() {
-        for (one, all) in lane.state.iter_mut().zip(&states) {
-            *one = all[i];
+    for (states, lanes) in states.iter().zip(lanes.chunks_mut(N)) {
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            for (one, all) in lane.state.iter_mut().zip(states) {
+                *one = all[i];
+            }
         }
     }
 }
