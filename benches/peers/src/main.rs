@@ -5,6 +5,7 @@
 //! peers measure - A     only groups whose name has an A in it
 //! peers scale OUT       from little to much
 //! peers corpora DIR     the corpora as files, for other languages
+//! peers worker          does what languages.py asks for
 //! ```
 
 mod clock;
@@ -13,11 +14,13 @@ mod corpora;
 mod others;
 mod ours;
 mod targets;
+mod worker;
 
 use std::fs;
 use std::path::Path;
 
 use corpora::Corpus;
+use kinesis_aggregation::UserRecord;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -30,26 +33,32 @@ fn main() {
             }
         }
         ["corpora", folder] => write_corpora(Path::new(folder)),
+        ["worker"] => worker::serve(),
         _ => panic!("see the head of main.rs"),
     }
 }
 
-/// For each corpus, its payload, and its user records: the length of the key and of the data, of four bytes each, least
-/// significant first, then key and data.
+/// For each corpus, its payload, and its user records.
 fn write_corpora(folder: &Path) {
     fs::create_dir_all(folder).expect("the folder can be made");
     for corpus in Corpus::usual() {
-        let mut records = Vec::new();
-        for record in corpus.user_records() {
-            for len in [record.partition_key.len(), record.data.len()] {
-                records.extend(u32::try_from(len).expect("less than 4 GiB").to_le_bytes());
-            }
-            records.extend(record.partition_key.as_bytes());
-            records.extend(record.data);
-        }
         let path = |extension| folder.join(corpus.name).with_extension(extension);
         fs::write(path("payload"), &corpus.payload).expect("the file can be written");
-        fs::write(path("records"), records).expect("the file can be written");
+        fs::write(path("records"), written(corpus.user_records())).expect("the file can be written");
     }
     fs::write(folder.join("H.payload"), corpora::hostile()).expect("the file can be written");
+}
+
+/// Of each user record the length of the key and of the data, of four bytes each, least significant first, then key and
+/// data.
+fn written<'a>(records: impl Iterator<Item = UserRecord<'a>>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for record in records {
+        for len in [record.partition_key.len(), record.data.len()] {
+            bytes.extend(u32::try_from(len).expect("less than 4 GiB").to_le_bytes());
+        }
+        bytes.extend(record.partition_key.as_bytes());
+        bytes.extend(record.data);
+    }
+    bytes
 }

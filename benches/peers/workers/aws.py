@@ -1,0 +1,98 @@
+"""Python's aws_kinesis_agg, as it is used.
+
+    aws.py DIR lambda    takes apart what AWS Lambda delivers: base64 in, and base64 of each user record's data out
+    aws.py DIR bare      takes apart what Boto3 delivers, without base64 in; and base64 out is replaced by nothing
+
+Packing is the same in both.
+"""
+
+import base64
+import hashlib
+import sys
+
+from aws_kinesis_agg import deaggregator
+from aws_kinesis_agg.aggregator import RecordAggregator
+from worker import digest_of_records, serve
+
+
+class NoBase64:
+    """In place of the module `base64`."""
+
+    @staticmethod
+    def b64encode(data):
+        return data
+
+
+def lambda_record(payload):
+    """A whole one: without all of these members, nothing is taken apart."""
+    return {
+        "kinesis": {
+            "kinesisSchemaVersion": "1.0",
+            "partitionKey": "key",
+            "sequenceNumber": "49590338271490256608559692538361571095921575989136588898",
+            "data": base64.b64encode(payload).decode(),
+            "approximateArrivalTimestamp": 1732350000.123,
+        },
+        "eventSource": "aws:kinesis",
+        "eventVersion": "1.0",
+        "eventID": "shardId-000000000006:49590338271490256608559692538361571095921575989136588898",
+        "eventName": "aws:kinesis:record",
+        "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+        "awsRegion": "eu-west-1",
+        "eventSourceARN": "arn:aws:kinesis:eu-west-1:123456789012:stream/lambda-stream",
+    }
+
+
+def boto3_record(payload):
+    return {
+        "SequenceNumber": "49590338271490256608559692538361571095921575989136588898",
+        "ApproximateArrivalTimestamp": 1732350000.123,
+        "PartitionKey": "key",
+        "Data": payload,
+    }
+
+
+def deaggregate_lambda(corpus):
+    record = lambda_record(corpus.payload)
+
+    def work():
+        for _ in deaggregator.iter_deaggregate_records([record]):
+            pass
+
+    def check():
+        users = [user["kinesis"] for user in deaggregator.iter_deaggregate_records([record])]
+        return digest_of_records((user["partitionKey"].encode(), base64.b64decode(user["data"])) for user in users)
+
+    return work, check
+
+
+def deaggregate_bare(corpus):
+    record = boto3_record(corpus.payload)
+    deaggregator.base64 = NoBase64
+
+    def work():
+        for _ in deaggregator.iter_deaggregate_records([record], data_format="Boto3"):
+            pass
+
+    def check():
+        users = [user["kinesis"] for user in deaggregator.iter_deaggregate_records([record], data_format="Boto3")]
+        return digest_of_records((user["partitionKey"].encode(), user["data"]) for user in users)
+
+    return work, check
+
+
+def aggregate(corpus):
+    def work():
+        aggregator = RecordAggregator()
+        # Keys as bytes: given text, it counts a key's length again for each record, and is full too early.
+        for key, data in corpus.records:
+            if aggregator.add_user_record(key, data):
+                sys.exit("the corpus is too large for aws_kinesis_agg")
+        return aggregator.clear_and_get().get_contents()[2]
+
+    return work, lambda: hashlib.md5(work()).hexdigest()
+
+
+if __name__ == "__main__":
+    deaggregate = {"lambda": deaggregate_lambda, "bare": deaggregate_bare}[sys.argv[2]]
+    serve({"deaggregate": deaggregate, "aggregate": aggregate})

@@ -1,0 +1,49 @@
+"""Python with Google's protobuf (upb, in C) and hashlib (OpenSSL), as short as it can be: what is left of
+aws_kinesis_agg without all that it does around them. Only the message's class is taken from there."""
+
+import hashlib
+
+import aws_kinesis_agg.aggregator  # makes the next line possible
+from aws_kinesis_agg.messages_pb2 import AggregatedRecord
+from google.protobuf.internal import api_implementation
+from worker import MAGIC, digest_of_records, serve
+
+assert api_implementation.Type() == "upb", "another implementation would be another peer"
+
+
+def take_apart(payload):
+    body = payload[4:-16]
+    if payload[:4] != MAGIC or hashlib.md5(body).digest() != payload[-16:]:
+        raise ValueError("not aggregated")
+    aggregate = AggregatedRecord.FromString(body)
+    keys = list(aggregate.partition_key_table)
+    for record in aggregate.records:
+        yield keys[record.partition_key_index], record.data
+
+
+def pack(records):
+    aggregate = AggregatedRecord()
+    indexes = {}
+    add = aggregate.records.add
+    for key, data in records:
+        add(partition_key_index=indexes.setdefault(key, len(indexes)), data=data)
+    aggregate.partition_key_table.extend(indexes)
+    body = aggregate.SerializeToString()
+    return MAGIC + body + hashlib.md5(body).digest()
+
+
+def deaggregate(corpus):
+    def work():
+        for _ in take_apart(corpus.payload):
+            pass
+
+    return work, lambda: digest_of_records((key.encode(), data) for key, data in take_apart(corpus.payload))
+
+
+def aggregate(corpus):
+    records = [(key.decode(), data) for key, data in corpus.records]
+    return lambda: pack(records), lambda: hashlib.md5(pack(records)).hexdigest()
+
+
+if __name__ == "__main__":
+    serve({"deaggregate": deaggregate, "aggregate": aggregate})

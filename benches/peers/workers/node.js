@@ -1,0 +1,127 @@
+// Node's aws-kinesis-agg. worker.py says what is asked and answered. The module is found through NODE_PATH.
+//
+//   node node.js DIR lambda    as it is used: base64 in, and base64 of each user record's data out
+//   node node.js DIR bare      its message (protobufjs) and Node's MD5 (OpenSSL), and nothing around them
+'use strict';
+
+const crypto = require('crypto');
+const fs = require('fs');
+const path = require('path');
+const readline = require('readline');
+const { RecordAggregator, deaggregateSync } = require('aws-kinesis-agg');
+const { AggregatedRecord, magic } = require('aws-kinesis-agg/lib/common');
+
+const [folder, variant] = process.argv.slice(2);
+const md5 = (bytes) => crypto.createHash('md5').update(bytes).digest();
+
+function readCorpus(name) {
+  const payload = fs.readFileSync(path.join(folder, `${name}.payload`));
+  const written = fs.readFileSync(path.join(folder, `${name}.records`));
+  const records = [];
+  for (let at = 0; at < written.length; ) {
+    const key = at + 8;
+    const data = key + written.readUInt32LE(at);
+    at = data + written.readUInt32LE(at + 4);
+    // Copies, so that each has memory of its own as what arrives one by one does.
+    records.push({ partitionKey: written.toString('utf8', key, data), data: Buffer.from(written.subarray(data, at)) });
+  }
+  return { payload, records };
+}
+
+function digestOfRecords(records) {
+  const digest = crypto.createHash('md5');
+  for (const { partitionKey, data } of records) {
+    const key = Buffer.from(partitionKey);
+    const lengths = Buffer.alloc(8);
+    lengths.writeUInt32LE(key.length, 0);
+    lengths.writeUInt32LE(data.length, 4);
+    digest.update(lengths).update(key).update(data);
+  }
+  return digest.digest('hex');
+}
+
+const lambda = {
+  deaggregate({ payload }) {
+    const record = { partitionKey: 'key', sequenceNumber: '1', data: payload.toString('base64') };
+    const work = () => {
+      let users;
+      // `true` asks for the digest to be checked.
+      deaggregateSync(record, true, (error, all) => {
+        if (error) throw error;
+        users = all;
+      });
+      return users;
+    };
+    const decoded = (user) => ({ partitionKey: user.partitionKey, data: Buffer.from(user.data, 'base64') });
+    return { work, check: () => digestOfRecords(work().map(decoded)) };
+  },
+  aggregate({ records }) {
+    const work = () => {
+      const aggregator = new RecordAggregator();
+      for (const record of records) aggregator.addUserRecord(record);
+      return aggregator.build().data;
+    };
+    return { work, check: () => md5(work()).toString('hex') };
+  },
+};
+
+const bare = {
+  deaggregate({ payload }) {
+    const walk = (visit) => {
+      const body = payload.subarray(4, -16);
+      if (!payload.subarray(0, 4).equals(magic) || !md5(body).equals(payload.subarray(-16))) {
+        throw new Error('not aggregated');
+      }
+      const message = AggregatedRecord.decode(body);
+      const keys = message.partition_key_table;
+      for (const record of message.records) visit(keys[record.partition_key_index], record.data);
+    };
+    const work = () => {
+      let sum = 0;
+      walk((partitionKey, data) => (sum += partitionKey.length + data.length));
+      return sum;
+    };
+    const check = () => {
+      const records = [];
+      walk((partitionKey, data) => records.push({ partitionKey, data }));
+      return digestOfRecords(records);
+    };
+    return { work, check };
+  },
+  aggregate({ records }) {
+    const work = () => {
+      const indexes = new Map();
+      const packed = records.map(({ partitionKey, data }) => {
+        let index = indexes.get(partitionKey);
+        if (index === undefined) {
+          index = indexes.size;
+          indexes.set(partitionKey, index);
+        }
+        return { partition_key_index: index, data };
+      });
+      const message = { partition_key_table: [...indexes.keys()], records: packed };
+      const body = AggregatedRecord.encode(message).finish();
+      return Buffer.concat([magic, body, md5(body)]);
+    };
+    return { work, check: () => md5(work()).toString('hex') };
+  },
+};
+
+const operations = { lambda, bare }[variant];
+const corpora = {};
+const made = {};
+readline.createInterface({ input: process.stdin }).on('line', (line) => {
+  const [verb, operation, name, runs] = line.split(' ');
+  corpora[name] ??= readCorpus(name);
+  const { work, check } = (made[`${operation} ${name}`] ??= operations[operation](corpora[name]));
+  if (verb === 'check') {
+    console.log(check());
+    return;
+  }
+  let last = work();
+  const start = process.hrtime.bigint();
+  for (let run = 0; run < Number(runs); run += 1) last = work();
+  const took = process.hrtime.bigint() - start;
+  if (last === undefined) throw new Error('nothing was done');
+  console.log(Number(took) / Number(runs));
+});

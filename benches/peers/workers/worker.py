@@ -1,0 +1,61 @@
+"""What the Python workers share: the corpora, and the conversation with languages.py.
+
+It asks on standard input, a line each, and reads the answers on standard output:
+
+    check OPERATION CORPUS       the MD5 of what the operation gives: of all user records, or of the payload
+    run OPERATION CORPUS RUNS    how many nanoseconds a run takes, after one that is not timed
+
+The workers in other languages answer the same.
+"""
+
+import hashlib
+import struct
+import sys
+import time
+from pathlib import Path
+
+MAGIC = b"\xf3\x89\x9a\xc2"
+
+
+class Corpus:
+    def __init__(self, folder, name):
+        self.payload = (folder / f"{name}.payload").read_bytes()
+        written = (folder / f"{name}.records").read_bytes()
+        self.records = []
+        at = 0
+        while at < len(written):
+            key_len, data_len = struct.unpack_from("<II", written, at)
+            key = at + 8
+            data = key + key_len
+            at = data + data_len
+            self.records.append((written[key:data], written[data:at]))
+
+
+def digest_of_records(records):
+    """The MD5 of (partition key, data) as the corpus has them in its file."""
+    digest = hashlib.md5()
+    for key, data in records:
+        digest.update(struct.pack("<II", len(key), len(data)) + key + data)
+    return digest.hexdigest()
+
+
+def serve(operations):
+    """Answers until there are no more questions. Each operation makes two functions for a corpus: what is timed, and
+    what gives the digest to be checked."""
+    folder = Path(sys.argv[1])
+    made = {}
+    for line in sys.stdin:
+        verb, operation, name, *runs = line.split()
+        if (operation, name) not in made:
+            made[operation, name] = operations[operation](Corpus(folder, name))
+        work, check = made[operation, name]
+        if verb == "check":
+            answer = check()
+        else:
+            count = int(runs[0])
+            work()
+            start = time.perf_counter_ns()
+            for _ in range(count):
+                work()
+            answer = (time.perf_counter_ns() - start) / count
+        print(answer, flush=True)
