@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-/// How often each contender has its turn.
+/// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
 const ROUNDS: usize = 31;
 /// How long a turn takes at least: what the clock costs does not count then.
 const TURN: Duration = Duration::from_millis(2);
@@ -56,7 +56,15 @@ impl<'w> Group<'w> {
         self
     }
 
-    pub fn run(mut self) -> Outcome {
+    /// Measures, and shows what came of it to whoever waits.
+    pub fn run(self) -> Outcome {
+        let outcome = self.measure();
+        outcome.show();
+        outcome
+    }
+
+    pub fn measure(mut self) -> Outcome {
+        let rounds = rounds();
         // Warm, and see how many runs make a turn.
         let repetitions: Vec<u32> = self
             .contenders
@@ -72,9 +80,9 @@ impl<'w> Group<'w> {
                 runs
             })
             .collect();
-        let mut turns = vec![Vec::with_capacity(ROUNDS); self.contenders.len()];
-        let mut cycles = Vec::with_capacity(ROUNDS);
-        for _ in 0..ROUNDS {
+        let mut turns = vec![Vec::with_capacity(rounds); self.contenders.len()];
+        let mut cycles = Vec::with_capacity(rounds);
+        for _ in 0..rounds {
             cycles.push(nanoseconds_of_a_cycle());
             for ((turns, &runs), (_, work)) in turns.iter_mut().zip(&repetitions).zip(&mut self.contenders) {
                 let start = Instant::now();
@@ -98,15 +106,11 @@ impl<'w> Group<'w> {
                 median_ns: quantile(turns, 0.5),
             })
             .collect();
-        let outcome =
-            Outcome { group: self.name, bytes: self.bytes, user_records: self.user_records, contenders };
-        outcome.show();
-        outcome
+        Outcome { group: self.name, bytes: self.bytes, user_records: self.user_records, contenders }
     }
 }
 
 impl Outcome {
-    /// Shows it to whoever waits.
     fn show(&self) {
         println!("{} ({} bytes, {} user records)", self.group, self.bytes, self.user_records);
         for timing in &self.contenders {
@@ -134,6 +138,10 @@ fn nanoseconds_of_a_cycle() -> f64 {
     }
     black_box(square);
     start.elapsed().as_nanos() as f64 / f64::from(4 * LENGTH)
+}
+
+fn rounds() -> usize {
+    std::env::var("KINESIS_AGG_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().expect("a number of rounds"))
 }
 
 fn quantile(mut values: Vec<f64>, share: f64) -> f64 {

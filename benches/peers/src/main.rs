@@ -3,7 +3,8 @@
 //! ```text
 //! peers measure OUT     all of the target table, as JSON, to OUT
 //! peers measure - A     only groups whose name has an A in it
-//! peers scale OUT       from little to much
+//! peers scale OUT       from little to much, as JSON, to OUT
+//! peers scale - batch   only series whose name has a batch in it
 //! peers corpora DIR     the corpora as files, for other languages
 //! peers worker          does what languages.py asks for
 //! ```
@@ -13,6 +14,7 @@ mod clock;
 mod corpora;
 mod others;
 mod ours;
+mod scale;
 mod targets;
 mod worker;
 
@@ -21,20 +23,27 @@ use std::path::Path;
 
 use corpora::Corpus;
 use kinesis_aggregation::UserRecord;
+use serde::Serialize;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["measure", out, ref only @ ..] => {
-            let outcomes = targets::measure(only.first().copied().unwrap_or_default());
-            if out != "-" {
-                let json = serde_json::to_string_pretty(&outcomes).expect("numbers and names");
-                fs::write(out, json + "\n").expect("the file can be written");
-            }
+            write_json(out, &targets::measure(only.first().copied().unwrap_or_default()));
+        }
+        ["scale", out, ref only @ ..] => {
+            write_json(out, &scale::measure(only.first().copied().unwrap_or_default()));
         }
         ["corpora", folder] => write_corpora(Path::new(folder)),
         ["worker"] => worker::serve(),
         _ => panic!("see the head of main.rs"),
+    }
+}
+
+fn write_json(out: &str, outcomes: &impl Serialize) {
+    if out != "-" {
+        let json = serde_json::to_string_pretty(outcomes).expect("numbers and names");
+        fs::write(out, json + "\n").expect("the file can be written");
     }
 }
 

@@ -214,7 +214,7 @@ impl Maps {
 }
 
 /// A map whose shards after the first begin at these hash keys.
-fn map(starts: Vec<u128>) -> OwnedShardMap {
+pub fn map(starts: Vec<u128>) -> OwnedShardMap {
     let ends = starts.iter().map(|start| start - 1).chain([u128::MAX]);
     let ranges = [0]
         .iter()
