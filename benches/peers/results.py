@@ -1,0 +1,88 @@
+"""Puts what was measured into docs/performance/results.json, with all that is needed to understand it.
+
+    results.py COMMAND
+
+`run` calls this, with COMMAND the command that was called.
+"""
+
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+TOOLS = Path(os.environ["TOOLS"])
+PARTS = TOOLS / "parts"
+OUT = ROOT / "docs/performance/results.json"
+
+
+def said(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout.strip()
+
+
+def part(name):
+    return json.loads((PARTS / f"{name}.json").read_text())
+
+
+def parts(kind):
+    """By build: what was measured of each."""
+    return {path.stem.removeprefix(f"{kind}-"): json.loads(path.read_text()) for path in sorted(PARTS.glob(f"{kind}-*"))}
+
+
+def machine():
+    processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    return {
+        "processor": processor.group(1) if processor else platform.processor() or platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": f"{platform.system()} {platform.release()}",
+    }
+
+
+def versions():
+    crates = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', (HERE / "Cargo.lock").read_text()))
+    wanted = ("prost", "quick-protobuf", "md-5", "md5", "openssl")
+    pip = said(TOOLS / "venv/bin/pip", "freeze", "--disable-pip-version-check").splitlines()
+    modules = TOOLS / "node/node_modules"
+    return {
+        "rustc": said("rustc", "--version"),
+        **{f"crate {name}": crates[name] for name in wanted},
+        "C++ compiler": said("g++", "--version").splitlines()[0],
+        "C++ libprotobuf": said("pkg-config", "--modversion", "protobuf"),
+        "OpenSSL": said("pkg-config", "--modversion", "openssl"),
+        "Python": platform.python_version(),
+        **{f"Python {name}": version for name, version in (line.split("==") for line in pip if "==" in line)},
+        "Python OpenSSL": said(TOOLS / "venv/bin/python", "-c", "import ssl; print(ssl.OPENSSL_VERSION)"),
+        "Node": said("node", "--version"),
+        "Node OpenSSL": said("node", "-p", "process.versions.openssl"),
+        **{
+            f"Node {name}": json.loads((modules / name / "package.json").read_text())["version"]
+            for name in ("aws-kinesis-agg", "protobufjs")
+        },
+    }
+
+
+def main():
+    results = {
+        "command": sys.argv[1],
+        "date": datetime.date.today().isoformat(),
+        # With a mark if it is not quite this commit. The results of before don't count.
+        "commit": said("git", "rev-parse", "HEAD") + ("+" if said("git", "status", "--porcelain", "--", "src", "benches") else ""),
+        "rounds": {"crates": int(os.environ["KINESIS_AGG_ROUNDS"])},
+        "machine": machine(),
+        "versions": versions(),
+        "measure": parts("measure"),
+        "languages": part("languages"),
+        "scale": parts("scale"),
+        "command_line": part("command"),
+    }
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
