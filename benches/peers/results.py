@@ -1,8 +1,8 @@
 """Puts what was measured into docs/performance/results.json, with all that is needed to understand it.
 
-    results.py COMMAND
+    results.py COMMAND LANGUAGES TIMES
 
-`run` calls this, with COMMAND the command that was called.
+`run` calls this, with the command that was called, and how often other languages and the command had their turns.
 """
 
 import datetime
@@ -39,7 +39,7 @@ def machine():
     return {
         "processor": processor.group(1) if processor else platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {re.match('[0-9.]*', platform.release()).group()}",
     }
 
 
@@ -67,12 +67,18 @@ def versions():
 
 
 def main():
+    command, languages, times = sys.argv[1:]
+    changed = said("git", "status", "--porcelain", "--", "src", "benches")
     results = {
-        "command": sys.argv[1],
+        "command": command,
         "date": datetime.date.today().isoformat(),
-        # With a mark if it is not quite this commit. The results of before don't count.
-        "commit": said("git", "rev-parse", "HEAD") + ("+" if said("git", "status", "--porcelain", "--", "src", "benches") else ""),
-        "rounds": {"crates": int(os.environ["KINESIS_AGG_ROUNDS"])},
+        # With a mark if it is not quite this commit.
+        "commit": said("git", "rev-parse", "HEAD") + ("+" if changed else ""),
+        "rounds": {
+            "crates": int(os.environ["KINESIS_AGG_ROUNDS"]),
+            "languages": int(languages),
+            "command": int(times),
+        },
         "machine": machine(),
         "versions": versions(),
         "measure": parts("measure"),

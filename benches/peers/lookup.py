@@ -1,0 +1,56 @@
+"""Finds things in docs/performance/results.json."""
+
+
+class Group:
+    """Contenders that did the same work."""
+
+    def __init__(self, contenders, bytes=0, user_records=0):
+        self.contenders = {timing["name"]: timing for timing in contenders}
+        self.bytes = bytes
+        self.user_records = user_records
+
+    def __contains__(self, name):
+        return name in self.contenders
+
+    def __getitem__(self, name):
+        return self.contenders[name]
+
+    def names(self):
+        return list(self.contenders)
+
+    def beside(self, base, name):
+        """How many times as long as `base` it takes."""
+        return self[name]["ratio"] / self[base]["ratio"]
+
+
+class Results:
+    def __init__(self, data):
+        self.data = data
+
+    def builds(self):
+        return [build for build in ("baseline", "simd", "avx2") if build in self.data["scale"]]
+
+    def group(self, name, build="baseline"):
+        for outcome in self.data["measure"][build]:
+            if outcome["group"] == name:
+                return Group(outcome["contenders"], outcome["bytes"], outcome["user_records"])
+        raise KeyError(f"{name} was not measured in the build {build}")
+
+    def languages(self, operation, corpus):
+        for outcome in self.data["languages"]:
+            if (outcome["operation"], outcome["corpus"]) == (operation, corpus):
+                return Group(outcome["contenders"])
+        raise KeyError(f"{operation} {corpus} was not measured in other languages")
+
+    def curve(self, name, build="baseline"):
+        for curve in self.data["scale"][build]:
+            if curve["series"] == name:
+                return [(point["at"], point["ns"]) for point in curve["points"]]
+        raise KeyError(f"{name} was not measured in the build {build}")
+
+    def command(self, operation, name):
+        """User records a second."""
+        for run in self.data["command_line"]:
+            if (run["operation"], run["name"]) == (operation, name):
+                return run["user_records"] / run["wall_s"]
+        raise KeyError(f"the command was not measured: {operation}, {name}")

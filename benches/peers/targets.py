@@ -1,0 +1,125 @@
+"""What is to be reached, row by row: a name, the target in words, and a function that finds in the results what was
+measured, and answers with it in words, and whether it is enough."""
+
+OURS, MD5 = "this library", "MD5 of this library"
+DEAGGREGATE = {"A": 1.10, "B": 1.10, "C": 1.01, "D": 1.35, "E": 1.20}
+AGGREGATE = {"A": 1.28, "B": 1.19, "C": 1.08, "D": 1.37, "E": 1.34}
+
+
+def at_most(limit, unit, measure, digits=2):
+    return row("≤", limit, unit, measure, digits, lambda value: value <= limit)
+
+
+def at_least(limit, unit, measure, digits=2):
+    return row("≥", limit, unit, measure, digits, lambda value: value >= limit)
+
+
+def row(sign, limit, unit, measure, digits, enough):
+    def judge(results):
+        try:
+            value = measure(results)
+        except KeyError as missing:
+            return f"– ({missing.args[0]})", "not measured"
+        # What is shown is what is judged.
+        value = round(value, digits)
+        return f"{value:,.{digits}f} {unit}", "yes" if enough(value) else "**no**"
+
+    return f"{sign} {limit:,} {unit}", judge
+
+
+def own(group, limit):
+    """This library beside its own MD5 of the same bytes."""
+    return at_most(limit, "× its MD5", lambda results: results.group(group).beside(MD5, OURS))
+
+
+def beside(group, peer, limit, ours=OURS, build="baseline"):
+    """How many times as long as this library a crate takes."""
+    return at_least(limit, "×", lambda results: results.group(group, build).beside(ours, peer))
+
+
+def language(operation, peer, limit):
+    return at_least(limit, "×", lambda results: results.languages(operation, "A")[peer]["ratio"])
+
+
+def each(group, limit):
+    def measure(results):
+        found = results.group(group)
+        return found[OURS]["median_ns"] / found.user_records
+
+    return at_most(limit, "ns a user record", measure, 1)
+
+
+def cycles(results):
+    found = results.group("MD5 of 1 MiB")
+    return found[OURS]["cycles"] / found.bytes
+
+
+def finishing(results):
+    found = results.group("finish a streamed aggregate of A")
+    return (found["fill and finish"]["median_ns"] - found["fill and clear"]["median_ns"]) / 1000
+
+
+def known_key(kind):
+    def measure(results):
+        found = results.group(f"route known keys and pack, {kind} map of 64: A")
+        return (found["the manager"]["median_ns"] - found["64 aggregators, told which"]["median_ns"]) / found.user_records
+
+    return at_most(20, "ns", measure, 1)
+
+
+def new_key(kind):
+    def measure(results):
+        found = results.group(f"route a new key, {kind} map of 64")
+        return found["hash key and shard"]["median_ns"] / found.user_records
+
+    return at_most(115, "ns", measure, 1)
+
+
+def speed(operation):
+    return at_least(1_000_000, "a second", lambda results: results.command(operation, "kinesis-agg"), 0)
+
+
+def beside_script(operation):
+    def measure(results):
+        return results.command(operation, "kinesis-agg") / results.command(operation, "Python, aws_kinesis_agg")
+
+    return at_least(5, "×", measure)
+
+
+BATCH = "deaggregate 8 of B"
+TARGETS = [
+    (name, *judged)
+    for name, judged in [
+        ("MD5 of 1 MiB", at_most(4.7, "cycles a byte", cycles)),
+        ("MD5 of 1 MiB: OpenSSL takes", beside("MD5 of 1 MiB", "OpenSSL", 1.03)),
+        ("MD5 of 1 MiB: `md-5` takes", beside("MD5 of 1 MiB", "md-5", 1.2)),
+        ("MD5 of 1 MiB: `md5` takes", beside("MD5 of 1 MiB", "md5", 1.28)),
+        *((f"deaggregate, verified: {c}", own(f"deaggregate, verified: {c}", limit)) for c, limit in DEAGGREGATE.items()),
+        ("deaggregate A: prost and `md5` take", beside("deaggregate, verified: A", "prost, md5", 1.8)),
+        ("deaggregate A: C++ with an arena takes", language("deaggregate", "C++, arena", 1.5)),
+        ("deaggregate A: Node takes", language("deaggregate", "Node, aws-kinesis-agg", 7)),
+        ("deaggregate A: Python takes", language("deaggregate", "Python, aws_kinesis_agg", 11)),
+        ("deaggregate, digest skipped: A", each("deaggregate, digest skipped: A", 12)),
+        ("deaggregate, digest skipped: D", each("deaggregate, digest skipped: D", 10)),
+        ("digest skipped, A: quick-protobuf takes", beside("deaggregate, digest skipped: A", "quick-protobuf", 1.5)),
+        ("digest skipped, A: prost with `Bytes` takes", beside("deaggregate, digest skipped: A", "prost with Bytes", 4)),
+        ("deaggregate, verified: H, which is hostile", own("deaggregate, verified: H", 5)),
+        ("8 of B: one by one takes", beside(BATCH, "one by one", 2.4, "a batch")),
+        ("8 of B, feature `simd`: one by one takes", beside(BATCH, "one by one", 4.5, "a batch", "simd")),
+        ("8 of B, built for AVX2: one by one takes", beside(BATCH, "one by one", 4.5, "a batch", "avx2")),
+        *((f"aggregate, canonical: {c}", own(f"aggregate, canonical: {c}", limit)) for c, limit in AGGREGATE.items()),
+        ("aggregate A: prost, `HashMap` and `md5` take", beside("aggregate, canonical: A", "prost, HashMap, md5", 1.8)),
+        ("aggregate A: Node takes", language("aggregate", "Node, aws-kinesis-agg", 3)),
+        ("aggregate A: Python takes", language("aggregate", "Python, aws_kinesis_agg", 15)),
+        *((f"encode, streamed: {c}", own(f"encode, streamed: {c}", limit)) for c, limit in AGGREGATE.items()),
+        ("finish a streamed aggregate of 1 MB", at_most(10, "µs", finishing, 1)),
+        ("route a known key, even map of 64", known_key("even")),
+        ("route a known key, uneven map of 64", known_key("uneven")),
+        ("route a new key, even map of 64", new_key("even")),
+        ("route a new key, uneven map of 64", new_key("uneven")),
+        ("`kinesis-agg aggregate`, user records", speed("aggregate")),
+        ("`kinesis-agg deaggregate`, user records", speed("deaggregate")),
+        ("`kinesis-agg aggregate`: a Python script takes", beside_script("aggregate")),
+        ("`kinesis-agg deaggregate`: a Python script takes", beside_script("deaggregate")),
+    ]
+]
