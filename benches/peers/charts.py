@@ -31,10 +31,10 @@ def text(x, y, words, classes="ink", anchor="start"):
 
 def frame(title, description, height, parts):
     """The whole file. Readers that do not see are told the title and the description."""
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-            ' role="img" aria-labelledby="title about">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-labelledby="title about">',
             f'<title id="title">{escape(title)}</title>',
             f'<desc id="about">{escape(description)}</desc>',
             f"<style>{STYLE}</style>",
@@ -66,7 +66,8 @@ def bars(title, rows, unit="×"):
 
 def lines(title, x_title, y_title, curves, y_log=True):
     """A line for each curve (name, [(x, y), …]), on logarithmic axes; the vertical one may be linear."""
-    height, left, right, bottom = 330, 64, 170, 48
+    height, left, bottom = 330, 64, 48
+    right = 34 + 7.5 * max(len(name) for name, _ in curves)
     xs = [x for _, points in curves for x, _ in points]
     ys = [y for _, points in curves for _, y in points]
     x_low, x_high = math.log10(min(xs)), math.log10(max(xs))

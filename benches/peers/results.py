@@ -31,7 +31,9 @@ def part(name):
 
 def parts(kind):
     """By build: what was measured of each."""
-    return {path.stem.removeprefix(f"{kind}-"): json.loads(path.read_text()) for path in sorted(PARTS.glob(f"{kind}-*"))}
+    return {
+        path.stem.removeprefix(f"{kind}-"): json.loads(path.read_text()) for path in sorted(PARTS.glob(f"{kind}-*"))
+    }
 
 
 def machine():
@@ -45,23 +47,30 @@ def machine():
 
 def versions():
     crates = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', (HERE / "Cargo.lock").read_text()))
-    wanted = ("prost", "quick-protobuf", "md-5", "md5", "openssl")
-    pip = said(TOOLS / "venv/bin/pip", "freeze", "--disable-pip-version-check").splitlines()
+    python = TOOLS / "venv/bin/python"
     modules = TOOLS / "node/node_modules"
     return {
-        "rustc": said("rustc", "--version"),
-        **{f"crate {name}": crates[name] for name in wanted},
-        "C++ compiler": said("g++", "--version").splitlines()[0],
-        "C++ libprotobuf": said("pkg-config", "--modversion", "protobuf"),
-        "OpenSSL": said("pkg-config", "--modversion", "openssl"),
-        "Python": platform.python_version(),
-        **{f"Python {name}": version for name, version in (line.split("==") for line in pip if "==" in line)},
-        "Python OpenSSL": said(TOOLS / "venv/bin/python", "-c", "import ssl; print(ssl.OPENSSL_VERSION)"),
-        "Node": said("node", "--version"),
-        "Node OpenSSL": said("node", "-p", "process.versions.openssl"),
-        **{
-            f"Node {name}": json.loads((modules / name / "package.json").read_text())["version"]
-            for name in ("aws-kinesis-agg", "protobufjs")
+        "Rust": {
+            "rustc": said("rustc", "--version").split()[1],
+            **{name: crates[name] for name in ("prost", "quick-protobuf", "md-5", "md5", "openssl")},
+        },
+        "C++": {
+            "g++": said("g++", "-dumpfullversion"),
+            "libprotobuf": said("pkg-config", "--modversion", "protobuf"),
+            "OpenSSL": said("pkg-config", "--modversion", "openssl"),
+        },
+        "Python": {
+            "CPython": said(python, "-c", "import platform; print(platform.python_version())"),
+            **dict(line.split("==") for line in said(python, "-m", "pip", "freeze").splitlines() if "==" in line),
+            "OpenSSL": said(python, "-c", "import ssl; print(ssl.OPENSSL_VERSION.split()[1])"),
+        },
+        "Node": {
+            "Node": said("node", "--version"),
+            **{
+                name: json.loads((modules / name / "package.json").read_text())["version"]
+                for name in ("aws-kinesis-agg", "protobufjs")
+            },
+            "OpenSSL": said("node", "-p", "process.versions.openssl"),
         },
     }
 

@@ -3,7 +3,7 @@ aws_kinesis_agg without all that it does around them. Only the message's class i
 
 import hashlib
 
-import aws_kinesis_agg.aggregator  # makes the next line possible
+import aws_kinesis_agg.aggregator  # noqa: F401 (it makes the next line possible)
 from aws_kinesis_agg.messages_pb2 import AggregatedRecord
 from google.protobuf.internal import api_implementation
 from worker import MAGIC, digest_of_records, serve
