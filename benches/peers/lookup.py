@@ -22,6 +22,11 @@ class Group:
         """How many times as long as `base` it takes."""
         return self[name]["ratio"] / self[base]["ratio"]
 
+    def beyond_first(self, name):
+        """How many nanoseconds longer than the first it takes. Two medians don't tell it if it is little."""
+        first = next(iter(self.contenders.values()))
+        return first["median_ns"] * (self[name]["ratio"] - 1)
+
 
 class Results:
     def __init__(self, data):

@@ -1,8 +1,9 @@
 //! Times things beside each other: in turns, in one process, so that what the machine does to one it does to all.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 /// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
@@ -114,14 +115,14 @@ impl Outcome {
     fn show(&self) {
         println!("{} ({} bytes, {} user records)", self.group, self.bytes, self.user_records);
         for timing in &self.contenders {
-            println!(
-                "  {:40} {:12.0} ns {:7.2} ns/record {:6.3} cycles/byte {:6.3} x",
-                timing.name,
-                timing.median_ns,
-                timing.median_ns / self.user_records.max(1) as f64,
-                timing.cycles / self.bytes.max(1) as f64,
-                timing.ratio
-            );
+            print!("  {:40} {:12.0} ns {:7.3} x", timing.name, timing.median_ns, timing.ratio);
+            if self.user_records > 0 {
+                print!(" {:10.2} ns/record", timing.median_ns / self.user_records as f64);
+            }
+            if self.bytes > 0 {
+                print!(" {:7.3} cycles/byte", timing.cycles / self.bytes as f64);
+            }
+            println!();
         }
     }
 }
@@ -138,6 +139,22 @@ fn nanoseconds_of_a_cycle() -> f64 {
     }
     black_box(square);
     start.elapsed().as_nanos() as f64 / f64::from(4 * LENGTH)
+}
+
+/// A moment in the time that this process had a processor for. Whatever else runs on the machine does not count, as long
+/// as it leaves the caches alone.
+#[derive(Clone, Copy)]
+pub struct Instant(Duration);
+
+impl Instant {
+    pub fn now() -> Self {
+        let time = clock_gettime(ClockId::ProcessCPUTime);
+        Self(Duration::try_from(time).expect("time since the process began"))
+    }
+
+    pub fn elapsed(self) -> Duration {
+        Self::now().0 - self.0
+    }
 }
 
 fn rounds() -> usize {

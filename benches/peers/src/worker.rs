@@ -2,10 +2,10 @@
 
 use std::hint::black_box;
 use std::io;
-use std::time::Instant;
 
 use kinesis_aggregation::{DigestCheck, Limits, Md5, RecordAggregator, deaggregate};
 
+use crate::clock::Instant;
 use crate::corpora::Corpus;
 use crate::{others, ours};
 
