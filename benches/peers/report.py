@@ -35,7 +35,8 @@ def conditions(results):
     data = results.data
     machine = data["machine"]
     where = f"{machine['processor']}, {machine['cores']} cores, {machine['kernel']}"
-    when = f"Measured on {data['date']} with `{data['command']}`, at commit `{data['commit'][:12]}`, on {where}."
+    commit = f"`{data['commit'][:12]}`" + (", changed since," if data["commit"].endswith("+") else "")
+    when = f"Measured on {data['date']} with `{data['command']}`, at commit {commit} on {where}."
     if "--quick" in data["command"]:
         when += " **A short run: the figures are rough.**"
     lines = [when, "", "| | versions |", "|---|---|"]
