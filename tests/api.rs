@@ -115,7 +115,7 @@ fn sizes() {
         Aggregate<&[u8]>: 64,
         AggregatedRecord<'_, Room<'_>>: 72,
         AggregatedRecord<'_, &mut [&str]>: 64,
-        CallbackAggregator<Callback>: 376,
+        CallbackAggregator<Callback>: 384,
         Deaggregated<'_>: 120,
         DecodeError: 16,
         DecodeErrorKind: 1,
@@ -126,7 +126,7 @@ fn sizes() {
         Md5: 88,
         ParseError: 16,
         PlainReason: 16,
-        RecordAggregator: 328,
+        RecordAggregator: 336,
         Encoder<'_, 0>: 264,
         // 24 bytes for each key of either kind.
         Encoder<'_, 16>: 1032,

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::aggregate::buffer::Buffer;
 use crate::aggregate::finished::{OuterKeys, Span};
 use crate::aggregate::key_table::KeyTable;
 use crate::aggregate::packs::sealed::Sealed;
@@ -13,8 +14,8 @@ use crate::aggregate::{Aggregate, CallbackAggregator, Limits};
 use crate::digest::Md5;
 use crate::error::EncodeError;
 use crate::frame::{FRAME_SIZE, MAGIC};
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord};
-use crate::wire::Full;
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
+use crate::wire::{FAST_PATHS, Full};
 
 /// Packs user records into aggregates, byte for byte as the KPL does (rule E1).
 ///
@@ -43,7 +44,7 @@ pub struct RecordAggregator {
     pending: Pending,
     partition_keys: KeyTable,
     explicit_hash_keys: KeyTable,
-    records: Vec<u8>,
+    records: Buffer,
 }
 
 impl RecordAggregator {
@@ -60,8 +61,9 @@ impl RecordAggregator {
     ///
     /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can take.
     /// Nothing has changed then.
+    #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        self.add_with(record, None)
+        if self.add_usual(&record) { Ok(None) } else { self.add_any(&record, None) }
     }
 
     /// The same, with the time on any clock that never goes back. An aggregate that has reached the highest age is
@@ -75,12 +77,55 @@ impl RecordAggregator {
         record: UserRecord<'_>,
         now: Duration,
     ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        self.add_with(record, Some(now))
+        self.add_any(&record, Some(now))
     }
 
-    fn add_with(
+    /// Adds a user record as most are, where it fits what is pending and no buffer has to grow for its data. Otherwise changes
+    /// nothing.
+    ///
+    /// [`Self::add_any`] would add it just the same. Here it stays in registers from end to end: what that writes down and
+    /// reads again at once costs more than all else.
+    #[inline]
+    pub(crate) fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
+        if !FAST_PATHS || self.is_empty() {
+            return false;
+        }
+        let partition_key = self.partition_keys.find(record.partition_key);
+        if partition_key.is_new() && !record.has_usual_partition_key() {
+            return false;
+        }
+        let explicit_hash_key_index =
+            match record.explicit_hash_key.map(|key| self.explicit_hash_keys.find(key)) {
+                None => None,
+                Some(place) if place.is_new() => return false,
+                Some(place) => Some(place.index()),
+            };
+        let Some(usual) = UsualRecord::new(record, partition_key.index(), explicit_hash_key_index) else {
+            return false;
+        };
+        let encoded_len = self
+            .framed_len()
+            .saturating_add(partition_key.cost(record.partition_key))
+            .saturating_add(usual.field_len());
+        if !self.pending.admits(&self.limits, encoded_len, record) {
+            return false;
+        }
+        // Neither fails: buffers grow.
+        let written = self
+            .partition_keys
+            .insert(partition_key, PARTITION_KEY_TABLE, record.partition_key)
+            .and_then(|()| self.records.write(usual.field_len(), |writer| usual.write(writer)));
+        if written.is_ok() {
+            self.pending.count_another();
+        }
+        written.is_ok()
+    }
+
+    /// Adds any user record.
+    #[inline(never)]
+    fn add_any(
         &mut self,
-        record: UserRecord<'_>,
+        record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
         record.validate()?;
@@ -90,21 +135,21 @@ impl RecordAggregator {
     /// Adds a user record that was validated.
     pub(crate) fn add_valid(
         &mut self,
-        record: UserRecord<'_>,
+        record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        let mut plan = self.plan(&record);
+        let mut plan = self.plan(record);
         let mut full = None;
         if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {
-            check_alone(&self.limits, &record)?;
+            check_alone(&self.limits, record)?;
             full = self.finish();
-            plan = self.plan(&record);
+            plan = self.plan(record);
         }
         self.write(&plan).map_err(|Full| EncodeError::TooLarge {
             required: plan.encoded_len,
             limit: self.limits.max_size(),
         })?;
-        self.pending.count(&record, now);
+        self.pending.count(record, now);
         Ok(full)
     }
 
@@ -130,14 +175,15 @@ impl RecordAggregator {
         let mut data = Vec::with_capacity(self.encoded_len());
         let mut digest = Md5::new();
         data.extend_from_slice(&MAGIC);
-        for part in [self.partition_keys.encoded(), self.explicit_hash_keys.encoded(), &self.records] {
+        for part in [self.partition_keys.encoded(), self.explicit_hash_keys.encoded(), self.records.written()]
+        {
             digest.update(part);
             data.extend_from_slice(part);
         }
         data.extend_from_slice(&digest.finalize());
 
         let partition_key = Span::of_entry(MAGIC.len(), self.pending.partition_key_len);
-        let table_2 = MAGIC.len().saturating_add(self.partition_keys.encoded().len());
+        let table_2 = MAGIC.len().saturating_add(self.partition_keys.len());
         let explicit_hash_key = self.pending.explicit_hash_key_len.map(|len| Span::of_entry(table_2, len));
         let user_records = self.pending.user_records;
         self.clear();
@@ -224,14 +270,14 @@ impl RecordAggregator {
         self.partition_keys
             .memory()
             .saturating_add(self.explicit_hash_keys.memory())
-            .saturating_add(self.records.capacity())
+            .saturating_add(self.records.memory())
     }
 
     /// Magic, tables, records and digest, however many there are.
     fn framed_len(&self) -> usize {
         FRAME_SIZE
-            .saturating_add(self.partition_keys.encoded().len())
-            .saturating_add(self.explicit_hash_keys.encoded().len())
+            .saturating_add(self.partition_keys.len())
+            .saturating_add(self.explicit_hash_keys.len())
             .saturating_add(self.records.len())
     }
 
@@ -254,7 +300,7 @@ impl RecordAggregator {
         if let Some((key, place)) = plan.explicit_hash_key {
             self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key)?;
         }
-        plan.indexed.append(&mut self.records)
+        self.records.write(plan.indexed.field_len, |writer| plan.indexed.write(writer))
     }
 }
 
@@ -267,7 +313,7 @@ impl Sealed for RecordAggregator {
         now: Option<Duration>,
         out: impl FnMut(Self::Full),
     ) -> Result<(), EncodeError> {
-        self.add_with(record, now)?.into_iter().for_each(out);
+        self.add_any(&record, now)?.into_iter().for_each(out);
         Ok(())
     }
 

@@ -21,8 +21,8 @@ use crate::aggregate::{Aggregate, Limits};
 use crate::digest::Md5;
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord};
-use crate::wire::{Full, Writer};
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
+use crate::wire::{FAST_PATHS, Full, Writer};
 
 /// The digest takes in what was written in runs of at least this many bytes: a call for each user record would
 /// cost a quarter more.
@@ -103,8 +103,9 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     ///
     /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can
     /// take. Whether full or refused: nothing has changed.
+    #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<AddStatus, EncodeError> {
-        self.add_with(record, None)
+        if self.add_usual(&record) { Ok(AddStatus::Added) } else { self.add_any(&record, None) }
     }
 
     /// The same, with the time on any clock that never goes back. An aggregate that has reached the highest age
@@ -114,21 +115,70 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     ///
     /// As [`Self::add`].
     pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<AddStatus, EncodeError> {
-        self.add_with(record, Some(now))
+        self.add_any(&record, Some(now))
     }
 
-    fn add_with(&mut self, record: UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
+    /// Adds a user record as most are, where it fits and is not the first. Otherwise changes nothing.
+    ///
+    /// [`Self::add_any`] would add it just the same. Here it stays in registers from end to end: what that writes down and
+    /// reads again at once costs more than all else.
+    #[inline]
+    fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
+        if !FAST_PATHS || self.is_empty() {
+            return false;
+        }
+        let Some((written, vacant)) = self.buffer.split_at_mut_checked(self.written) else { return false };
+        let place = self.partition_keys.find(record.partition_key, written);
+        if place.is_new() && !record.has_usual_partition_key() {
+            return false;
+        }
+        let explicit_hash_key =
+            match record.explicit_hash_key.map(|key| self.explicit_hash_keys.find(key, written)) {
+                Some(place) if place.is_new() => return false,
+                place => place,
+            };
+        let explicit_hash_key_index = explicit_hash_key.map(|place| place.index());
+        let Some(usual) = UsualRecord::new(record, place.index(), explicit_hash_key_index) else {
+            return false;
+        };
+        let added = place.cost(record.partition_key).saturating_add(usual.field_len());
+        let encoded_len = self.written.saturating_add(DIGEST_SIZE).saturating_add(added);
+        if added.saturating_add(DIGEST_SIZE) > vacant.len()
+            || !self.pending.admits(&self.limits, encoded_len, record)
+        {
+            return false;
+        }
+        let mut writer = Writer::new(self.buffer, self.written);
+        let Ok(offset) = place.write(PARTITION_KEY_TABLE, record.partition_key, &mut writer) else {
+            return false;
+        };
+        if usual.write(&mut writer).is_err() {
+            return false;
+        }
+        let written = writer.position();
+        self.partition_keys.note(place, record.partition_key, offset);
+        if let (Some(key), Some(place)) = (record.explicit_hash_key, explicit_hash_key) {
+            self.explicit_hash_keys.note(place, key, 0);
+        }
+        self.pending.count_another();
+        self.advance_to(written);
+        true
+    }
+
+    /// Adds any user record.
+    #[inline(never)]
+    fn add_any(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
         record.validate()?;
-        let plan = self.plan(&record);
+        let plan = self.plan(record);
         if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {
-            self.check_alone(&record)?;
+            self.check_alone(record)?;
             return Ok(AddStatus::Full);
         }
         self.write(&plan).map_err(|Full| EncodeError::BufferTooSmall {
             required: plan.encoded_len,
             available: self.buffer.len(),
         })?;
-        self.pending.count(&record, now);
+        self.pending.count(record, now);
         Ok(AddStatus::Added)
     }
 
@@ -252,18 +302,26 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         };
         plan.indexed.write(&mut writer)?;
 
-        self.written = writer.position();
+        let written = writer.position();
         self.partition_keys.note(plan.partition_key, key, partition_key_offset);
         if let Some((key, place)) = plan.explicit_hash_key {
             self.explicit_hash_keys.note(place, key, explicit_hash_key_offset);
         }
-        if self.written.saturating_sub(self.digested) >= DIGEST_RUN {
-            self.digest_run();
-        }
+        self.advance_to(written);
         Ok(())
     }
 
+    /// Takes what was written for a part of the aggregate.
+    #[inline(always)]
+    fn advance_to(&mut self, written: usize) {
+        self.written = written;
+        if written.saturating_sub(self.digested) >= DIGEST_RUN {
+            self.digest_run();
+        }
+    }
+
     /// Lets the digest catch up.
+    #[inline(never)]
     fn digest_run(&mut self) {
         // The magic is not part of what is digested.
         let from = self.digested.max(MAGIC.len());

@@ -4,9 +4,10 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::aggregate::plan::Place;
-use crate::message::{Probe, Slot, hash, probe, vacant};
-use crate::wire::{Full, Writer};
+use crate::aggregate::buffer::Buffer;
+use crate::aggregate::plan::{NO_SLOT, Place};
+use crate::message::{Probe, Slot, hash, probe, slot_at, slot_at_mut, vacant};
+use crate::wire::Full;
 
 /// The fewest slots an index has, once it has any.
 const MIN_SLOTS: usize = 16;
@@ -14,9 +15,10 @@ const MIN_SLOTS: usize = 16;
 /// One encoded key table with an exact index over it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyTable {
-    encoded: Vec<u8>,
+    encoded: Buffer,
     index: ExactIndex,
-    last: Option<Slot>,
+    /// A key that was used lately, or a vacant slot.
+    last: Slot,
     entries: u32,
 }
 
@@ -24,53 +26,60 @@ impl KeyTable {
     /// The encoded table.
     #[inline]
     pub(crate) fn encoded(&self) -> &[u8] {
-        &self.encoded
+        self.encoded.written()
+    }
+
+    /// The length of the encoded table.
+    #[inline]
+    pub(crate) const fn len(&self) -> usize {
+        self.encoded.len()
     }
 
     /// Looks for a key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&self, key: &str) -> Place {
-        match self.last {
-            Some(last) if last.holds(key.as_bytes(), &self.encoded) => Place::Known(last),
-            _ => match self.index.find(key.as_bytes(), &self.encoded) {
-                Ok(slot) => Place::Known(slot),
-                Err(hash) => Place::New { index: self.entries, hash, vacant: None },
-            },
+        if self.last.holds(key.as_bytes(), self.encoded()) {
+            return Place::Last { index: self.last.index() };
         }
+        self.search(key.as_bytes())
+    }
+
+    #[inline(never)]
+    fn search(&self, key: &[u8]) -> Place {
+        self.index.find(key, self.encoded(), self.entries)
     }
 
     /// Writes the key of a place if it is new, and remembers it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn insert(&mut self, place: Place, table: u32, key: &str) -> Result<(), Full> {
-        let slot = match place {
-            // To write it again would only make the next search wait for it.
-            Place::Known(slot) if self.last == Some(slot) => return Ok(()),
-            Place::Known(slot) => slot,
-            Place::New { index, hash, .. } => {
-                Writer::append(&mut self.encoded, place.cost(key), |writer| {
-                    place.write(table, key, writer).map(|_| ())
-                })?;
-                let offset = self.encoded.len().saturating_sub(key.len());
-                let slot = Slot::new(offset, key.len(), index, hash).ok_or(Full)?;
-                self.index.insert(slot, hash, &self.encoded);
-                self.entries = self.entries.saturating_add(1);
-                slot
+        match place {
+            Place::Last { .. } => {}
+            Place::Known { position, .. } => {
+                if let Some(slot) = slot_at(&self.index.slots, position) {
+                    self.last = *slot;
+                }
             }
-        };
-        self.last = Some(slot);
+            Place::New { index, hash, vacant } => {
+                self.encoded.write(place.cost(key), |writer| place.write(table, key, writer).map(|_| ()))?;
+                let offset = self.encoded.len().saturating_sub(key.len());
+                self.last = Slot::new(offset, key.len(), index, hash).ok_or(Full)?;
+                self.index.insert(self.last, hash, vacant, self.encoded.written());
+                self.entries = self.entries.saturating_add(1);
+            }
+        }
         Ok(())
     }
 
     /// Counts the bytes allocated.
     pub(crate) fn memory(&self) -> usize {
-        self.encoded.capacity().saturating_add(self.index.memory())
+        self.encoded.memory().saturating_add(self.index.memory())
     }
 
     /// Empties the table and keeps its memory for the next one.
     pub(crate) fn clear(&mut self) {
         self.encoded.clear();
         self.index.clear();
-        self.last = None;
+        self.last = Slot::VACANT;
         self.entries = 0;
     }
 }
@@ -89,25 +98,45 @@ struct ExactIndex {
 }
 
 impl ExactIndex {
-    /// Finds a key, or says under which hash it is to be inserted.
-    fn find(&self, key: &[u8], encoded: &[u8]) -> Result<Slot, u32> {
+    /// Finds a key, or says where it is to be inserted, as entry `next`.
+    #[inline]
+    fn find(&self, key: &[u8], encoded: &[u8], next: u32) -> Place {
         let hash = hash(key);
-        if let Probe::Known(slot) = probe(&self.slots, key, hash, encoded) {
-            return Ok(slot);
+        let vacant = match probe(&self.slots, key, hash, encoded) {
+            Probe::Known { index, position } => return Place::Known { index, position },
+            Probe::Vacant(position) => position,
+            Probe::Exhausted => NO_SLOT,
+        };
+        // Not only where the search was exhausted: the index may have grown since a key went into the tree.
+        if let Some(slot) = self.without_slot.get(key) {
+            return Place::Known { index: slot.index(), position: NO_SLOT };
         }
-        // Not only where the search was exhausted: the index may have grown since the key went into the tree.
-        self.without_slot.get(key).copied().ok_or(hash)
+        Place::New { index: next, hash, vacant }
     }
 
-    fn insert(&mut self, slot: Slot, hash: u32, encoded: &[u8]) {
-        if self.taken >= self.slots.len() / 2 {
+    /// Remembers a key that was written: in the slot that [`Self::find`] found vacant, unless too many are taken.
+    #[inline]
+    fn insert(&mut self, slot: Slot, hash: u32, vacant: u32, encoded: &[u8]) {
+        let crowded = self.taken >= self.slots.len() / 2;
+        match slot_at_mut(&mut self.slots, vacant) {
+            Some(vacant) if !crowded => {
+                *vacant = slot;
+                self.taken = self.taken.saturating_add(1);
+            }
+            _ => self.insert_anyhow(slot, hash, crowded, encoded),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn insert_anyhow(&mut self, slot: Slot, hash: u32, crowded: bool, encoded: &[u8]) {
+        if crowded {
             self.grow(encoded);
         }
         self.place(slot, hash, encoded);
     }
 
     /// Doubles the slots and puts every key into its new one.
-    #[cold]
     fn grow(&mut self, encoded: &[u8]) {
         let doubled = self.slots.len().saturating_mul(2).max(MIN_SLOTS);
         let old = core::mem::replace(&mut self.slots, alloc::vec![Slot::VACANT; doubled]);
@@ -119,7 +148,7 @@ impl ExactIndex {
     }
 
     fn place(&mut self, slot: Slot, hash: u32, encoded: &[u8]) {
-        match vacant(&self.slots, hash).and_then(|position| self.slots.get_mut(position)) {
+        match vacant(&self.slots, hash).and_then(|position| slot_at_mut(&mut self.slots, position)) {
             Some(vacant) => {
                 *vacant = slot;
                 self.taken = self.taken.saturating_add(1);
@@ -242,7 +271,7 @@ mod tests {
             insert(&mut table, &format!("key-{taken}"));
             let slots = (2 * taken).next_power_of_two().max(MIN_SLOTS);
             assert_eq!((table.index.taken, table.index.slots.len()), (taken, slots));
-            assert_eq!(table.memory(), table.encoded.capacity() + slots * size_of::<Slot>());
+            assert_eq!(table.memory(), table.encoded.memory() + slots * size_of::<Slot>());
         }
     }
 
@@ -272,6 +301,6 @@ mod tests {
         // A node may be half empty, and has some words of its own.
         let each = 2 * size_of::<(Box<[u8]>, Slot)>() + 64;
         assert!(keys > 0);
-        assert_eq!(table.memory(), table.encoded.capacity() + slots + bytes + keys * each);
+        assert_eq!(table.memory(), table.encoded.memory() + slots + bytes + keys * each);
     }
 }

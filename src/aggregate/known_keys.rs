@@ -1,7 +1,7 @@
 //! The keys an encoder knows to have written, in fixed room.
 
-use crate::aggregate::plan::Place;
-use crate::message::{Probe, Slot, hash, probe};
+use crate::aggregate::plan::{NO_SLOT, Place};
+use crate::message::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 
 /// The first `KEYS` keys written to one table, and the last one used.
 ///
@@ -11,47 +11,56 @@ use crate::message::{Probe, Slot, hash, probe};
 pub(crate) struct KnownKeys<const KEYS: usize> {
     slots: [[Slot; 2]; KEYS],
     remembered: usize,
-    last: Option<Slot>,
+    /// The key used last, or a vacant slot.
+    last: Slot,
     /// How many entries the table has; the index of the next one.
     entries: u32,
 }
 
 impl<const KEYS: usize> KnownKeys<KEYS> {
     pub(crate) const NONE: Self =
-        Self { slots: [[Slot::VACANT; 2]; KEYS], remembered: 0, last: None, entries: 0 };
+        Self { slots: [[Slot::VACANT; 2]; KEYS], remembered: 0, last: Slot::VACANT, entries: 0 };
 
     /// Looks for a key among those written to `output`.
+    #[inline]
     pub(crate) fn find(&self, key: &str, output: &[u8]) -> Place {
-        let key = key.as_bytes();
-        match self.last {
-            Some(last) if last.holds(key, output) => return Place::Known(last),
-            _ => {}
+        if self.last.holds(key.as_bytes(), output) {
+            return Place::Last { index: self.last.index() };
         }
+        self.search(key.as_bytes(), output)
+    }
+
+    #[inline(never)]
+    fn search(&self, key: &[u8], output: &[u8]) -> Place {
         let hash = hash(key);
         let vacant = match probe(self.slots.as_flattened(), key, hash, output) {
-            Probe::Known(slot) => return Place::Known(slot),
-            Probe::Vacant(position) if self.remembered < KEYS => Some(position),
-            Probe::Vacant(_) | Probe::Exhausted => None,
+            Probe::Known { index, position } => return Place::Known { index, position },
+            Probe::Vacant(position) if self.remembered < KEYS => position,
+            Probe::Vacant(_) | Probe::Exhausted => NO_SLOT,
         };
         Place::New { index: self.entries, hash, vacant }
     }
 
     /// Takes note of a key that was used. A new one was written just now, at `offset`.
+    #[inline]
     pub(crate) fn note(&mut self, place: Place, key: &str, offset: usize) {
-        self.last = match place {
-            // To write it again would only make the next search wait for it.
-            Place::Known(slot) if self.last == Some(slot) => return,
-            Place::Known(slot) => Some(slot),
+        match place {
+            Place::Last { .. } => {}
+            Place::Known { position, .. } => {
+                if let Some(slot) = slot_at(self.slots.as_flattened(), position) {
+                    self.last = *slot;
+                }
+            }
             Place::New { index, hash, vacant } => {
-                let slot = Slot::new(offset, key.len(), index, hash);
-                let room = vacant.and_then(|position| self.slots.as_flattened_mut().get_mut(position));
-                if let (Some(room), Some(slot)) = (room, slot) {
+                // One too far on for a slot, which no output within the limits of Kinesis has, is not remembered.
+                let slot = Slot::new(offset, key.len(), index, hash).unwrap_or(Slot::VACANT);
+                if let Some(room) = slot_at_mut(self.slots.as_flattened_mut(), vacant) {
                     *room = slot;
                     self.remembered = self.remembered.saturating_add(1);
                 }
                 self.entries = self.entries.saturating_add(1);
-                slot
+                self.last = slot;
             }
-        };
+        }
     }
 }

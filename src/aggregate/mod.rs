@@ -5,6 +5,8 @@ mod aggregator;
 #[cfg(feature = "std")]
 mod background;
 #[cfg(feature = "alloc")]
+mod buffer;
+#[cfg(feature = "alloc")]
 mod callback;
 mod encode;
 mod encoder;

@@ -45,6 +45,12 @@ impl Pending {
         };
     }
 
+    /// Counts a user record that is not the first, and came at a time that nobody told.
+    #[inline]
+    pub(crate) const fn count_another(&mut self) {
+        self.user_records = self.user_records.saturating_add(1);
+    }
+
     #[cfg(feature = "alloc")]
     pub(crate) const fn since(&self) -> Option<Duration> {
         self.since

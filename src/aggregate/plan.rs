@@ -1,32 +1,40 @@
 //! What adding a user record takes, computed before anything is written.
 
-use crate::message::{IndexedRecord, Slot, UserRecord};
+use crate::message::{IndexedRecord, UserRecord};
 use crate::wire::{Full, Writer, length_delimited_len};
 
-/// What a key table knows about a key.
-#[derive(Clone, Copy, Debug)]
+/// What a key table knows about a key: four numbers of 32 bits at most, so that they are handed over in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// It was written before.
-    Known(Slot),
-    /// It is to be written as entry `index`, and remembered in the slot `vacant` if there is one.
-    New { index: u32, hash: u32, vacant: Option<usize> },
+    /// It is the one used last.
+    Last { index: u32 },
+    /// It was written before, and is remembered in the slot at `position`, if there is such a slot.
+    Known { index: u32, position: u32 },
+    /// It is to be written as entry `index`, and remembered in the slot at `vacant`, if there is such a slot.
+    New { index: u32, hash: u32, vacant: u32 },
 }
 
+/// The position of no slot.
+pub(crate) const NO_SLOT: u32 = u32::MAX;
+
 impl Place {
+    #[inline]
+    pub(crate) const fn is_new(&self) -> bool {
+        matches!(self, Self::New { .. })
+    }
+
     /// The index that the key has or will get.
     #[inline]
     pub(crate) const fn index(&self) -> u32 {
-        match self {
-            Self::Known(slot) => slot.index(),
-            Self::New { index, .. } => *index,
-        }
+        let (Self::Last { index } | Self::Known { index, .. } | Self::New { index, .. }) = *self;
+        index
     }
 
     /// The bytes it takes to have the key in its table.
     #[inline]
     pub(crate) fn cost(&self, key: &str) -> usize {
         match self {
-            Self::Known(_) => 0,
+            Self::Last { .. } | Self::Known { .. } => 0,
             Self::New { .. } => length_delimited_len(key.len()),
         }
     }
@@ -74,7 +82,7 @@ impl<'r> Plan<'r> {
 
     /// Plans to make `record` the first of an aggregate.
     pub(crate) fn alone(record: &'r UserRecord<'r>) -> Self {
-        let first = Place::New { index: 0, hash: 0, vacant: None };
+        let first = Place::New { index: 0, hash: 0, vacant: NO_SLOT };
         let explicit_hash_key = record.explicit_hash_key.map(|key| (key, first));
         Self::new(record, crate::frame::FRAME_SIZE, first, explicit_hash_key)
     }

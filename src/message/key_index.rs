@@ -1,13 +1,13 @@
 //! Finding out whether a key was written before: open addressing over slots that point into the output.
 
-use crate::wire::widen;
+use crate::wire::{equal, widen};
 
 /// How many slots are looked at for one key. Keys come from strangers, who may choose them so that all fall on the
 /// same slots: past this the key counts as unknown, and the cost stays linear (rule E3).
 const MAX_PROBES: u32 = 16;
 
 /// A key that was written: where, and which index it got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Slot {
     offset: u32,
     index: u32,
@@ -48,30 +48,35 @@ impl Slot {
         self.len == 0
     }
 
-    /// Whether this is where `key` was written.
-    #[inline]
+    /// Whether this is where `key` was written. No vacant slot holds a key, not even an empty one.
+    #[inline(always)]
     pub(crate) fn holds(&self, key: &[u8], written: &[u8]) -> bool {
-        usize::from(self.len) == key.len() && self.key(written) == Some(key)
+        usize::from(self.len) == key.len()
+            && !self.is_vacant()
+            && self.key(written).is_some_and(|own| equal(own, key))
     }
 }
 
 /// Where a search ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// The key is known by this index.
-    Known(Slot),
+    /// The key is known by this index, and in this slot.
+    Known { index: u32, position: u32 },
     /// It is not known, and belongs in this slot.
-    Vacant(usize),
+    Vacant(u32),
     /// It was not found in as many slots as are looked at, and there is none to put it in.
     Exhausted,
 }
 
 /// Looks for a key.
+#[inline(always)]
 pub(crate) fn probe(slots: &[Slot], key: &[u8], hash: u32, written: &[u8]) -> Probe {
     for position in positions(slots, hash) {
-        match slots.get(position) {
+        match slot_at(slots, position) {
             Some(slot) if slot.is_vacant() => return Probe::Vacant(position),
-            Some(slot) if slot.tag == tag(hash) && slot.holds(key, written) => return Probe::Known(*slot),
+            Some(slot) if slot.tag == tag(hash) && slot.holds(key, written) => {
+                return Probe::Known { index: slot.index, position };
+            }
             _ => {}
         }
     }
@@ -80,27 +85,40 @@ pub(crate) fn probe(slots: &[Slot], key: &[u8], hash: u32, written: &[u8]) -> Pr
 
 /// Looks for the slot of a key that is known to be in none.
 #[cfg(any(feature = "alloc", test))]
-pub(crate) fn vacant(slots: &[Slot], hash: u32) -> Option<usize> {
-    positions(slots, hash).find(|&position| slots.get(position).is_some_and(Slot::is_vacant))
+pub(crate) fn vacant(slots: &[Slot], hash: u32) -> Option<u32> {
+    positions(slots, hash).find(|&position| slot_at(slots, position).is_some_and(Slot::is_vacant))
+}
+
+/// The slot at a position.
+#[inline(always)]
+pub(crate) fn slot_at(slots: &[Slot], position: u32) -> Option<&Slot> {
+    slots.get(usize::try_from(position).ok()?)
+}
+
+/// The slot at a position, to be written to.
+#[inline(always)]
+pub(crate) fn slot_at_mut(slots: &mut [Slot], position: u32) -> Option<&mut Slot> {
+    slots.get_mut(usize::try_from(position).ok()?)
 }
 
 /// The slots that a key may be in, in the order to look at them.
 ///
 /// They are spread over the table, so that keys which begin at one slot part at the next; there is no need for a
 /// power of two of them.
-fn positions(slots: &[Slot], hash: u32) -> impl Iterator<Item = usize> {
+fn positions(slots: &[Slot], hash: u32) -> impl Iterator<Item = u32> {
     let len = slots.len();
     (0..MAX_PROBES).map(move |attempt| scale(hash.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)), len))
 }
 
 /// Maps a hash to 0 up to, not including, `len` by its upper bits.
-#[expect(
-    clippy::as_conversions,
-    reason = "the product of two 32-bit numbers, shifted, is at most the second"
-)]
-const fn scale(hash: u32, len: usize) -> usize {
+const fn scale(hash: u32, len: usize) -> u32 {
     let len = widen(len) & 0xffff_ffff;
-    ((hash as u64).wrapping_mul(len) >> 32) as usize
+    upper_half(widen_hash(hash).wrapping_mul(len))
+}
+
+#[expect(clippy::as_conversions, reason = "widened")]
+const fn widen_hash(hash: u32) -> u64 {
+    hash as u64
 }
 
 /// The lower bits: the upper ones choose the slot.
@@ -110,20 +128,33 @@ const fn tag(hash: u32) -> u16 {
 }
 
 /// Hashes a key eight bytes at a time. It need not withstand attack: the probes are capped.
+///
+/// Each word is multiplied by a number of its own, so that none waits for the one before it.
+#[inline(always)]
 pub(crate) fn hash(key: &[u8]) -> u32 {
-    const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-    let fold = |state: u64, word: u64| {
-        let product = (state ^ word).wrapping_mul(MULTIPLIER);
-        product ^ product >> 32
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mut factor = FACTOR;
+    let mut sum = widen(key.len());
+    let mut take_in = |word: u64| {
+        factor = factor.rotate_left(23) | 1;
+        sum = sum.wrapping_add(word.wrapping_mul(factor));
     };
-    let mut state = widen(key.len());
-    let mut rest = key;
-    while let Some((word, after)) = rest.split_first_chunk() {
-        state = fold(state, u64::from_le_bytes(*word));
-        rest = after;
+    let words = key.chunks_exact(8);
+    let uneven = !words.remainder().is_empty();
+    words.for_each(|word| take_in(last_word(word)));
+    if uneven {
+        take_in(last_word(key));
     }
-    let last = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-    upper_half(fold(state, last).wrapping_mul(MULTIPLIER))
+    upper_half((sum ^ sum >> 32).wrapping_mul(FACTOR))
+}
+
+/// The last eight bytes, or as many as there are.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> u64 {
+    match bytes.last_chunk() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
 }
 
 #[expect(clippy::as_conversions, reason = "the upper half of 64 bits has 32")]
@@ -144,16 +175,17 @@ mod tests {
             let hash = hash(key.as_bytes());
             match probe(slots, key.as_bytes(), hash, written.as_bytes()) {
                 Probe::Vacant(position) => {
-                    slots[position] = Slot::new(written.len(), key.len(), count as u32, hash).unwrap();
+                    *slot_at_mut(slots, position).unwrap() =
+                        Slot::new(written.len(), key.len(), count as u32, hash).unwrap();
                     written.push_str(&key);
                 }
-                Probe::Known(slot) => panic!("{key} taken for key {}", slot.index),
+                Probe::Known { index, .. } => panic!("{key} taken for key {index}"),
                 Probe::Exhausted => return count,
             }
-            let Probe::Known(slot) = probe(slots, key.as_bytes(), hash, written.as_bytes()) else {
+            let Probe::Known { index, .. } = probe(slots, key.as_bytes(), hash, written.as_bytes()) else {
                 panic!("{key} is not found");
             };
-            assert_eq!(slot.index, count as u32, "{key}");
+            assert_eq!(index, count as u32, "{key}");
         }
         usize::MAX
     }
@@ -184,7 +216,7 @@ mod tests {
     fn hashes_spread() {
         let mut buckets = [0; 64];
         for i in 0..6400 {
-            buckets[scale(hash(format!("{i}").as_bytes()), 64)] += 1;
+            buckets[scale(hash(format!("{i}").as_bytes()), 64) as usize] += 1;
         }
         assert!(buckets.iter().all(|&count| (50..150).contains(&count)), "{buckets:?}");
     }
@@ -223,7 +255,7 @@ mod tests {
             ("another tag: its bytes are not looked at", hash ^ 1, b"b", false),
         ] {
             let slot = Slot::new(0, 1, 0, stored).unwrap();
-            let expected = if known { Probe::Known(slot) } else { Probe::Exhausted };
+            let expected = if known { Probe::Known { index: 0, position: 0 } } else { Probe::Exhausted };
             assert_eq!(probe(&[slot], b"b", hash, written), expected, "{name}");
         }
     }
@@ -237,13 +269,13 @@ mod tests {
             match probe(&slots, b"a new key", hash, b"") {
                 Probe::Vacant(position) => {
                     assert_eq!(vacant(&slots, hash), Some(position));
-                    slots[position] = Slot::new(0, 1, i, hash).unwrap();
+                    *slot_at_mut(&mut slots, position).unwrap() = Slot::new(0, 1, i, hash).unwrap();
                 }
                 Probe::Exhausted => {
                     assert_eq!(vacant(&slots, hash), None);
                     exhausted += 1;
                 }
-                Probe::Known(slot) => panic!("taken for {slot:?}"),
+                Probe::Known { index, .. } => panic!("taken for key {index}"),
             }
         }
         assert!(exhausted > 0);

@@ -20,9 +20,9 @@ pub(crate) use body::{Body, Cursor};
 pub(crate) use decimal::parse_hash_key;
 #[cfg(feature = "alloc")]
 pub(crate) use key_index::vacant;
-pub(crate) use key_index::{Probe, Slot, hash, probe};
+pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 pub use key_table::KeyRoom;
-pub(crate) use raw_record::IndexedRecord;
+pub(crate) use raw_record::{IndexedRecord, UsualRecord};
 pub use record_tag::{RecordTag, Tags};
 pub use user_record::UserRecord;
 

@@ -121,6 +121,39 @@ impl Index {
     }
 }
 
+/// A user record as most are: without tags, with indexes and lengths of three bytes at most, so that all before its data
+/// is put together in a register.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UsualRecord<'r> {
+    head: Head,
+    data: &'r [u8],
+}
+
+impl<'r> UsualRecord<'r> {
+    #[inline(always)]
+    pub(crate) fn new(
+        record: &UserRecord<'r>,
+        partition_key_index: u32,
+        explicit_hash_key_index: Option<u32>,
+    ) -> Option<Self> {
+        let head = usual_head(record, partition_key_index, explicit_hash_key_index);
+        let usual = FAST_PATHS && head.is_whole() && record.tags.len() == 0;
+        usual.then_some(Self { head, data: record.data })
+    }
+
+    /// The bytes of the message with its tag and length.
+    #[inline(always)]
+    pub(crate) const fn field_len(&self) -> usize {
+        self.head.len().saturating_add(self.data.len())
+    }
+
+    #[inline(always)]
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        writer.head(self.head)?;
+        writer.bytes(self.data)
+    }
+}
+
 /// A user record that is to be written: its keys, and their places in the tables.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct IndexedRecord<'r> {
@@ -162,19 +195,6 @@ impl<'r> IndexedRecord<'r> {
         }
     }
 
-    /// The same at the end of a vector.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn append(&self, vector: &mut alloc::vec::Vec<u8>) -> Result<(), Full> {
-        if self.usual {
-            self.head.append(vector);
-            vector.extend_from_slice(self.record.data);
-            Ok(())
-        } else {
-            Writer::append(vector, self.field_len, |writer| self.write_any(writer))
-        }
-    }
-
     /// By value: a reference would keep every record in memory for the sake of the unusual ones.
     fn write_any(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         let len = message_len(self.record, self.partition_key_index, self.explicit_hash_key_index);
@@ -212,12 +232,12 @@ fn usual_head(
     // What does not fit is too large for a head as well.
     let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
     let data_len = record.data.len();
-    let mut head = Head::default().put_before(number(data_len), DATA);
+    let mut head = Head::default().put_length_before(number(data_len), DATA);
     if let Some(index) = explicit_hash_key_index {
         head = head.put_before(index, EXPLICIT_HASH_KEY_INDEX);
     }
     head = head.put_before(partition_key_index, PARTITION_KEY_INDEX);
-    head.put_before(number(data_len.saturating_add(head.len())), RECORD_FIELD)
+    head.put_length_before(number(data_len.saturating_add(head.len())), RECORD_FIELD)
 }
 
 #[cfg(test)]

@@ -33,12 +33,13 @@ pub struct UserRecord<'a> {
 impl<'a> UserRecord<'a> {
     /// A user record with a partition key and data.
     #[must_use]
+    #[inline]
     pub fn new(partition_key: &'a str, data: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         Self {
             partition_key,
             explicit_hash_key: None,
             data: data.as_ref(),
-            tags: Tags::NONE,
+            tags: Tags::given(&[]),
             sub_sequence_number: 0,
         }
     }
@@ -55,6 +56,13 @@ impl<'a> UserRecord<'a> {
         Self { tags: Tags::given(tags), ..self }
     }
 
+    /// Whether the partition key is plainly valid: not empty, and of no more bytes than it may have characters.
+    #[inline]
+    pub(crate) const fn has_usual_partition_key(&self) -> bool {
+        let len = self.partition_key.len();
+        0 < len && len <= MAX_PARTITION_KEY_CHARACTERS
+    }
+
     /// Checks what producers may send: the partition key (rule E5) and the explicit hash key (rule E4).
     ///
     /// Everything that encodes does so itself; this is to find out beforehand.
@@ -64,11 +72,9 @@ impl<'a> UserRecord<'a> {
     /// [`EncodeError::PartitionKeyLength`] or [`EncodeError::ExplicitHashKey`].
     #[inline]
     pub fn validate(&self) -> Result<(), EncodeError> {
-        let key = self.partition_key;
-        // A text has no more characters than bytes, so few need to be counted.
-        if key.is_empty() || key.len() > MAX_PARTITION_KEY_CHARACTERS {
+        if !self.has_usual_partition_key() {
             // All bytes but the later ones of a character; `chars().count()` is many times as much code.
-            let characters = key.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+            let characters = self.partition_key.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
             if !(1..=MAX_PARTITION_KEY_CHARACTERS).contains(&characters) {
                 return Err(EncodeError::PartitionKeyLength { characters });
             }

@@ -345,7 +345,7 @@ impl AggregationManager {
         };
         let added = self.groups.update(slot, |group| {
             let since = group.aggregator.since();
-            let full = group.aggregator.add_valid(record, now)?;
+            let full = group.aggregator.add_valid(&record, now)?;
             // Whatever is full began with the hash key kept here; what begins now begins with this one.
             let first = if full.is_some() || group.aggregator.user_records() == 1 {
                 core::mem::replace(&mut group.first_hash_key, hash_key)

@@ -1,6 +1,6 @@
 //! The cursor that all writing goes through.
 
-use crate::wire::{Head, widen};
+use crate::wire::{Head, copy, widen};
 
 /// The buffer has no room for what was to be written.
 ///
@@ -21,25 +21,13 @@ impl<'b> Writer<'b> {
         Self { buffer, position }
     }
 
-    /// Lengthens a vector by `len` bytes, which `write` then has to fill.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn append(
-        vector: &mut alloc::vec::Vec<u8>,
-        len: usize,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
-    ) -> Result<(), Full> {
-        let from = vector.len();
-        vector.resize(from.saturating_add(len), 0);
-        write(&mut Writer::new(vector, from))
-    }
-
     /// How many bytes of the buffer are written.
     pub(crate) const fn position(&self) -> usize {
         self.position
     }
 
     /// Writes a head, and zeros up to its most bytes: data is to follow, and 16 bytes of digest at last, so there is room.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn head(&mut self, head: Head) -> Result<(), Full> {
         let (bytes, len) = head.to_bytes();
         *self.buffer.get_mut(self.position..).and_then(<[u8]>::first_chunk_mut).ok_or(Full)? = bytes;
@@ -48,14 +36,11 @@ impl<'b> Writer<'b> {
     }
 
     /// Puts bytes as they are.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
         let end = self.position.checked_add(bytes.len()).ok_or(Full)?;
         let room = self.buffer.get_mut(self.position..end).ok_or(Full)?;
-        // `copy_from_slice` keeps a panic for unequal lengths at opt-level z.
-        for (to, &from) in room.iter_mut().zip(bytes) {
-            *to = from;
-        }
+        copy(bytes, room);
         self.position = end;
         Ok(())
     }

@@ -11,24 +11,31 @@ use crate::common::Record;
 use crate::common::random::Random;
 use crate::lookups::packs_in_linear_time;
 
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+/// What the hash function under attack multiplies the first word of a key with, and the second.
+fn factors() -> [u64; 2] {
+    let first = FACTOR.rotate_left(23) | 1;
+    [first, first.rotate_left(23) | 1]
+}
 
-/// A step of the hash function under attack.
-fn fold(state: u64, word: u64) -> u64 {
-    let product = (state ^ word).wrapping_mul(MULTIPLIER);
-    product ^ product >> 32
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The number that makes 1 of an odd one, by Newton's method: each step doubles the bits that are right.
+fn inverse(odd: u64) -> u64 {
+    (0..6).fold(odd, |inverse, _| inverse.wrapping_mul(2u64.wrapping_sub(odd.wrapping_mul(inverse))))
 }
 
 /// Partition keys of sixteen bytes that all have the same hash, in all of its bits.
 ///
-/// The second word undoes what the first did to the state. Where it is not ASCII, another first word is tried.
+/// The second word makes up for what the first added to the sum. Where it is not ASCII, another first word is tried.
 fn colliding_partition_keys(count: usize) -> Vec<String> {
     const TARGET: u64 = 0x0123_4567_89ab_cdef;
+    let [factor, next] = factors();
+    let undo = inverse(next);
     let mut random = Random::new(0);
     let mut keys = HashSet::new();
     while keys.len() < count {
         let first = random.next() & 0x7f7f_7f7f_7f7f_7f7f;
-        let second = fold(16, first) ^ TARGET;
+        let second = TARGET.wrapping_sub(first.wrapping_mul(factor)).wrapping_mul(undo);
         let bytes = [first.to_le_bytes(), second.to_le_bytes()].concat();
         if bytes.is_ascii() {
             keys.extend(String::from_utf8(bytes));
@@ -42,11 +49,14 @@ fn colliding_partition_keys(count: usize) -> Vec<String> {
 /// Explicit hash keys whose hashes begin with the same ten bits. There are too few numbers for more to be computed: these
 /// are found by trial.
 fn colliding_explicit_hash_keys(count: usize) -> Vec<String> {
+    let factors = factors();
     let hash = |number: u64| {
         let text = number.to_string();
-        let (first, last) = text.as_bytes().split_first_chunk::<8>().unwrap();
-        let last = last.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-        fold(fold(15, u64::from_le_bytes(*first)), last).wrapping_mul(MULTIPLIER)
+        let words = [*text.as_bytes().first_chunk().unwrap(), *text.as_bytes().last_chunk().unwrap()];
+        let products =
+            words.iter().zip(factors).map(|(word, factor)| u64::from_le_bytes(*word).wrapping_mul(factor));
+        let sum = products.fold(15, u64::wrapping_add);
+        (sum ^ sum >> 32).wrapping_mul(FACTOR)
     };
     let numbers = 100_000_000_000_000..1_000_000_000_000_000;
     numbers.filter(|&number| hash(number) >> 54 == 0).take(count).map(|number| number.to_string()).collect()

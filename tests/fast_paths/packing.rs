@@ -1,10 +1,13 @@
 //! Keys that come again, soon or late, and keys that are long.
 
+use core::time::Duration;
+
 use kinesis_aggregation::{
     AddStatus, AggregatedRecord, EncodeError, Encoder, KeySlot, Limits, RecordAggregator, RecordTag,
     UserRecord, encode,
 };
 
+use crate::common::random::Random;
 use crate::common::{Record, frame, records};
 use crate::spelling::{Spelling, Tables};
 
@@ -75,6 +78,61 @@ fn streamed<const KEYS: usize>(users: &[UserRecord<'_>]) -> Vec<u8> {
     let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::default());
     assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
     encoder.finish().unwrap().data().to_vec()
+}
+
+/// `add` has a way of its own for what is usual, and `add_at` has not: whatever is added, and however tight the limits, both
+/// do the same at each step.
+#[test]
+fn with_a_time_and_without() {
+    let mut random = Random::new(5);
+    let tag = [RecordTag { key: "k", value: Some("v") }];
+    let cases = if cfg!(debug_assertions) { 300 } else { 5000 };
+    for case in 0..cases {
+        let limits = Limits::default()
+            .with_max_bytes(u32::try_from(60 + random.below(3000)).unwrap())
+            .with_max_user_records(1 + random.below(60));
+        let mut buffers = [[0xa5; 2000]; 2];
+        let len = 40 + random.below(1960);
+        let [usual, any] = &mut buffers;
+        let mut usual = (Encoder::<6>::new(&mut usual[..len], limits), RecordAggregator::new(limits));
+        let mut any = (Encoder::<6>::new(&mut any[..len], limits), RecordAggregator::new(limits));
+        // Data of lengths at which varints grow, and a few keys that are too long or not numbers.
+        let keys: Vec<String> = (0..1 + random.below(20))
+            .map(|number| match random.below(12) {
+                0 => String::new(),
+                1 => "é".repeat(120 + random.below(20)),
+                2 => "k".repeat(250 + random.below(9)),
+                _ => format!("{number}").repeat(1 + random.below(40)),
+            })
+            .collect();
+        let data = vec![7; 300];
+        for _ in 0..80 {
+            let key = &keys[random.below(keys.len())];
+            let mut user = UserRecord::new(
+                key,
+                &data[..random.pick(&[0, 1, 20, 60, 110, 121, 122, 123, 124, 130, 300])],
+            );
+            if random.one_in(3) {
+                user =
+                    user.with_explicit_hash_key(random.pick(&["0", "7", "12345678901234567890", "007", "x"]));
+            }
+            if random.one_in(20) {
+                user = user.with_tags(&tag);
+            }
+            let size = usual.0.would_add(user);
+            assert_eq!(size, any.0.would_add(user), "{case}");
+            let status = usual.0.add(user);
+            assert_eq!(status, any.0.add_at(user, Duration::ZERO), "{case}: {user:?}");
+            assert_eq!(usual.0.size_bytes(), any.0.size_bytes(), "{case}");
+            if status == Ok(AddStatus::Full) {
+                assert_eq!(usual.0.finish(), any.0.finish(), "{case}");
+            }
+            assert_eq!(usual.1.add(user), any.1.add_at(user, Duration::ZERO), "{case}: {user:?}");
+            assert_eq!(usual.1.size_bytes(), any.1.size_bytes(), "{case}");
+        }
+        assert_eq!(usual.0.finish(), any.0.finish(), "{case}");
+        assert_eq!(usual.1.finish(), any.1.finish(), "{case}");
+    }
 }
 
 /// Data as long as varints are wide, with all else that a user record may have.

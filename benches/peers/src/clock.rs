@@ -9,7 +9,7 @@ use serde::Serialize;
 /// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
 const ROUNDS: usize = 31;
 /// How long a turn takes at least: what the clock costs does not count then.
-const TURN: Duration = Duration::from_millis(2);
+const TURN: Duration = Duration::from_millis(4);
 
 /// Work that several contenders do, each in its way. The first one is what the others are compared with.
 pub struct Group<'w> {
@@ -86,6 +86,8 @@ impl<'w> Group<'w> {
         for _ in 0..rounds {
             cycles.push(nanoseconds_of_a_cycle());
             for ((turns, &runs), (_, work)) in turns.iter_mut().zip(&repetitions).zip(&mut self.contenders) {
+                // Whoever had the turn before has filled the caches with its own.
+                work();
                 let start = Instant::now();
                 for _ in 0..runs {
                     work();
