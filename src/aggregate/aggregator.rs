@@ -63,7 +63,7 @@ impl RecordAggregator {
     /// Nothing has changed then.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        if self.add_usual(&record) { Ok(None) } else { self.add_any(&record, None) }
+        if self.add_usual(&record, true) { Ok(None) } else { self.add_any(&record, None) }
     }
 
     /// The same, with the time on any clock that never goes back. An aggregate that has reached the highest age is
@@ -80,13 +80,13 @@ impl RecordAggregator {
         self.add_any(&record, Some(now))
     }
 
-    /// Adds a user record as most are, where it fits what is pending and no buffer has to grow for its data. Otherwise changes
-    /// nothing.
+    /// Adds a user record as most are, where it fits what is pending and, unless `may_grow`, takes no more memory. Otherwise
+    /// changes nothing.
     ///
     /// [`Self::add_any`] would add it just the same. Here it stays in registers from end to end: what that writes down and
     /// reads again at once costs more than all else.
     #[inline]
-    pub(crate) fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
+    pub(crate) fn add_usual(&mut self, record: &UserRecord<'_>, may_grow: bool) -> bool {
         if !FAST_PATHS || self.is_empty() {
             return false;
         }
@@ -108,6 +108,9 @@ impl RecordAggregator {
             .saturating_add(partition_key.cost(record.partition_key))
             .saturating_add(usual.field_len());
         if !self.pending.admits(&self.limits, encoded_len, record) {
+            return false;
+        }
+        if !may_grow && (partition_key.is_new() || !self.records.has_room(usual.field_len())) {
             return false;
         }
         // Neither fails: buffers grow.

@@ -27,6 +27,17 @@ impl Buffer {
         self.written
     }
 
+    /// Says whether `len` bytes more can be written without growth.
+    #[inline(always)]
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        self.needed(len) <= self.bytes.len()
+    }
+
+    #[inline(always)]
+    const fn needed(&self, len: usize) -> usize {
+        self.written.saturating_add(len).saturating_add(Head::MOST)
+    }
+
     /// Writes `len` bytes more, behind which there is room for a head.
     #[inline(always)]
     pub(crate) fn write(
@@ -34,9 +45,8 @@ impl Buffer {
         len: usize,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
     ) -> Result<(), Full> {
-        let needed = self.written.saturating_add(len).saturating_add(Head::MOST);
-        if needed > self.bytes.len() {
-            self.grow(needed);
+        if !self.has_room(len) {
+            self.grow(self.needed(len));
         }
         let mut writer = Writer::new(&mut self.bytes, self.written);
         write(&mut writer)?;
@@ -59,7 +69,7 @@ impl Buffer {
     }
 
     /// Counts the bytes allocated.
-    pub(crate) const fn memory(&self) -> usize {
+    pub(crate) fn memory(&self) -> usize {
         self.bytes.capacity()
     }
 }
@@ -74,8 +84,10 @@ mod tests {
         assert_eq!((buffer.written(), buffer.len(), buffer.memory()), (&[][..], 0, 0));
         for round in 0..2 {
             for count in 1..=100 {
+                let (room, memory) = (buffer.has_room(3), buffer.memory());
                 buffer.write(3, |writer| writer.bytes(b"abc")).unwrap();
                 assert_eq!((buffer.len(), buffer.written().len()), (3 * count, 3 * count), "{round}");
+                assert_eq!(buffer.memory() == memory, room, "{round}, {count}");
                 // A head may be written where there is room for it alone.
                 assert!(buffer.bytes.len() >= 3 * count + Head::MOST, "{round}");
             }

@@ -110,7 +110,15 @@ fn positions(slots: &[Slot], hash: u32) -> impl Iterator<Item = u32> {
     (0..MAX_PROBES).map(move |attempt| scale(hash.wrapping_add(attempt.wrapping_mul(0x9e37_79b9)), len))
 }
 
+/// The place of a hash in a table of `len`.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn slot_of_hash(hash: u32, len: usize) -> usize {
+    usize::try_from(scale(hash, len)).unwrap_or(usize::MAX)
+}
+
 /// Maps a hash to 0 up to, not including, `len` by its upper bits.
+#[inline]
 const fn scale(hash: u32, len: usize) -> u32 {
     let len = widen(len) & 0xffff_ffff;
     upper_half(widen_hash(hash).wrapping_mul(len))

@@ -18,9 +18,9 @@ mod user_record;
 
 pub(crate) use body::{Body, Cursor};
 pub(crate) use decimal::parse_hash_key;
-#[cfg(feature = "alloc")]
-pub(crate) use key_index::vacant;
 pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
+#[cfg(feature = "alloc")]
+pub(crate) use key_index::{slot_of_hash, vacant};
 pub use key_table::KeyRoom;
 pub(crate) use raw_record::{IndexedRecord, UsualRecord};
 pub use record_tag::{RecordTag, Tags};

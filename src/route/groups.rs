@@ -9,6 +9,7 @@ use core::cmp::Ordering;
 use crate::aggregate::{Limits, RecordAggregator};
 use crate::error::HashKeyError;
 use crate::message::UserRecord;
+use crate::route::recent_keys::RecentKeys;
 use crate::route::{HashKey, OwnedShardMap};
 
 /// An aggregator with something pending.
@@ -51,7 +52,7 @@ pub(crate) enum Route {
 #[derive(Clone, Debug)]
 pub(crate) enum Router {
     /// By the shard that owns its hash key. `slots` has the group of each shard.
-    Shards { map: OwnedShardMap, slots: Vec<Option<usize>> },
+    Shards { map: OwnedShardMap, slots: Vec<Option<usize>>, recent: RecentKeys },
     /// By its explicit hash key and partition key. `joined` is room to put them together.
     Keys { slots: BTreeMap<Box<str>, usize>, joined: String },
     /// All in one.
@@ -61,18 +62,52 @@ pub(crate) enum Router {
 impl Router {
     pub(crate) fn by_shard(map: OwnedShardMap) -> Self {
         let slots = alloc::vec![None; map.len()];
-        Self::Shards { map, slots }
+        Self::Shards { map, slots, recent: RecentKeys::default() }
     }
 
-    /// Finds the group of a user record, or the route to begin one for.
+    /// The slot of the group of a user record whose partition key was routed lately, and decides about it.
+    #[inline]
+    fn find_recent(&self, record: &UserRecord<'_>) -> Option<usize> {
+        let Self::Shards { slots, recent, .. } = self else { return None };
+        if record.explicit_hash_key.is_some() {
+            return None;
+        }
+        let (_, position) = recent.find(record.partition_key)?;
+        slots.get(position).copied().flatten()
+    }
+
+    /// Counts the bytes that are allocated to remember hash keys.
+    fn memory(&self) -> usize {
+        match self {
+            Self::Shards { recent, .. } => recent.memory(),
+            Self::Keys { .. } | Self::Together { .. } => 0,
+        }
+    }
+
+    /// Finds the group of a user record, or the route to begin one for. Hash keys are remembered in at most `most_memory`
+    /// bytes.
     pub(crate) fn find(
         &mut self,
         record: &UserRecord<'_>,
+        most_memory: usize,
     ) -> Result<(Result<usize, Route>, Option<HashKey>), HashKeyError> {
         Ok(match self {
-            Self::Shards { map, slots } => {
-                let key = HashKey::of(record)?;
-                let position = map.position_of(key);
+            Self::Shards { map, slots, recent } => {
+                let known = match record.explicit_hash_key {
+                    Some(_) => None,
+                    None => recent.find(record.partition_key),
+                };
+                let (key, position) = match known {
+                    Some(known) => known,
+                    None => {
+                        let key = HashKey::of(record)?;
+                        let position = map.position_of(key);
+                        if record.explicit_hash_key.is_none() {
+                            recent.insert(record.partition_key, key, position, most_memory);
+                        }
+                        (key, position)
+                    }
+                };
                 let slot = slots.get(position).copied().flatten();
                 (slot.ok_or(Route::Shard(position)), Some(key))
             }
@@ -134,7 +169,15 @@ impl Groups {
     pub(crate) fn memory(&self) -> usize {
         let active = self.active.capacity().saturating_mul(size_of::<Group>());
         let spare = self.spare.capacity().saturating_mul(size_of::<RecordAggregator>());
-        self.allocated.saturating_add(active).saturating_add(spare)
+        self.allocated.saturating_add(active).saturating_add(spare).saturating_add(self.router.memory())
+    }
+
+    /// Adds a user record whose partition key was routed lately, where it fits what is pending for its shard and takes no more
+    /// memory. Otherwise changes nothing.
+    #[inline]
+    pub(crate) fn add_recent(&mut self, record: &UserRecord<'_>) -> bool {
+        let group = self.router.find_recent(record).and_then(|slot| self.active.get_mut(slot));
+        group.is_some_and(|group| group.aggregator.add_usual(record, false))
     }
 
     /// Begins a group, and answers with its slot.
@@ -242,8 +285,9 @@ impl Groups {
     /// Puts another shard map in place. Groups whose shard is in both stay; the others are handed back, to be routed
     /// anew. Without a map, nothing happens.
     pub(crate) fn replace_map(&mut self, new: OwnedShardMap) -> Vec<Group> {
-        let Router::Shards { map, slots } = &mut self.router else { return Vec::new() };
+        let Router::Shards { map, slots, recent } = &mut self.router else { return Vec::new() };
         *slots = alloc::vec![None; new.len()];
+        recent.clear();
         let old = core::mem::replace(map, new.clone());
         let mut to_route_anew = Vec::new();
         self.active.sort_unstable_by_key(|group| group.begun);

@@ -129,6 +129,9 @@ impl AggregationManager {
         now: Option<Duration>,
     ) -> Result<HandedOut, EncodeError> {
         let mut full = HandedOut::default();
+        if now.is_none() && self.add_usual(&record) {
+            return Ok(full);
+        }
         match self.place(record, now, &mut full) {
             Ok(()) => self.counters.added = self.counters.added.saturating_add(1),
             Err(error) => {
@@ -139,6 +142,20 @@ impl AggregationManager {
         Ok(full)
     }
 
+    /// Adds a user record whose partition key was routed lately, where it fits what is pending for its shard and takes no more
+    /// memory. Otherwise changes nothing.
+    ///
+    /// [`Self::place`] would add it just the same.
+    #[inline]
+    fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
+        // That it fits an aggregate of its own: the key is there twice, and what else there is takes 40 bytes at most.
+        let key_len = record.partition_key.len();
+        let alone = record.data.len().saturating_add(key_len.saturating_mul(2)).saturating_add(40);
+        let added = alone <= self.limits.max_size() && self.groups.add_recent(record);
+        self.counters.added = self.counters.added.saturating_add(u64::from(added));
+        added
+    }
+
     /// Hands out all that is pending, in the order in which shards or keys got their first user record.
     pub fn flush(&mut self) -> HandedOut {
         self.hand_out_where(|_| true)
@@ -146,7 +163,7 @@ impl AggregationManager {
 
     /// Hands out what is pending for a shard, if anything is.
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
-        let Router::Shards { map, slots } = &self.groups.router else { return None };
+        let Router::Shards { map, slots, .. } = &self.groups.router else { return None };
         let slot = slots.get(map.position_of_id(shard_id)?).copied().flatten()?;
         let mut out = HandedOut::default();
         let group = self.groups.remove(slot)?;
@@ -338,7 +355,8 @@ impl AggregationManager {
         record.validate()?;
         // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
         check_alone(&self.limits, &record)?;
-        let (slot, hash_key) = self.groups.router.find(&record).map_err(EncodeError::ExplicitHashKey)?;
+        let (slot, hash_key) =
+            self.groups.router.find(&record, self.max_memory / 16).map_err(EncodeError::ExplicitHashKey)?;
         let slot = match slot {
             Ok(slot) => slot,
             Err(route) => self.groups.begin(route, self.limits),

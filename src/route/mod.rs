@@ -12,6 +12,8 @@ mod manager;
 #[cfg(feature = "alloc")]
 mod owned_shard_map;
 #[cfg(feature = "alloc")]
+mod recent_keys;
+#[cfg(feature = "alloc")]
 mod routed;
 mod shard_map;
 
