@@ -2,10 +2,12 @@
 
 mod aggregate;
 mod args;
+mod base64;
 mod deaggregate;
 mod failure;
 mod input;
 mod inspect;
+mod json_lines;
 mod output;
 mod packer;
 mod progress;

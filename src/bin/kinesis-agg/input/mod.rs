@@ -7,7 +7,7 @@ mod lines;
 mod payloads;
 
 pub(crate) use events::{Data, Event, for_each_event};
-pub(crate) use payloads::{Metadata, Payload, for_each_payload};
+pub(crate) use payloads::{Payload, for_each_payload};
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -8,9 +8,9 @@ use serde::de::{DeserializeSeed, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::args::InputArgs;
+use crate::base64;
 use crate::failure::Failure;
 use crate::input::detect::{Form, decode_hex, detect};
-use crate::input::events::decode_base64;
 use crate::input::json::{EachEntry, Entry, json_fault};
 use crate::input::lines::Lines;
 use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
@@ -61,7 +61,7 @@ pub(crate) fn for_each_payload(
             }),
             Form::Base64 => visitor.lines(source, |line, decoded| {
                 let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
-                decode_base64(text, decoded)
+                base64::decode(text.as_bytes(), decoded)
             }),
             Form::Json => visitor.json(source),
         }
@@ -167,7 +167,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
         let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
         let mut data = core::mem::take(&mut self.decoded);
-        decode_base64(&text.0, &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
+        base64::decode(text.0.as_bytes(), &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
         let payload = Payload {
             partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
             explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
