@@ -18,7 +18,7 @@ static ENGINE: LazyLock<::base64::engine::GeneralPurpose> =
 pub(crate) fn append(data: &[u8], text: &mut Vec<u8>) {
     let start = text.len();
     let end = encoded_len(data.len(), true).map_or(usize::MAX, |len| start.saturating_add(len));
-    text.resize(end, b'=');
+    text.resize(end, 0);
     if let Some(room) = text.get_mut(start..) {
         // It cannot fail where there is room for all of it.
         _ = ENGINE.encode_slice(data, room);

@@ -105,8 +105,13 @@ impl Lines {
 
     /// Gives the input back: the line read last and all after it, and the number of that line.
     pub(crate) fn into_rest(mut self) -> (String, u64, impl Read) {
-        let line = self.text().to_vec();
-        self.reader.consume(self.in_buffer);
+        let mark = self.whole().len().saturating_sub(self.text().len());
+        let mut line = core::mem::take(&mut self.line);
+        if self.in_buffer > 0 {
+            line.extend_from_slice(self.whole());
+            self.reader.consume(self.in_buffer);
+        }
+        line.drain(..mark);
         (self.name, self.number, std::io::Cursor::new(line).chain(self.reader))
     }
 }

@@ -112,19 +112,21 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
             let place = lines.place();
-            let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
             let mut value = Value { place: &place, records: 0, visited: 0 };
-            // Only the end of the line is an end: anything else is another value.
-            while deserializer.end().is_err() {
-                match self.value(&mut deserializer, &mut value)? {
-                    Ok(()) => {}
-                    // A value that goes on in the next line. What it had in this one was visited.
-                    Err(error) if error.is_eof() => {
-                        let visited = value.records;
-                        return self.values(lines, visited);
-                    }
-                    Err(error) => return Err(lines.json_fault(&error)),
-                }
+            let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
+            let mut read = self.value(&mut deserializer, &mut value)?;
+            if read.is_ok() && deserializer.end().is_err() {
+                // More values on the line. A slice would count from its beginning to say where each of them is; a
+                // reader counts as it goes.
+                let mut deserializer = serde_json::Deserializer::from_reader(lines.current());
+                value = Value { records: 0, visited: value.records, ..value };
+                read = self.all_values(&mut deserializer, &mut value)?;
+            }
+            match read {
+                Ok(()) => {}
+                // A value that goes on in the next line. What it had in this one was visited.
+                Err(error) if error.is_eof() => return self.values(lines, value.records),
+                Err(error) => return Err(lines.json_fault(&error)),
             }
         }
         Ok(())
@@ -136,16 +138,28 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let rest = BufReader::with_capacity(64 * 1024, rest);
         let mut deserializer = serde_json::Deserializer::from_reader(rest);
         let mut value = Value { place: &name, records: 0, visited };
+        self.all_values(&mut deserializer, &mut value)?.map_err(|error| {
+            let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
+            let line = first_line.saturating_add(line).saturating_sub(1);
+            let what = json_fault(&error);
+            Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
+        })
+    }
+
+    /// Reads all values there are. The errors are those of reading one.
+    fn all_values<'de, R: serde_json::de::Read<'de>>(
+        &mut self,
+        deserializer: &mut serde_json::Deserializer<R>,
+        value: &mut Value<'_>,
+    ) -> Result<serde_json::Result<()>, Failure> {
         // Only the end of the input is an end: anything else is another value.
         while deserializer.end().is_err() {
-            self.value(&mut deserializer, &mut value)?.map_err(|error| {
-                let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-                let line = first_line.saturating_add(line).saturating_sub(1);
-                let what = json_fault(&error);
-                Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
-            })?;
+            let read = self.value(&mut *deserializer, value)?;
+            if read.is_err() {
+                return Ok(read);
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Reads one value. The outer error is that of a visit, the inner one that of the reading.
