@@ -25,6 +25,8 @@ fn a_reader_that_was_never_there() {
         "inspect tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
+        "bench --seconds 0 tests/data/kpl.bin",
+        "bench --json --seconds 0 tests/data/kpl.bin",
         "--help",
         "--version",
     ] {
@@ -92,6 +94,8 @@ fn a_disk_that_is_full() {
         "inspect tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
+        "bench --seconds 0 tests/data/kpl.bin",
+        "bench --json --seconds 0 tests/data/kpl.bin",
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         finish(command(line).stdout(full).spawn().unwrap(), b"").failed(line, &["output"]);

@@ -9,7 +9,7 @@ use crate::base64;
 use crate::failure::Failure;
 use crate::input::json::Text;
 use crate::input::lines::Lines;
-use crate::input::open_each;
+use crate::input::{Source, open_each};
 use crate::progress::Progress;
 
 /// One line.
@@ -55,33 +55,40 @@ pub(crate) fn for_each_event(
     progress: &Progress,
     mut visit: impl FnMut(Event<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    open_each(files, progress, |source| read_events(source, data, &mut visit))
+}
+
+/// Reads all events of an input, up to the first that is bad.
+pub(crate) fn read_events(
+    source: Source,
+    data: Data,
+    visit: &mut impl FnMut(Event<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let required = data == Data::Required;
     let mut decoded = Vec::new();
-    open_each(files, progress, |source| {
-        let mut lines = Lines::new(source);
-        while lines.next()?.is_some() {
-            if !lines.current().starts_with(b"{") {
-                return Err(lines.fault("a JSON object is expected"));
-            }
-            let line = parse(lines.current()).map_err(|error| lines.json_fault(&error))?;
-            let data = match (&line.data, &line.text) {
-                (Some(data), None) => {
-                    base64::decode(data.0.as_bytes(), &mut decoded)
-                        .map_err(|what| lines.fault(format_args!("data: {what}")))?;
-                    decoded.as_slice()
-                }
-                (None, Some(text)) => text.0.as_bytes(),
-                (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
-                (None, None) if required => return Err(lines.fault("neither data nor text")),
-                (None, None) => &[],
-            };
-            let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
-            let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
-            record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
-            visit(Event { record, lines: &lines })?;
+    let mut lines = Lines::new(source);
+    while lines.next()?.is_some() {
+        if !lines.current().starts_with(b"{") {
+            return Err(lines.fault("a JSON object is expected"));
         }
-        Ok(())
-    })
+        let line = parse(lines.current()).map_err(|error| lines.json_fault(&error))?;
+        let data = match (&line.data, &line.text) {
+            (Some(data), None) => {
+                base64::decode(data.0.as_bytes(), &mut decoded)
+                    .map_err(|what| lines.fault(format_args!("data: {what}")))?;
+                decoded.as_slice()
+            }
+            (None, Some(text)) => text.0.as_bytes(),
+            (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
+            (None, None) if required => return Err(lines.fault("neither data nor text")),
+            (None, None) => &[],
+        };
+        let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
+        let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
+        record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
+        visit(Event { record, lines: &lines })?;
+    }
+    Ok(())
 }
 
 /// Parses a line. One look at whether all of it is UTF-8 is faster than one at each of its texts.

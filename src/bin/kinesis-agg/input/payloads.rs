@@ -1,7 +1,6 @@
 //! What `deaggregate` and `inspect` read: payloads, in whatever form.
 
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
 
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer};
@@ -48,28 +47,15 @@ pub(crate) fn for_each_payload(
     progress: &Progress,
     visit: impl FnMut(Payload<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut visitor = Counting { visit, records: 0, decoded: Vec::new() };
-    let files: &[PathBuf] = &input.files;
-    open_each(files, progress, |source| {
+    let mut payloads = Counting::from(0, visit);
+    open_each(&input.files, progress, |source| {
         let (source, form) = detect(source, input.input)?;
-        match form {
-            Form::Empty => Ok(()),
-            Form::Raw => visitor.raw(source),
-            Form::Hex => visitor.lines(source, |line, decoded| {
-                *decoded = decode_hex(line)?;
-                Ok(())
-            }),
-            Form::Base64 => visitor.lines(source, |line, decoded| {
-                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
-                base64::decode(text.as_bytes(), decoded)
-            }),
-            Form::Json => visitor.json(source),
-        }
+        payloads.read(source, form)
     })
 }
 
 /// Numbers the payloads on their way to whoever wants them.
-struct Counting<V> {
+pub(crate) struct Counting<V> {
     visit: V,
     records: u64,
     /// Room for decoded payloads, used again and again.
@@ -77,6 +63,33 @@ struct Counting<V> {
 }
 
 impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
+    /// Begins to count after so many.
+    pub(crate) const fn from(records: u64, visit: V) -> Self {
+        Self { visit, records, decoded: Vec::new() }
+    }
+
+    /// How many there were.
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Reads all payloads of an input, up to the first that is bad.
+    pub(crate) fn read(&mut self, source: Source, form: Form) -> Result<(), Failure> {
+        match form {
+            Form::Empty => Ok(()),
+            Form::Raw => self.raw(source),
+            Form::Hex => self.lines(source, |line, decoded| {
+                *decoded = decode_hex(line)?;
+                Ok(())
+            }),
+            Form::Base64 => self.lines(source, |line, decoded| {
+                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
+                base64::decode(text.as_bytes(), decoded)
+            }),
+            Form::Json => self.json(source),
+        }
+    }
+
     fn raw(&mut self, source: Source) -> Result<(), Failure> {
         let Source { name, reader } = source;
         let mut data = Vec::new();
