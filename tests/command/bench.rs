@@ -107,6 +107,7 @@ fn bad_input() {
         ("events", &["events:3: ", "neither data nor text"][..]),
         ("key", &["key:1: ", "partition key"]),
         ("entries", &["entries:2: ", "record 1", "base64"]),
+        ("plain entries", &["entries:2: ", "record 2", "base64"]),
         ("missing", &["missing: "]),
         ("plain", &["no user records"]),
         ("empty", &["no user records"]),
