@@ -71,7 +71,7 @@ pub(crate) fn read_events(
         if !lines.current().starts_with(b"{") {
             return Err(lines.fault("a JSON object is expected"));
         }
-        let line = parse(lines.current()).map_err(|error| lines.json_fault(&error))?;
+        let line = parse(lines.current()).map_err(|error| lines.json_fault(&error, 0))?;
         let data = match (&line.data, &line.text) {
             (Some(data), None) => {
                 base64::decode(data.0.as_bytes(), &mut decoded)

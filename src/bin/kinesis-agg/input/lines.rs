@@ -95,12 +95,13 @@ impl Lines {
         Failure::Input(format!("{}:{}: {what}", self.name, self.number))
     }
 
-    /// A failure in the JSON of the line.
-    pub(crate) fn json_fault(&self, error: &serde_json::Error) -> Failure {
+    /// A failure in the JSON of the line, of which so many bytes came before.
+    pub(crate) fn json_fault(&self, error: &serde_json::Error, before: usize) -> Failure {
         let what = json_fault(error);
         let text = self.text();
         let indent = text.len().saturating_sub(text.trim_ascii_start().len());
-        self.fault(format_args!("column {}: {what}", error.column().saturating_add(indent)))
+        let column = error.column().saturating_add(indent).saturating_add(before);
+        self.fault(format_args!("column {column}: {what}"))
     }
 
     /// Gives the input back: the line read last and all after it, and the number of that line.

@@ -3,7 +3,7 @@
 use std::io::{BufReader, Read};
 
 use serde::Serialize;
-use serde::de::{DeserializeSeed, Deserializer};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::args::InputArgs;
@@ -120,26 +120,30 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         Ok(())
     }
 
-    /// Reads JSON Lines as long as each line is a value of its own, and the rest as values that may span lines.
+    /// Reads JSON Lines as long as each line is a value of its own, or several, and the rest as values that may span lines.
     fn json(&mut self, source: Source) -> Result<(), Failure> {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
             let place = lines.place();
             let mut value = Value { place: &place, records: 0, visited: 0 };
-            let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
-            let mut read = self.value(&mut deserializer, &mut value)?;
-            if read.is_ok() && deserializer.end().is_err() {
-                // More values on the line. A slice would count from its beginning to say where each of them is; a
-                // reader counts as it goes.
-                let mut deserializer = serde_json::Deserializer::from_reader(lines.current());
-                value = Value { records: 0, visited: value.records, ..value };
-                read = self.all_values(&mut deserializer, &mut value)?;
-            }
-            match read {
-                Ok(()) => {}
-                // A value that goes on in the next line. What it had in this one was visited.
-                Err(error) if error.is_eof() => return self.values(lines, value.records),
-                Err(error) => return Err(lines.json_fault(&error)),
+            let line = lines.current();
+            // A deserializer says where it is by counting from its beginning, so each value gets one of its own. Where a
+            // value ends is known only to one that skips values.
+            let mut skipping = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
+            while let Some(rest) = line.get(skipping.byte_offset()..) {
+                let mut deserializer = serde_json::Deserializer::from_slice(rest);
+                match self.value(&mut deserializer, &mut value)? {
+                    Ok(()) => {}
+                    // A value that goes on in the next line. What it had in this one was visited.
+                    Err(error) if error.is_eof() => return self.values(lines, value.records),
+                    Err(error) => return Err(lines.json_fault(&error, skipping.byte_offset())),
+                }
+                if deserializer.end().is_ok() {
+                    break;
+                }
+                if let Some(Err(error)) = skipping.next() {
+                    return Err(lines.json_fault(&error, 0));
+                }
             }
         }
         Ok(())
@@ -151,28 +155,16 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let rest = BufReader::with_capacity(64 * 1024, rest);
         let mut deserializer = serde_json::Deserializer::from_reader(rest);
         let mut value = Value { place: &name, records: 0, visited };
-        self.all_values(&mut deserializer, &mut value)?.map_err(|error| {
-            let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-            let line = first_line.saturating_add(line).saturating_sub(1);
-            let what = json_fault(&error);
-            Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
-        })
-    }
-
-    /// Reads all values there are. The errors are those of reading one.
-    fn all_values<'de, R: serde_json::de::Read<'de>>(
-        &mut self,
-        deserializer: &mut serde_json::Deserializer<R>,
-        value: &mut Value<'_>,
-    ) -> Result<serde_json::Result<()>, Failure> {
         // Only the end of the input is an end: anything else is another value.
         while deserializer.end().is_err() {
-            let read = self.value(&mut *deserializer, value)?;
-            if read.is_err() {
-                return Ok(read);
-            }
+            self.value(&mut deserializer, &mut value)?.map_err(|error| {
+                let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
+                let line = first_line.saturating_add(line).saturating_sub(1);
+                let what = json_fault(&error);
+                Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
+            })?;
         }
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// Reads one value. The outer error is that of a visit, the inner one that of the reading.
