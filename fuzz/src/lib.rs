@@ -40,6 +40,9 @@ mod steps;
 // The command's. What it is called with and how it shows progress are stood in for.
 
 mod args;
+#[path = "../../src/bin/kinesis-agg/base64.rs"]
+#[allow(dead_code, reason = "it is for all of the command")]
+mod base64;
 #[path = "../../src/bin/kinesis-agg/failure.rs"]
 #[allow(dead_code, reason = "it is for all of the command")]
 mod failure;

@@ -58,6 +58,7 @@ fn bad_input() {
         ("a list that holds no records", "auto", b"[1]", 0, &[":1: "]),
         ("a log that looks like a list", "auto", b"[2024-11-23] hello\n", 0, &[":1: "]),
         ("Records is no list", "auto", b"{\"Records\": 5}", 0, &[":1: "]),
+        ("the second value on a line", "auto", b"  {\"Data\": \"YQ==\"} {\"Data\": 5}", 1, &[":1: column 29: "]),
         ("partition key a number", "auto", b"{\"Data\": \"YQ==\", \"PartitionKey\": 5}", 0, &[":1: "]),
     ];
     for &(name, form, input, lines_before, parts) in cases {

@@ -25,6 +25,8 @@ fn a_reader_that_was_never_there() {
         "inspect tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
+        "bench --seconds 0 tests/data/kpl.bin",
+        "bench --json --seconds 0 tests/data/kpl.bin",
         "--help",
         "--version",
     ] {
@@ -92,6 +94,8 @@ fn a_disk_that_is_full() {
         "inspect tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
+        "bench --seconds 0 tests/data/kpl.bin",
+        "bench --json --seconds 0 tests/data/kpl.bin",
     ] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         finish(command(line).stdout(full).spawn().unwrap(), b"").failed(line, &["output"]);
@@ -123,6 +127,21 @@ fn output_does_not_wait_for_the_end_of_input() {
     drop(output);
     drop(writer.join().unwrap());
     child.wait().unwrap();
+}
+
+/// Values behind each other on a line take as long as those on lines of their own, or little longer: not the square of it.
+#[test]
+fn many_values_on_a_line() {
+    let took = |between: &str| {
+        let input = ["{\"Data\": \"YQ==\"}"; 20_000].join(between);
+        let start = std::time::Instant::now();
+        let output = run("deaggregate", input.as_bytes()).clean(between).stdout;
+        (start.elapsed(), output)
+    };
+    let (on_lines, expected) = took("\n");
+    let (on_one, output) = took(" ");
+    assert!(output == expected);
+    assert!(on_one < 10 * on_lines, "{on_one:?}, and {on_lines:?} on lines of their own");
 }
 
 /// The peak of a process's memory in KiB, once it has read all of an input except for what fits a pipe.

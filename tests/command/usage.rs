@@ -2,7 +2,7 @@
 
 use super::support::{Folder, run};
 
-const SUBCOMMANDS: [&str; 5] = ["aggregate", "deaggregate", "inspect", "verify", "completions"];
+const SUBCOMMANDS: [&str; 6] = ["aggregate", "deaggregate", "inspect", "verify", "bench", "completions"];
 
 #[test]
 fn wrong_calls() {
@@ -45,6 +45,12 @@ fn wrong_calls() {
         ("verify --flag", "--flag"),
         ("verify --max-bytes 0", "--max-bytes"),
         ("verify --output raw", "--output"),
+        ("bench --flag", "--flag"),
+        ("bench --seconds 61", "--seconds"),
+        ("bench --seconds NaN", "--seconds"),
+        ("bench --seconds=-1", "--seconds"),
+        ("bench --max-bytes 0", "--max-bytes"),
+        ("bench --max-bytes 60", "--max-bytes"),
         ("completions", "SHELL"),
         ("completions csh", "csh"),
     ];

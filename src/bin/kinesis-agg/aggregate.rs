@@ -1,6 +1,6 @@
 //! `kinesis-agg aggregate`.
 
-use std::io::{BufWriter, stdout};
+use std::io::stdout;
 
 use crate::args::{AggregateArgs, Grouping, WARNING};
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use crate::packer::Packer;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
-    let mut output = Output::new(BufWriter::with_capacity(256 * 1024, stdout().lock()), args.output_plan()?);
+    let mut output = Output::new(stdout().lock(), args.output_plan()?);
     let (grouping, shards) = args.packing.grouping()?;
     let progress = Progress::new();
     let mut packer = Packer::new(&args.packing, grouping, shards, |packed| output.put(&packed));

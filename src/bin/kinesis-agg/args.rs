@@ -8,6 +8,7 @@ use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
 use kinesis_aggregation::{HashKeyRange, Limits};
 
+use crate::bench::BenchArgs;
 use crate::failure::Failure;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -56,6 +57,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Route(RouteArgs),
     Verify(VerifyArgs),
+    Bench(BenchArgs),
     /// Prints a completion script for a shell
     ///
     /// For bash: kinesis-agg completions bash > ~/.local/share/bash-completion/completions/kinesis-agg

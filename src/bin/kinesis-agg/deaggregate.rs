@@ -1,42 +1,14 @@
 //! `kinesis-agg deaggregate`.
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{Write, stdout};
 
-use data_encoding::BASE64;
-use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, Tags, UserRecord, deaggregate};
-use serde::{Serialize, Serializer};
+use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
 
 use crate::args::{DeaggregateArgs, RangeArg, WARNING};
 use crate::failure::Failure;
-use crate::input::{Metadata, Payload, for_each_payload};
-use crate::output::write_json_line;
+use crate::input::{Payload, for_each_payload};
+use crate::json_lines::JsonLines;
 use crate::progress::Progress;
-
-/// A user record, or a record that is not aggregated.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    record: u64,
-    partition_key: Option<&'a str>,
-    explicit_hash_key: Option<&'a str>,
-    data: &'a str,
-    sub_sequence_number: u64,
-    aggregated: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "is_empty", serialize_with = "as_pairs")]
-    tags: Tags<'a>,
-    #[serde(flatten)]
-    metadata: Metadata<'a>,
-}
-
-fn is_empty(tags: &Tags<'_>) -> bool {
-    tags.len() == 0
-}
-
-fn as_pairs<S: Serializer>(tags: &Tags<'_>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(tags.map(|tag| (tag.key, tag.value)))
-}
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
     let mode = match args.range.unwrap_or_default() {
@@ -45,15 +17,11 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
     };
     let filter = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut lines = Lines {
-        writer: BufWriter::with_capacity(256 * 1024, stdout().lock()),
-        base64: String::new(),
-        left_out: 0,
-        faulty: 0,
-    };
+    let mut lines =
+        Lines { lines: JsonLines::new(stdout().lock()), metadata: String::new(), left_out: 0, faulty: 0 };
     let read =
         for_each_payload(&args.input, &progress, |payload| lines.write_all(&payload, filter, &progress));
-    lines.writer.flush()?;
+    lines.lines.flush()?;
     if let Some((range, _)) = filter {
         let left_out = lines.left_out;
         let s = if left_out == 1 { "" } else { "s" };
@@ -71,8 +39,9 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
 
 /// Writes a line for each user record, and counts those it does not write.
 struct Lines<W> {
-    writer: W,
-    base64: String,
+    lines: JsonLines<W>,
+    /// What the lines of a payload have in common, in JSON.
+    metadata: String,
     left_out: u64,
     faulty: u64,
 }
@@ -86,6 +55,7 @@ impl<W: Write> Lines<W> {
         filter: Option<(HashKeyRange, RangeMode)>,
         progress: &Progress,
     ) -> Result<(), Failure> {
+        self.metadata = serde_json::to_string(&payload.metadata).unwrap_or_default();
         let mut users = deaggregate(payload.data);
         let reason = users.plain_reason();
         match filter {
@@ -124,28 +94,23 @@ impl<W: Write> Lines<W> {
         user: &UserRecord<'_>,
         reason: Option<&PlainReason>,
     ) -> Result<(), Failure> {
-        self.base64.clear();
-        BASE64.encode_append(user.data, &mut self.base64);
-        write_json_line(&mut self.writer, &line(payload, user, reason, &self.base64))
-    }
-}
-
-fn line<'a>(
-    payload: &Payload<'a>,
-    user: &UserRecord<'a>,
-    reason: Option<&'a PlainReason>,
-    base64: &'a str,
-) -> Line<'a> {
-    let aggregated = reason.is_none();
-    Line {
-        record: payload.record,
-        partition_key: if aggregated { Some(user.partition_key) } else { payload.partition_key },
-        explicit_hash_key: if aggregated { user.explicit_hash_key } else { payload.explicit_hash_key },
-        data: base64,
-        sub_sequence_number: user.sub_sequence_number,
-        aggregated,
-        reason: reason.map(PlainReason::as_str),
-        tags: user.tags,
-        metadata: payload.metadata,
+        let (partition_key, explicit_hash_key) = match reason {
+            None => (Some(user.partition_key), user.explicit_hash_key),
+            Some(_) => (payload.partition_key, payload.explicit_hash_key),
+        };
+        let mut line = self.lines.object();
+        line.value("record", payload.record);
+        line.value("partitionKey", partition_key);
+        line.value("explicitHashKey", explicit_hash_key);
+        line.base64("data", user.data);
+        line.value("subSequenceNumber", user.sub_sequence_number);
+        line.value("aggregated", reason.is_none());
+        line.some("reason", reason.map(PlainReason::as_str));
+        if user.tags.len() > 0 {
+            line.value("tags", user.tags.map(|tag| (tag.key, tag.value)).collect::<Vec<_>>());
+        }
+        line.members(&self.metadata);
+        line.end();
+        self.lines.end_line()
     }
 }

@@ -15,13 +15,15 @@ pub(crate) enum Failure {
     Usage(String),
     /// The output cannot be written.
     Output(io::Error),
+    /// Nothing failed: so much was read that no more is needed. It ends the reading, and is never shown.
+    Enough,
 }
 
 impl Failure {
     /// 1 for what went wrong with the data, 2 for what was wrong with the call.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Input(_) | Self::NotOne | Self::Output(_) => ExitCode::from(1),
+            Self::Input(_) | Self::NotOne | Self::Output(_) | Self::Enough => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
         }
     }
@@ -35,6 +37,7 @@ impl fmt::Display for Failure {
                 "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user records, or a \
                  larger --max-bytes)",
             ),
+            Self::Enough => f.write_str("enough"),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }

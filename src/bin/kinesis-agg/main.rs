@@ -2,10 +2,13 @@
 
 mod aggregate;
 mod args;
+mod base64;
+mod bench;
 mod deaggregate;
 mod failure;
 mod input;
 mod inspect;
+mod json_lines;
 mod output;
 mod packer;
 mod progress;
@@ -29,6 +32,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => inspect::run(args),
         Command::Route(args) => route::run(args),
         Command::Verify(args) => verify::run(args),
+        Command::Bench(args) => bench::run(args),
         Command::Completions { shell } => {
             // By way of a buffer, since the generator panics where it cannot write.
             let mut script = Vec::new();

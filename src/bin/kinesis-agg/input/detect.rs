@@ -31,22 +31,25 @@ pub(crate) fn detect(source: Source, form: InputForm) -> Result<(Source, Form), 
         InputForm::Base64 => Form::Base64,
         InputForm::Json => Form::Json,
         InputForm::Auto => {
-            let Source { name, mut reader } = source;
-            let mut beginning = Vec::new();
-            reader
-                .by_ref()
-                .take(LOOK_AT)
-                .read_to_end(&mut beginning)
-                .map_err(|error| cannot_read(&name, &error))?;
-            let form = form_of(&beginning);
-            let reader = Box::new(Cursor::new(beginning).chain(reader));
-            return Ok((Source { name, reader }, form));
+            let (source, beginning) = look_ahead(source)?;
+            return Ok((source, form_of(&beginning)));
         }
     };
     Ok((source, form))
 }
 
-fn form_of(beginning: &[u8]) -> Form {
+/// Reads the beginning of an input, and gives the whole of it back.
+pub(crate) fn look_ahead(source: Source) -> Result<(Source, Vec<u8>), Failure> {
+    let Source { name, mut reader } = source;
+    let mut beginning = Vec::new();
+    let read = reader.by_ref().take(LOOK_AT).read_to_end(&mut beginning);
+    read.map_err(|error| cannot_read(&name, &error))?;
+    let reader = Box::new(Cursor::new(beginning.clone()).chain(reader));
+    Ok((Source { name, reader }, beginning))
+}
+
+/// Tells from the beginning of an input what it is.
+pub(crate) fn form_of(beginning: &[u8]) -> Form {
     let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
     if beginning.starts_with(&MAGIC) {
         return Form::Raw;

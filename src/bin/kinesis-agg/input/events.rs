@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use data_encoding::{BASE64, DecodeError, DecodeKind};
 use kinesis_aggregation::{RecordTag, UserRecord};
 use serde::Deserialize;
 
+use crate::base64;
 use crate::failure::Failure;
 use crate::input::json::Text;
 use crate::input::lines::Lines;
-use crate::input::open_each;
+use crate::input::{Source, open_each};
 use crate::progress::Progress;
 
 /// One line.
@@ -55,50 +55,50 @@ pub(crate) fn for_each_event(
     progress: &Progress,
     mut visit: impl FnMut(Event<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
+    open_each(files, progress, |source| read_events(source, data, &mut visit))
+}
+
+/// Reads all events of an input, up to the first that is bad.
+pub(crate) fn read_events(
+    source: Source,
+    data: Data,
+    visit: &mut impl FnMut(Event<'_>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
     let required = data == Data::Required;
     let mut decoded = Vec::new();
-    open_each(files, progress, |source| {
-        let mut lines = Lines::new(source);
-        while lines.next()?.is_some() {
-            if !lines.current().starts_with(b"{") {
-                return Err(lines.fault("a JSON object is expected"));
-            }
-            let line: Line<'_> =
-                serde_json::from_slice(lines.current()).map_err(|error| lines.json_fault(&error))?;
-            let data = match (&line.data, &line.text) {
-                (Some(data), None) => {
-                    decode_base64(&data.0, &mut decoded)
-                        .map_err(|what| lines.fault(format_args!("data: {what}")))?;
-                    decoded.as_slice()
-                }
-                (None, Some(text)) => text.0.as_bytes(),
-                (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
-                (None, None) if required => return Err(lines.fault("neither data nor text")),
-                (None, None) => &[],
-            };
-            let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
-            let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
-            record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
-            visit(Event { record, lines: &lines })?;
+    let mut lines = Lines::new(source);
+    while lines.next()?.is_some() {
+        if !lines.current().starts_with(b"{") {
+            return Err(lines.fault("a JSON object is expected"));
         }
-        Ok(())
-    })
+        let line = parse(lines.current()).map_err(|error| lines.json_fault(&error, 0))?;
+        let data = match (&line.data, &line.text) {
+            (Some(data), None) => {
+                base64::decode(data.0.as_bytes(), &mut decoded)
+                    .map_err(|what| lines.fault(format_args!("data: {what}")))?;
+                decoded.as_slice()
+            }
+            (None, Some(text)) => text.0.as_bytes(),
+            (Some(_), Some(_)) => return Err(lines.fault("both data and text")),
+            (None, None) if required => return Err(lines.fault("neither data nor text")),
+            (None, None) => &[],
+        };
+        let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
+        let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
+        record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
+        visit(Event { record, lines: &lines })?;
+    }
+    Ok(())
+}
+
+/// Parses a line. One look at whether all of it is UTF-8 is faster than one at each of its texts.
+fn parse(line: &[u8]) -> serde_json::Result<Line<'_>> {
+    match core::str::from_utf8(line) {
+        Ok(line) => serde_json::from_str(line),
+        Err(_) => serde_json::from_slice(line),
+    }
 }
 
 fn tag<'a>((key, value): &'a (Text<'_>, Option<Text<'_>>)) -> RecordTag<'a> {
     RecordTag { key: &key.0, value: value.as_ref().map(|value| &*value.0) }
-}
-
-/// Decodes into a buffer that is used again and again.
-pub(crate) fn decode_base64(text: &str, decoded: &mut Vec<u8>) -> Result<(), String> {
-    let invalid = |error: DecodeError| match (error.kind, text.as_bytes().get(error.position)) {
-        (DecodeKind::Symbol, Some(b'-' | b'_')) => "base64 of the URL-safe kind".to_owned(),
-        (DecodeKind::Length, _) => "base64 cut short, or without its padding".to_owned(),
-        _ => format!("invalid base64 at character {}", error.position.saturating_add(1)),
-    };
-    let len = BASE64.decode_len(text.len()).map_err(invalid)?;
-    decoded.resize(len, 0);
-    let len = BASE64.decode_mut(text.as_bytes(), decoded).map_err(|partial| invalid(partial.error))?;
-    decoded.truncate(len);
-    Ok(())
 }

@@ -1,13 +1,15 @@
 //! Files and standard input, and what is in them.
 
+mod any;
 mod detect;
 mod events;
 mod json;
 mod lines;
 mod payloads;
 
+pub(crate) use any::{Item, for_each_item};
 pub(crate) use events::{Data, Event, for_each_event};
-pub(crate) use payloads::{Metadata, Payload, for_each_payload};
+pub(crate) use payloads::{Payload, for_each_payload};
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,16 +1,15 @@
 //! What `deaggregate` and `inspect` read: payloads, in whatever form.
 
 use std::io::{BufReader, Read};
-use std::path::PathBuf;
 
 use serde::Serialize;
-use serde::de::{DeserializeSeed, Deserializer};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
 
 use crate::args::InputArgs;
+use crate::base64;
 use crate::failure::Failure;
 use crate::input::detect::{Form, decode_hex, detect};
-use crate::input::events::decode_base64;
 use crate::input::json::{EachEntry, Entry, json_fault};
 use crate::input::lines::Lines;
 use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
@@ -48,28 +47,15 @@ pub(crate) fn for_each_payload(
     progress: &Progress,
     visit: impl FnMut(Payload<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut visitor = Counting { visit, records: 0, decoded: Vec::new() };
-    let files: &[PathBuf] = &input.files;
-    open_each(files, progress, |source| {
+    let mut payloads = Counting::from(0, visit);
+    open_each(&input.files, progress, |source| {
         let (source, form) = detect(source, input.input)?;
-        match form {
-            Form::Empty => Ok(()),
-            Form::Raw => visitor.raw(source),
-            Form::Hex => visitor.lines(source, |line, decoded| {
-                *decoded = decode_hex(line)?;
-                Ok(())
-            }),
-            Form::Base64 => visitor.lines(source, |line, decoded| {
-                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
-                decode_base64(text, decoded)
-            }),
-            Form::Json => visitor.json(source),
-        }
+        payloads.read(source, form)
     })
 }
 
 /// Numbers the payloads on their way to whoever wants them.
-struct Counting<V> {
+pub(crate) struct Counting<V> {
     visit: V,
     records: u64,
     /// Room for decoded payloads, used again and again.
@@ -77,6 +63,33 @@ struct Counting<V> {
 }
 
 impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
+    /// Begins to count after so many.
+    pub(crate) const fn from(records: u64, visit: V) -> Self {
+        Self { visit, records, decoded: Vec::new() }
+    }
+
+    /// How many there were.
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Reads all payloads of an input, up to the first that is bad.
+    pub(crate) fn read(&mut self, source: Source, form: Form) -> Result<(), Failure> {
+        match form {
+            Form::Empty => Ok(()),
+            Form::Raw => self.raw(source),
+            Form::Hex => self.lines(source, |line, decoded| {
+                *decoded = decode_hex(line)?;
+                Ok(())
+            }),
+            Form::Base64 => self.lines(source, |line, decoded| {
+                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
+                base64::decode(text.as_bytes(), decoded)
+            }),
+            Form::Json => self.json(source),
+        }
+    }
+
     fn raw(&mut self, source: Source) -> Result<(), Failure> {
         let Source { name, reader } = source;
         let mut data = Vec::new();
@@ -107,23 +120,29 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         Ok(())
     }
 
-    /// Reads JSON Lines as long as each line is a value of its own, and the rest as values that may span lines.
+    /// Reads JSON Lines as long as each line is a value of its own, or several, and the rest as values that may span lines.
     fn json(&mut self, source: Source) -> Result<(), Failure> {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
             let place = lines.place();
-            let mut deserializer = serde_json::Deserializer::from_slice(lines.current());
             let mut value = Value { place: &place, records: 0, visited: 0 };
-            // Only the end of the line is an end: anything else is another value.
-            while deserializer.end().is_err() {
+            let line = lines.current();
+            // A deserializer says where it is by counting from its beginning, so each value gets one of its own. Where a
+            // value ends is known only to one that skips values.
+            let mut skipping = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
+            while let Some(rest) = line.get(skipping.byte_offset()..) {
+                let mut deserializer = serde_json::Deserializer::from_slice(rest);
                 match self.value(&mut deserializer, &mut value)? {
                     Ok(()) => {}
                     // A value that goes on in the next line. What it had in this one was visited.
-                    Err(error) if error.is_eof() => {
-                        let visited = value.records;
-                        return self.values(lines, visited);
-                    }
-                    Err(error) => return Err(lines.json_fault(&error)),
+                    Err(error) if error.is_eof() => return self.values(lines, value.records),
+                    Err(error) => return Err(lines.json_fault(&error, skipping.byte_offset())),
+                }
+                if deserializer.end().is_ok() {
+                    break;
+                }
+                if let Some(Err(error)) = skipping.next() {
+                    return Err(lines.json_fault(&error, 0));
                 }
             }
         }
@@ -167,7 +186,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
         let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
         let mut data = core::mem::take(&mut self.decoded);
-        decode_base64(&text.0, &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
+        base64::decode(text.0.as_bytes(), &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
         let payload = Payload {
             partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
             explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),

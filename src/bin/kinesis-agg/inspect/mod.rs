@@ -5,14 +5,14 @@ mod hex_dump;
 mod placement;
 mod report;
 
-use std::io::{BufWriter, Write, stdout};
+use std::io::{BufWriter, stdout};
 
 use crate::args::InspectArgs;
 use crate::failure::Failure;
 use crate::input::for_each_payload;
 use crate::inspect::findings::Findings;
 use crate::inspect::report::Report;
-use crate::output::write_json_line;
+use crate::json_lines::JsonLines;
 use crate::progress::Progress;
 use crate::shards::Shards;
 
@@ -25,14 +25,11 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     }
     let progress = Progress::new();
     if args.json {
-        let mut writer = BufWriter::new(stdout().lock());
+        let mut lines = JsonLines::new(stdout().lock());
         let read = for_each_payload(&args.input, &progress, |payload| {
-            write_json_line(
-                &mut writer,
-                &Findings::of(&payload, shards.as_ref(), args.shard_id.as_deref()).summary(),
-            )
+            lines.line(&Findings::of(&payload, shards.as_ref(), args.shard_id.as_deref()).summary())
         });
-        writer.flush()?;
+        lines.flush()?;
         return read;
     }
     let writer = BufWriter::new(anstream::AutoStream::auto(stdout().lock()));

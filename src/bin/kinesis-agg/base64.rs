@@ -1,0 +1,87 @@
+//! Base64, strict: with padding, and without bits that nothing stands for.
+
+use std::sync::LazyLock;
+
+use ::base64::engine::general_purpose::PAD;
+use ::base64::{Engine, encoded_len};
+use data_encoding::{BASE64, DecodeError, DecodeKind};
+
+/// The widest vectors that the machine turns out to have.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+static ENGINE: LazyLock<::base64::engine::Simd> = LazyLock::new(|| ::base64::engine::Simd::standard(PAD));
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+static ENGINE: LazyLock<::base64::engine::GeneralPurpose> =
+    LazyLock::new(|| ::base64::engine::GeneralPurpose::new(&::base64::alphabet::STANDARD, PAD));
+
+/// Appends the base64 of some data.
+pub(crate) fn append(data: &[u8], text: &mut Vec<u8>) {
+    let start = text.len();
+    let end = encoded_len(data.len(), true).map_or(usize::MAX, |len| start.saturating_add(len));
+    text.resize(end, 0);
+    if let Some(room) = text.get_mut(start..) {
+        // It cannot fail where there is room for all of it.
+        _ = ENGINE.encode_slice(data, room);
+    }
+}
+
+/// Decodes into a buffer that is used again and again.
+pub(crate) fn decode(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
+    decoded.resize((text.len() / 4).saturating_mul(3), 0);
+    match ENGINE.decode_slice(text, decoded) {
+        Ok(len) => {
+            decoded.truncate(len);
+            Ok(())
+        }
+        Err(_) => decode_slowly(text, decoded),
+    }
+}
+
+/// The same, by a decoder that tells exactly what is wrong.
+fn decode_slowly(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
+    *decoded = BASE64.decode(text).map_err(|error| fault(text, error))?;
+    Ok(())
+}
+
+fn fault(text: &[u8], error: DecodeError) -> String {
+    match (error.kind, text.get(error.position)) {
+        (DecodeKind::Symbol, Some(b'-' | b'_')) => "base64 of the URL-safe kind".to_owned(),
+        (DecodeKind::Length, _) => "base64 cut short, or without its padding".to_owned(),
+        _ => format!("invalid base64 at character {}", error.position.saturating_add(1)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both decoders, at lengths around those from which vectors are used, with each byte changed.
+    #[test]
+    fn decoders_agree() {
+        let data: Vec<u8> = (0..400u32).map(|number| u8::try_from(number * 7919 % 251).unwrap()).collect();
+        let mut decoded = vec![0xa5; 7];
+        for len in (0..120).chain([190, 191, 192, 193, 400]) {
+            let mut text = b"before".to_vec();
+            append(&data[..len], &mut text);
+            let mut text = text.split_off("before".len());
+            assert_eq!(text, BASE64.encode(&data[..len]).into_bytes(), "{len}");
+            assert_eq!(decode(&text, &mut decoded), Ok(()), "{len}");
+            assert_eq!(decoded, data[..len], "{len}");
+            for at in 0..text.len() {
+                for byte in [b'A', b'B', b'=', b'-', b'\n', 0x80] {
+                    let before = core::mem::replace(&mut text[at], byte);
+                    let mut slowly = Vec::new();
+                    let verdict = decode_slowly(&text, &mut slowly);
+                    assert_eq!(decode(&text, &mut decoded), verdict, "{len}: {byte} at {at}");
+                    if verdict.is_ok() {
+                        assert_eq!(decoded, slowly, "{len}: {byte} at {at}");
+                    }
+                    text[at] = before;
+                }
+                // Cut there.
+                let cut = &text[..at];
+                assert_eq!(decode(cut, &mut decoded), decode_slowly(cut, &mut Vec::new()), "{len}: {at}");
+            }
+        }
+    }
+}
