@@ -81,7 +81,9 @@ fn batch(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("deaggregate 8 of B");
     group.throughput(Throughput::Bytes(payloads.iter().map(|payload| payload.len() as u64).sum()));
     group.bench_function("one by one", |b| {
-        b.iter(|| payloads.iter().map(|payload| ours::take_all_apart(std::slice::from_ref(payload))).sum::<usize>());
+        b.iter(|| {
+            payloads.iter().map(|payload| ours::take_all_apart(std::slice::from_ref(payload))).sum::<usize>()
+        });
     });
     group.bench_function("a batch", |b| b.iter(|| ours::take_all_apart(&payloads)));
 }

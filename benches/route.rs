@@ -7,7 +7,9 @@ mod settings;
 use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Shard, UserRecord};
+use kinesis_aggregation::{
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Shard, UserRecord,
+};
 
 use corpora::{Corpus, Random};
 
@@ -52,7 +54,9 @@ fn new_keys(criterion: &mut Criterion) {
         let mut group = criterion.benchmark_group(format!("route a new key: {name} map of {SHARDS}"));
         group.throughput(Throughput::Elements(keys.len() as u64));
         group.bench_function("this library", |b| {
-            b.iter(|| keys.iter().map(|key| start(HashKey::of_partition_key(key))).fold(0, u128::wrapping_add));
+            b.iter(|| {
+                keys.iter().map(|key| start(HashKey::of_partition_key(key))).fold(0, u128::wrapping_add)
+            });
         });
         group.bench_function("this library, hash key known", |b| {
             b.iter(|| hashes.iter().map(|&hash| start(hash)).fold(0, u128::wrapping_add));

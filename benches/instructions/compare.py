@@ -1,9 +1,9 @@
 """Reads what callgrind counted, and compares it with the baseline. `run` calls this.
 
-    compare.py COUNTS NAMES ENVIRONMENT [--check | --bless]
+    compare.py COUNTS NAMES MACHINE TOOLS [--check | --bless]
 
 COUNTS is the path of callgrind's output, to which it adds `.1`, `.2` and so on for each piece of work; NAMES has what the
-program printed, a line for each of them; ENVIRONMENT names what counts depend on.
+program printed, a line for each of them; counts depend on MACHINE and TOOLS.
 """
 
 import json
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 BASELINE = Path(__file__).resolve().parent / "baseline.json"
-# How much more may be executed than in the baseline: of the same environment, or of another one.
+# How much more may be executed than in the baseline: with the same tools, or with others.
 TOLERANCE, LOOSE = 0.03, 0.25
 # The kernel of the digest, which is not counted: there, more instructions are faster.
 DIGEST = "kinesis_aggregation::digest::kernel::compress"
@@ -55,35 +55,40 @@ def per_user_record(counts, names):
 
 
 def main():
-    counts, names, environment, *option = sys.argv[1:]
+    counts, names, machine, tools, *option = sys.argv[1:]
+    environment = f"{machine}, {tools}"
     baseline = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     now = per_user_record(Path(counts), Path(names))
     if option == ["--bless"]:
         baseline[environment] = now
         BASELINE.write_text(json.dumps(baseline, indent=2, sort_keys=True) + "\n")
 
-    known = environment in baseline
-    # Whatever environment comes last is likely the most like this one.
-    compared = environment if known else max(baseline, default=None)
+    # Of other tools, the last are likely the most like these; of another machine nothing can be said.
+    compared, tolerance = environment, TOLERANCE
+    if environment not in baseline:
+        compared, tolerance = max((key for key in baseline if key.startswith(f"{machine}, ")), default=None), LOOSE
     before = baseline.get(compared, {})
-    tolerance = TOLERANCE if known else LOOSE
-    print(f"instructions: per user record, without the digest, on {environment}")
-    if not known:
-        print(f"instructions: no baseline of that, so {LOOSE:.0%} more is allowed than of {compared}")
+
+    print(f"instructions: for a user record, without the digest, on {environment}")
+    if compared != environment:
+        allowed = f"{LOOSE:.0%} more than on {compared} are allowed" if compared else "nothing can be said"
+        print(f"instructions: there is no baseline of that, so {allowed}")
     more, less = [], []
     for name, count in now.items():
         was = before.get(name)
-        change = count / was - 1 if was else 0
-        print(f"  {name:12} {count:10.2f}" + (f" {change:+8.1%}" if was else "  new"))
-        if change > tolerance:
+        print(f"  {name:12} {count:10.2f}" + (f" {count / was - 1:+8.1%}" if was else "  new"))
+        if was and count > was * (1 + tolerance):
             more.append(name)
-        elif change < -tolerance:
+        if was and count < was * (1 - tolerance):
             less.append(name)
-    missing = before.keys() ^ now.keys()
     if less:
-        print(f"instructions: less than before: {', '.join(less)}; --bless keeps it")
-    if option == ["--check"] and (more or missing):
-        sys.exit(f"instructions: more than {tolerance:.0%} above the baseline, or not in it: {', '.join([*more, *sorted(missing)])}")
+        print(f"instructions: fewer than in the baseline, which --bless brings up to date: {', '.join(less)}")
+    if option != ["--check"]:
+        return
+    if more:
+        sys.exit(f"instructions: more than {tolerance:.0%} above the baseline: {', '.join(more)}")
+    if before and before.keys() != now.keys():
+        sys.exit(f"instructions: not in both: {', '.join(sorted(before.keys() ^ now.keys()))}; --bless writes the baseline anew")
 
 
 main()

@@ -42,7 +42,9 @@ fn measured<T>(run: &mut impl FnMut() -> T) -> T {
 fn decode<'a>(payload: &'a [u8], keys: &mut Vec<&'a str>) -> usize {
     match Payload::parse_with(payload, keys, DigestCheck::Skip) {
         Payload::Aggregated(aggregate) => aggregate.records().fold(0, |sum, user| {
-            sum ^ user.partition_key.len() ^ user.data.len() ^ user.data.first().map_or(0, |&byte| usize::from(byte))
+            sum ^ user.partition_key.len()
+                ^ user.data.len()
+                ^ user.data.first().map_or(0, |&byte| usize::from(byte))
         }),
         other => panic!("{other:?}"),
     }

@@ -1,14 +1,15 @@
-//! The claims in brief: this library beside others, in turns, in a few seconds. `peers` does this with all of them.
+//! The claims in brief: this library beside others, in turns, in a few seconds. `peers` has all rows and all others.
 
-#[path = "peers/src/clock.rs"]
+#[path = "../peers/src/clock.rs"]
 #[allow(dead_code, reason = "the outcomes are shown, not kept")]
 mod clock;
+#[path = "../corpora/mod.rs"]
 #[allow(dead_code, reason = "each benchmark uses some of it")]
 mod corpora;
-#[path = "peers/src/others.rs"]
+#[path = "../peers/src/others.rs"]
 #[allow(dead_code, reason = "each benchmark uses some of it")]
 mod others;
-#[path = "peers/src/ours.rs"]
+#[path = "../peers/src/ours.rs"]
 #[allow(dead_code, reason = "each benchmark uses some of it")]
 mod ours;
 
