@@ -188,7 +188,8 @@ impl<'r> UsualRecord<'r> {
     /// The bytes of the message with its tag and length.
     #[inline(always)]
     pub(crate) const fn field_len(&self) -> usize {
-        self.head.len().saturating_add(self.data.len())
+        // Data is in memory, of which it leaves room for 16 bytes.
+        self.head.len().wrapping_add(self.data.len())
     }
 
     #[inline(always)]
