@@ -1,6 +1,6 @@
 //! Finding out whether a key was written before: open addressing over slots that point into the output.
 
-use crate::wire::{equal, widen};
+use crate::wire::{equal, last_chunk, widen};
 
 /// How many slots are looked at for one key. Keys come from strangers, who may choose them so that all fall on the
 /// same slots: past this the key counts as unknown, and the cost stays linear (rule E3).
@@ -159,7 +159,7 @@ pub(crate) fn hash(key: &[u8]) -> u32 {
 /// The last eight bytes, or as many as there are.
 #[inline(always)]
 fn last_word(bytes: &[u8]) -> u64 {
-    match bytes.last_chunk() {
+    match last_chunk(bytes) {
         Some(word) => u64::from_le_bytes(*word),
         None => bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
     }

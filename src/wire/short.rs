@@ -33,18 +33,23 @@ pub(crate) fn copy(from: &[u8], to: &mut [u8]) {
 /// The first `N` bytes and the last.
 #[inline(always)]
 fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
-    Some((bytes.first_chunk()?, bytes.last_chunk()?))
+    Some((bytes.first_chunk()?, last_chunk(bytes)?))
+}
+
+/// The last `N` bytes. That of the standard library keeps a panic in some of the places that it is inlined to.
+#[inline(always)]
+pub(crate) fn last_chunk<const N: usize>(bytes: &[u8]) -> Option<&[u8; N]> {
+    bytes.get(bytes.len().checked_sub(N)?..)?.first_chunk()
 }
 
 #[inline(always)]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
-    if let Some((first, last)) = ends::<N>(from) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = *first;
-        }
-        if let Some(to) = to.last_chunk_mut() {
-            *to = *last;
-        }
+    let Some((first, last)) = ends::<N>(from) else { return };
+    if let Some(to) = to.first_chunk_mut() {
+        *to = *first;
+    }
+    if let Some(to) = to.get_mut(from.len().wrapping_sub(N)..).and_then(<[u8]>::first_chunk_mut) {
+        *to = *last;
     }
 }
 
