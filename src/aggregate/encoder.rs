@@ -166,7 +166,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     }
 
     /// Adds any user record.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn add_any(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
         record.validate()?;
         let plan = self.plan(record);
@@ -321,7 +321,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     }
 
     /// Lets the digest catch up.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn digest_run(&mut self) {
         // The magic is not part of what is digested.
         let from = self.digested.max(MAGIC.len());

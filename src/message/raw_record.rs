@@ -195,7 +195,7 @@ impl<'r> UsualRecord<'r> {
     #[inline(always)]
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.head(self.head)?;
-        writer.bytes(self.data)
+        writer.short_bytes(self.data)
     }
 }
 
@@ -274,6 +274,9 @@ fn usual_head(
     partition_key_index: u32,
     explicit_hash_key_index: Option<u32>,
 ) -> Head {
+    if !FAST_PATHS {
+        return Head::default();
+    }
     // What does not fit is too large for a head as well.
     let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
     let data_len = record.data.len();
