@@ -320,7 +320,11 @@ impl Sealed for RecordAggregator {
         now: Option<Duration>,
         out: impl FnMut(Self::Full),
     ) -> Result<(), EncodeError> {
-        self.add_any(&record, now)?.into_iter().for_each(out);
+        let full = match now {
+            Some(now) => self.add_at(record, now)?,
+            None => self.add(record)?,
+        };
+        full.into_iter().for_each(out);
         Ok(())
     }
 

@@ -110,8 +110,9 @@ impl AggregationManager {
     ///
     /// Refuses a user record that breaks rule E4 or E5, or that an aggregate of its own could not take. Nothing has
     /// changed then but a counter.
+    #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
-        self.add_counted(record, None)
+        if self.add_usual(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
     }
 
     /// The same, with the time on any clock that never goes back.
@@ -129,9 +130,6 @@ impl AggregationManager {
         now: Option<Duration>,
     ) -> Result<HandedOut, EncodeError> {
         let mut full = HandedOut::default();
-        if now.is_none() && self.add_usual(&record) {
-            return Ok(full);
-        }
         match self.place(record, now, &mut full) {
             Ok(()) => self.counters.added = self.counters.added.saturating_add(1),
             Err(error) => {
@@ -459,7 +457,11 @@ impl Sealed for AggregationManager {
         now: Option<Duration>,
         out: impl FnMut(RoutedAggregate),
     ) -> Result<(), EncodeError> {
-        self.add_counted(record, now)?.into_iter().for_each(out);
+        let full = match now {
+            Some(now) => self.add_at(record, now)?,
+            None => self.add(record)?,
+        };
+        full.into_iter().for_each(out);
         Ok(())
     }
 
