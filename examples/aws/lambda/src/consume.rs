@@ -8,7 +8,7 @@
 use std::io;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_aggregation::{UserRecord, deaggregate, deaggregate_all};
+use kinesis_aggregation::{SourcedRecord, UserRecord, deaggregate_all, iter_deaggregate_records};
 use serde_json::{Value, json};
 
 use crate::event::{Event, Record};
@@ -48,16 +48,12 @@ pub fn bulk(event: &Event, store: &mut Store) -> Outcome {
 /// It needs memory for one, and what is stored first is of use first.
 pub fn streaming(event: &Event, store: &mut Store) -> Outcome {
     let mut outcome = Outcome::default();
-    for record in &event.records {
-        let users = deaggregate(record);
-        let aggregated = users.plain_reason().is_none();
-        for user in users {
-            match handle(record, &user, aggregated, store) {
-                Ok(Put::Stored) => outcome.stored = outcome.stored.saturating_add(1),
-                Ok(Put::Known) => outcome.known = outcome.known.saturating_add(1),
-                // What comes after it waits, so that the order stays. It would come again in any case.
-                Err(failure) => return outcome.fail(record, failure),
-            }
+    for SourcedRecord { record, user, plain_reason, .. } in iter_deaggregate_records(&event.records) {
+        match handle(record, &user, plain_reason.is_none(), store) {
+            Ok(Put::Stored) => outcome.stored = outcome.stored.saturating_add(1),
+            Ok(Put::Known) => outcome.known = outcome.known.saturating_add(1),
+            // What comes after it waits, so that the order stays. It would come again in any case.
+            Err(failure) => return outcome.fail(record, failure),
         }
     }
     outcome

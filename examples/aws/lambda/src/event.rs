@@ -52,6 +52,10 @@ impl KinesisRecord for Record {
     fn partition_key(&self) -> Option<&str> {
         self.kinesis.partition_key.as_deref()
     }
+
+    fn sequence_number(&self) -> Option<&str> {
+        self.kinesis.sequence_number.as_deref()
+    }
 }
 
 impl Record {

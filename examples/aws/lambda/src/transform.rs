@@ -4,7 +4,7 @@
 //! together, a line each.
 
 use aws_lambda_events::encodings::Base64Data;
-use kinesis_aggregation::{Deaggregated, deaggregate_all};
+use kinesis_aggregation::{Deaggregated, KinesisRecord, deaggregate_all};
 use serde::{Deserialize, Serialize};
 
 /// The longest answer that Lambda takes is 6 MB. This leaves room for what is around the records.
@@ -29,6 +29,12 @@ pub struct Record {
     pub record_id: String,
     /// What was put.
     pub data: Base64Data,
+}
+
+impl KinesisRecord for Record {
+    fn data(&self) -> &[u8] {
+        &self.data.0
+    }
 }
 
 /// The answer.
@@ -69,8 +75,7 @@ pub enum Verdict {
 #[must_use]
 pub fn transform(event: Event, largest: usize) -> Answer {
     let mut left = largest.saturating_sub(event.records.len().saturating_mul(AROUND));
-    let payloads: Vec<&[u8]> = event.records.iter().map(|record| &*record.data.0).collect();
-    let results: Vec<(Verdict, Option<Vec<u8>>)> = deaggregate_all(&payloads)
+    let results: Vec<(Verdict, Option<Vec<u8>>)> = deaggregate_all(&event.records)
         .map(|users| {
             let (verdict, data) = rejoin(users);
             let len = data.as_ref().map_or(0, |data| base64_len(data.len()));
