@@ -159,7 +159,7 @@ fn record(value: &Value, text: impl Fn(&Value, &str) -> Option<String>) -> Paylo
     for name in ["kinesis"].into_iter().chain(metadata) {
         let Some(inside) = value[name].as_object() else { continue };
         by_lambda |= name == "kinesis";
-        of_transformation = (of_transformation && !by_lambda) || name != "kinesis";
+        of_transformation |= name != "kinesis";
         let member = |name: &str, before: Option<String>| match inside.get(name) {
             Some(value) => value.as_str().map(str::to_owned),
             None => before,
@@ -169,7 +169,7 @@ fn record(value: &Value, text: impl Fn(&Value, &str) -> Option<String>) -> Paylo
         }
         keys = (member("partitionKey", keys.0), member("explicitHashKey", keys.1));
     }
-    if of_transformation {
+    if of_transformation && !by_lambda {
         data = data.or(text(value, "data"));
     }
     (BASE64.decode(data.unwrap().as_bytes()).unwrap(), keys.0, keys.1)

@@ -219,6 +219,16 @@ fn faults_name_their_place_and_what_is_missing() {
     for (name, record, part) in [
         ("no data, Lambda", r#"{"kinesis": {"partitionKey": "k"}}"#, "record 1: no \"data\" in \"kinesis\""),
         ("data beside, Lambda", r#"{"kinesis": {}, "data": "eA=="}"#, "record 1: no \"data\" in \"kinesis\""),
+        (
+            "data of a transformation, Lambda",
+            r#"{"kinesis": {}, "recordId": "1", "data": "eA=="}"#,
+            "record 1: no \"data\" in \"kinesis\"",
+        ),
+        (
+            "data of a transformation, Lambda, the other way round",
+            r#"{"recordId": "1", "kinesisRecordMetadata": {}, "data": "eA==", "kinesis": {}}"#,
+            "record 1: no \"data\" in \"kinesis\"",
+        ),
         ("data null, Lambda", r#"{"kinesis": {"data": null}}"#, "record 1: no \"data\" in \"kinesis\""),
         ("not base64, Lambda", r#"{"kinesis": {"data": "?"}}"#, "record 1: \"data\" in \"kinesis\": base64"),
         ("no data, Firehose", r#"{"recordId": "1"}"#, "record 1: no \"data\""),

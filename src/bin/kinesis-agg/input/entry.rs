@@ -80,13 +80,13 @@ pub(crate) struct EventMetadata<'a> {
     invoke_identity_arn: Option<Text<'a>>,
 }
 
-/// Whose names a record has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Whose names a record has. Should it have those of several, in whatever order, the last of these counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     #[default]
     Api,
-    Lambda,
     Transformation,
+    Lambda,
 }
 
 impl Metadata<'_> {
@@ -121,8 +121,8 @@ impl<'de> Entry<'de> {
 
             "recordId" => {
                 record.record_id = map.next_value()?;
-                if record.record_id.is_some() && self.shape == Shape::Api {
-                    self.shape = Shape::Transformation;
+                if record.record_id.is_some() {
+                    self.shape = self.shape.max(Shape::Transformation);
                 }
             }
             "kinesisRecordMetadata" | "kinesisStreamRecordMetadata" | "kinesisFirehoseRecordMetadata" => {
@@ -136,10 +136,15 @@ impl<'de> Entry<'de> {
     }
 
     /// Takes a member of what is inside the record.
-    fn take_inner<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+    fn take_inner<A: MapAccess<'de>>(
+        &mut self,
+        shape: Shape,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
         let record = &mut self.metadata.record;
         match name {
-            "data" if self.shape == Shape::Lambda => self.data = map.next_value()?,
+            "data" if shape == Shape::Lambda => self.data = map.next_value()?,
             "partitionKey" => self.partition_key = map.next_value()?,
             "explicitHashKey" => self.explicit_hash_key = map.next_value()?,
             "sequenceNumber" => record.sequence_number = map.next_value()?,
@@ -215,9 +220,9 @@ impl<'de> Visitor<'de> for Inner<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { entry, shape } = self;
-        entry.shape = shape;
+        entry.shape = entry.shape.max(shape);
         while let Some(Text(name)) = map.next_key()? {
-            entry.take_inner(&name, &mut map)?;
+            entry.take_inner(shape, &name, &mut map)?;
         }
         Ok(())
     }
