@@ -37,6 +37,11 @@ def unpacked(zips, name, folder):
     return program
 
 
+def recorded(name):
+    """An event."""
+    return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+
+
 def stored(folder):
     """What a store holds, in the order of positions, as one text."""
     return "".join(file.read_text(encoding="utf-8") for file in sorted(folder.iterdir()) if file.is_file())
@@ -87,12 +92,13 @@ def consume(program, work, event):
     python_peer.main(str(DATA / "lambda.json"), str(USERS), str(ours))
 
 
-def transform(program, event):
+def transform(program, event, preprocessing):
     users = [json.loads(line) for line in USERS.read_text(encoding="utf-8").splitlines()]
     with Function(program) as function:
         answers = function.invoke(event)["records"]
         direct = {"records": [{name: record[name] for name in ("recordId", "data")} for record in event["records"]]}
         agree("firehose: records that were put directly", answers, function.invoke(direct)["records"])
+        agree("an event of Kinesis Analytics", answers, function.invoke(preprocessing)["records"])
     agree("firehose: the number of records", len(event["records"]), len(answers))
     verdicts = {}
     for at, (record, answer) in enumerate(zip(event["records"], answers)):
@@ -121,9 +127,9 @@ def main(zips):
             folder.mkdir()
             program = unpacked(zips, name, folder)
             if name == "lambda":
-                consume(program, work, json.loads((DATA / "lambda.json").read_text(encoding="utf-8")))
+                consume(program, work, recorded("lambda"))
             else:
-                transform(program, json.loads((DATA / "firehose.json").read_text(encoding="utf-8")))
+                transform(program, recorded("firehose"), recorded("analytics"))
     print("all as it should be")
 
 
