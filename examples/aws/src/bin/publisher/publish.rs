@@ -68,8 +68,20 @@ impl Publisher {
         })
     }
 
-    /// Publishes all that comes, and ends when all of it was delivered.
-    pub async fn run(&mut self, mut source: Receiver<Chunk>) -> Result<(), Failure> {
+    /// Publishes all that comes, and ends when all of it was delivered. If it cannot go on, it says how much was not.
+    pub async fn run(&mut self, source: Receiver<Chunk>) -> Result<(), Failure> {
+        let outcome = self.publish(source).await;
+        if let Some(resent) = &mut self.resent {
+            resent.flush()?;
+        }
+        let undelivered = self.report.undelivered();
+        outcome.map_err(|failure| match undelivered {
+            0 => failure,
+            _ => format!("{undelivered} user records may not have been delivered: {failure}").into(),
+        })
+    }
+
+    async fn publish(&mut self, mut source: Receiver<Chunk>) -> Result<(), Failure> {
         let mut open = true;
         let mut outcome = Ok(());
         loop {
@@ -86,9 +98,9 @@ impl Publisher {
             let takes_more = open && self.queue.size_bytes() < MOST_WAITING;
             tokio::select! {
                 chunk = source.recv(), if takes_more => match chunk {
-                    Some(Ok(records)) => self.add(&records)?,
-                    // What came before is published all the same.
-                    Some(Err(failure)) => outcome = Err(failure),
+                    // What is right is published all the same.
+                    Some(Ok(records)) => outcome = outcome.and(self.add(&records)),
+                    Some(Err(failure)) => outcome = outcome.and(Err(failure)),
                     None => open = false,
                 },
                 Some(call) = self.calls.join_next() => {
@@ -100,9 +112,6 @@ impl Publisher {
             if self.refresh_at.is_some_and(|at| at <= Instant::now()) {
                 self.refresh().await?;
             }
-        }
-        if let Some(resent) = &mut self.resent {
-            resent.flush()?;
         }
         outcome
     }
@@ -124,19 +133,27 @@ impl Publisher {
         times.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(1))
     }
 
+    /// Packs records. One that is refused holds up no other.
     fn add(&mut self, records: &[Record]) -> Result<(), Failure> {
         let now = self.now();
+        let mut outcome = Ok(());
         for record in records {
             let mut user = UserRecord::new(&record.partition_key, &record.data);
             if let Some(hash_key) = &record.explicit_hash_key {
                 user = user.with_explicit_hash_key(hash_key);
             }
-            let full =
-                self.manager.add_at(user, now).map_err(|e| format!("{:?}: {e}", record.partition_key))?;
-            self.queue.extend(full);
-            self.report.user_record(record.partition_key.len() + record.data.len());
+            match self.manager.add_at(user, now) {
+                Ok(full) => {
+                    self.queue.extend(full);
+                    self.report.user_record(record.partition_key.len() + record.data.len());
+                }
+                Err(error) => {
+                    eprintln!("publisher: user record {:?} refused: {error}", record.partition_key);
+                    outcome = outcome.and(Err("some user records were refused".into()));
+                }
+            }
         }
-        Ok(())
+        outcome
     }
 
     /// Puts what may be put now.
@@ -181,8 +198,8 @@ impl Publisher {
                 }
             }
             Weight::Hopeless => {
-                let lost: usize = self.queue.give_up(request).iter().map(RoutedAggregate::user_records).sum();
-                return Err(format!("{lost} user records refused: {}", DisplayErrorContext(error)).into());
+                drop(self.queue.give_up(request));
+                return Err(DisplayErrorContext(error).to_string().into());
             }
         }
         self.queue.retry(request, self.now());
@@ -191,13 +208,17 @@ impl Publisher {
 
     /// Compares the shard that took an aggregate with the one that should (rule R3).
     fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
+        let user_records = aggregate.user_records();
         match self.manager.confirm(aggregate, &shard_id) {
-            Placement::Delivered => return Ok(()),
-            Placement::DeliveredElsewhere => {}
+            Placement::Delivered => {
+                self.report.delivered += user_records;
+                return Ok(());
+            }
+            Placement::DeliveredElsewhere => self.report.delivered += user_records,
             Placement::Unknown(aggregate) => self.unknown.push((aggregate, shard_id)),
             Placement::Misplaced(aggregate) => {
                 note_resent(&mut self.resent, "misplaced", &aggregate)?;
-                self.report.misplaced += aggregate.user_records();
+                self.report.misplaced += user_records;
                 self.queue.extend(self.manager.put_back(aggregate)?);
             }
         }

@@ -12,6 +12,8 @@ pub struct Report {
     pub throttled: usize,
     pub failed: usize,
     pub misplaced: usize,
+    /// User records that are known to be where they should.
+    pub delivered: usize,
     pub refreshes: usize,
     user_records: usize,
     user_units: usize,
@@ -36,6 +38,11 @@ impl Report {
         self.kinesis_records += 1;
         self.bytes += aggregate.size_bytes();
         self.units += units(aggregate.size_bytes());
+    }
+
+    /// Counts the user records that nobody has seen arrive.
+    pub fn undelivered(&self) -> usize {
+        self.user_records.saturating_sub(self.delivered)
     }
 
     /// One JSON object to standard output, and the same for people to standard error.
@@ -64,6 +71,7 @@ impl Report {
         let report = serde_json::json!({
             "seconds": seconds,
             "userRecords": self.user_records,
+            "undeliveredUserRecords": self.undelivered(),
             "userRecordsPerSecond": self.user_records as f64 / seconds,
             "kinesisRecords": self.kinesis_records,
             "bytes": self.bytes,
