@@ -108,6 +108,13 @@ fn sourced_as_one_by_one() {
     }
     let bare = [b"plain".to_vec()];
     assert!(iter_deaggregate_records(&bare).all(|sourced| sourced.extended_sequence_number().is_none()));
+    // Copied or shown, without asking anything of the record.
+    let mut all = iter_deaggregate_records(&bare);
+    assert_eq!(format!("{all:?}"), "SourcedRecords { records: 1, .. }");
+    let sourced = all.next().unwrap();
+    assert_eq!(Clone::clone(&sourced).user, sourced.user);
+    assert!(format!("{sourced:?}").ends_with("plain_reason: Some(NoMagic), .. }"));
+    assert!(all.next().is_none() && all.next().is_none());
     // By reference is the same.
     assert_eq!(iter_deaggregate_records(&&bare).count(), 1);
     let by_reference = [&Keyed(b"plain".to_vec(), "key-7".into())];

@@ -168,6 +168,16 @@ fn calls_can_be_given_up() {
 }
 
 #[test]
+fn queues_show_counts() {
+    let mut queue = PutQueue::new();
+    queue.extend([entry(0, 1, 10), entry(1, 2, 5)]);
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    queue.push(entry(2, 1, 7));
+    assert_eq!(format!("{request:?}"), "PutRequest { entries: 2, size_bytes: 15, .. }");
+    assert_eq!(format!("{queue:?}"), "PutQueue { waiting: 1, waiting_bytes: 7, in_flight: 2, .. }");
+}
+
+#[test]
 fn aggregates_are_entries() {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
