@@ -36,9 +36,14 @@ mod aggregate;
 
 mod route;
 
+#[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
+mod adapters;
+
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
 
+#[cfg(feature = "lambda-events")]
+pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
 #[cfg(feature = "std")]
 pub use crate::aggregate::{AddError, BackgroundAggregator, WorkerPanic};
 pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
@@ -47,7 +52,8 @@ pub use crate::aggregate::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::deaggregate::{AggregatedRecord, IntoUserRecords, ParseError, Payload, UserRecords};
 #[cfg(feature = "alloc")]
 pub use crate::deaggregate::{
-    Deaggregated, DeaggregatedBatch, KinesisRecord, deaggregate, deaggregate_all, recycle,
+    Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
+    deaggregate, deaggregate_all, deaggregate_records, iter_deaggregate_records, recycle,
 };
 pub use crate::digest::Md5;
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
@@ -56,7 +62,7 @@ pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
     AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
-    RoutedAggregate,
+    PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
 };
 pub use crate::route::{
     ExtendedSequenceNumber, FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode,

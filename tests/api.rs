@@ -53,7 +53,8 @@ fn traits() {
             AddError, AddStatus, Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
             IntoUserRecords<'_, Room<'_>>, KeySlot, Limits, Md5, ParseError, Payload<'_, Room<'_>>, PlainReason,
-            RecordAggregator, RecordTag<'_>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
+            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate<Vec<u8>>>,
+            SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // They hold a buffer or a room of the caller's.
         any, shared: [Encoder<'_, 16>, AggregatedRecord<'_, &mut [&str]>, Payload<'_, &mut [&str; 4]>];
@@ -62,10 +63,10 @@ fn traits() {
 
         cloned: [
             Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>, Md5, Payload<'_, Room<'_>>,
-            RecordAggregator,
+            PutQueue, RecordAggregator, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
         ];
         copied: [
-            AddStatus, DecodeErrorKind, DigestCheck, Limits, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
+            AddStatus, DecodeErrorKind, DigestCheck, Limits, PutOutcome<'_>, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
         ];
         hashed: [
             AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, ParseError, PlainReason, RecordTag<'_>,

@@ -5,7 +5,8 @@
 mod common;
 
 use kinesis_aggregation::{
-    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, deaggregate, deaggregate_all, verify_each,
+    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, SourcedRecord, deaggregate,
+    deaggregate_all, deaggregate_records, iter_deaggregate_records, verify_each,
 };
 
 use common::random::Random;
@@ -45,6 +46,10 @@ impl KinesisRecord for Keyed {
     fn partition_key(&self) -> Option<&str> {
         Some(&self.1)
     }
+
+    fn sequence_number(&self) -> Option<&str> {
+        Some(self.1.trim_start_matches("key-"))
+    }
 }
 
 #[test]
@@ -66,6 +71,55 @@ fn deaggregated_as_one_by_one() {
         }
         assert!(all.next().is_none() && all.next().is_none(), "{count} records");
     }
+}
+
+/// Each user record is beside the record that it came in, lazily, collected, and one record at a time.
+#[test]
+fn sourced_as_one_by_one() {
+    let mut random = Random::new(4);
+    for count in [0, 1, 2, 63, 64, 65, 200] {
+        let keyed = payloads(&mut random, count).into_iter().enumerate();
+        let batch: Vec<Keyed> = keyed.map(|(i, payload)| Keyed(payload, format!("key-{i}"))).collect();
+        let mut expected = Vec::new();
+        for record in &batch {
+            let users = deaggregate(record);
+            let plain_reason = users.plain_reason();
+            expected.extend(users.map(|user| (&record.1, user, plain_reason)));
+        }
+        let same = |found: &[SourcedRecord<'_, Keyed>]| {
+            let found = found.iter().map(|sourced| (&sourced.record.1, sourced.user, sourced.plain_reason));
+            assert!(found.eq(expected.iter().copied()), "{count} records");
+        };
+        let collected = deaggregate_records(&batch);
+        same(&collected);
+        same(&iter_deaggregate_records(batch.as_slice()).collect::<Vec<_>>());
+        same(
+            &batch
+                .iter()
+                .flat_map(|record| deaggregate_records(core::array::from_ref(record)))
+                .collect::<Vec<_>>(),
+        );
+        for sourced in collected {
+            assert_eq!(sourced.aggregated(), sourced.plain_reason.is_none());
+            let (at, sub) = (sourced.extended_sequence_number(), sourced.user.sub_sequence_number);
+            let expected = format!("{}/{sub}", sourced.record.1.trim_start_matches("key-"));
+            assert_eq!(at.map(|at| at.to_string()), Some(expected));
+        }
+    }
+    let bare = [b"plain".to_vec()];
+    assert!(iter_deaggregate_records(&bare).all(|sourced| sourced.extended_sequence_number().is_none()));
+    // Copied or shown, without asking anything of the record.
+    let mut all = iter_deaggregate_records(&bare);
+    assert_eq!(format!("{all:?}"), "SourcedRecords { records: 1, .. }");
+    let sourced = all.next().unwrap();
+    assert_eq!(Clone::clone(&sourced).user, sourced.user);
+    assert!(format!("{sourced:?}").ends_with("plain_reason: Some(NoMagic), .. }"));
+    assert!(all.next().is_none() && all.next().is_none());
+    // By reference is the same.
+    assert_eq!(iter_deaggregate_records(&&bare).count(), 1);
+    let by_reference = [&Keyed(b"plain".to_vec(), "key-7".into())];
+    let at = deaggregate_records(&by_reference).pop().and_then(|sourced| sourced.extended_sequence_number());
+    assert_eq!(at.map(|at| at.to_string()).as_deref(), Some("7/0"));
 }
 
 /// The verdict shows from outside: what is malformed inside passes.

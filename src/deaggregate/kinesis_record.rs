@@ -17,6 +17,11 @@ pub trait KinesisRecord {
     fn partition_key(&self) -> Option<&str> {
         None
     }
+
+    /// Its sequence number, where it is known.
+    fn sequence_number(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Bare data, without anything beside it.
@@ -39,6 +44,10 @@ impl<R: KinesisRecord + ?Sized> KinesisRecord for &R {
 
     fn partition_key(&self) -> Option<&str> {
         (**self).partition_key()
+    }
+
+    fn sequence_number(&self) -> Option<&str> {
+        (**self).sequence_number()
     }
 }
 

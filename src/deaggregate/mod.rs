@@ -6,6 +6,8 @@ mod batch;
 #[cfg(feature = "alloc")]
 mod kinesis_record;
 mod payload;
+#[cfg(feature = "alloc")]
+mod sourced;
 
 #[cfg(feature = "alloc")]
 pub use aggregated_record::recycle;
@@ -15,3 +17,7 @@ pub use batch::{DeaggregatedBatch, deaggregate_all};
 #[cfg(feature = "alloc")]
 pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
 pub use payload::{ParseError, Payload};
+#[cfg(feature = "alloc")]
+pub use sourced::{
+    KinesisRecords, SourcedRecord, SourcedRecords, deaggregate_records, iter_deaggregate_records,
+};

@@ -169,6 +169,16 @@ impl fmt::Display for ExtendedSequenceNumber<'_> {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl<'r, R: crate::deaggregate::KinesisRecord> crate::deaggregate::SourcedRecord<'r, R> {
+    /// Its place in the shard, if its Kinesis record has a sequence number: what to keep as a checkpoint.
+    #[must_use]
+    pub fn extended_sequence_number(&self) -> Option<ExtendedSequenceNumber<'r>> {
+        let sequence_number = SequenceNumber::parse(self.record.sequence_number()?).ok()?;
+        Some(ExtendedSequenceNumber::new(sequence_number, self.user.sub_sequence_number))
+    }
+}
+
 impl<'a, K: KeyRoom<'a>> AggregatedRecord<'a, K> {
     /// Yields the user records after the one with this sub-sequence number: what is left to do where a checkpoint was
     /// made in the middle of the aggregate. Their own sub-sequence numbers stay what they are.

@@ -12,6 +12,10 @@ mod manager;
 #[cfg(feature = "alloc")]
 mod owned_shard_map;
 #[cfg(feature = "alloc")]
+mod put_outcome;
+#[cfg(feature = "alloc")]
+mod put_queue;
+#[cfg(feature = "alloc")]
 mod recent_keys;
 #[cfg(feature = "alloc")]
 mod routed;
@@ -26,6 +30,10 @@ pub use in_range::{FaultyHashKey, InRange, RangeMode};
 pub use manager::AggregationManager;
 #[cfg(feature = "alloc")]
 pub use owned_shard_map::OwnedShardMap;
+#[cfg(feature = "alloc")]
+pub use put_outcome::{PutEntry, PutOutcome, Settled};
+#[cfg(feature = "alloc")]
+pub use put_queue::{PutQueue, PutRequest};
 #[cfg(feature = "alloc")]
 pub use routed::{HandedOut, RoutedAggregate};
 pub use shard_map::{Shard, ShardMap, ShardMapError};

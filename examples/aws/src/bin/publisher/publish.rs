@@ -1,0 +1,308 @@
+//! The loop: take records, pack them, put what is full, and take care of what was answered.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::time::{Duration, Instant};
+
+use aws_sdk_kinesis::Client;
+use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
+use aws_sdk_kinesis::types::PutRecordsRequestEntry;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use kinesis_aggregation::{
+    AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
+    Shard, UserRecord,
+};
+use kinesis_aggregation_aws_examples::{Failure, list_shards};
+use tokio::sync::mpsc::Receiver;
+use tokio::task::JoinSet;
+use tokio::time;
+
+use crate::Args;
+use crate::report::Report;
+use crate::source::{Chunk, Record};
+
+/// While as much waits to be put, no more is taken.
+const MOST_WAITING: usize = 32 * 1024 * 1024;
+
+/// The shortest time between two looks at the shards.
+const BETWEEN_REFRESHES: Duration = Duration::from_millis(250);
+
+type Answer = Result<PutRecordsOutput, SdkError<PutRecordsError>>;
+
+pub struct Publisher {
+    client: Client,
+    stream: String,
+    manager: AggregationManager,
+    queue: PutQueue,
+    concurrency: usize,
+    calls: JoinSet<(PutRequest, Answer)>,
+    /// Taken by a shard that the map did not know. Whether that is right shows after a refresh.
+    unknown: Vec<(RoutedAggregate, Box<str>)>,
+    /// When to look at the shards anew, if some answer says that they have changed.
+    refresh_at: Option<Instant>,
+    refreshed: Instant,
+    resent: Option<BufWriter<File>>,
+    began: Instant,
+    report: Report,
+}
+
+impl Publisher {
+    pub async fn new(client: Client, args: &Args) -> Result<Self, Failure> {
+        let limits = Limits::default().with_max_bytes(args.max_bytes).with_max_age(args.max_age());
+        let map = shard_map(&client, &args.stream).await?;
+        Ok(Self {
+            client,
+            stream: args.stream.clone(),
+            manager: AggregationManager::by_shard(map, limits),
+            queue: PutQueue::new().with_max_request_bytes(args.max_request_bytes),
+            concurrency: args.concurrency.max(1),
+            calls: JoinSet::new(),
+            unknown: Vec::new(),
+            refresh_at: None,
+            refreshed: Instant::now(),
+            resent: args.resent.as_ref().map(File::create).transpose()?.map(BufWriter::new),
+            began: Instant::now(),
+            report: Report::default(),
+        })
+    }
+
+    /// Publishes all that comes, and ends when all of it was delivered. If it cannot go on, it says how much was not.
+    pub async fn run(&mut self, source: Receiver<Chunk>) -> Result<(), Failure> {
+        let outcome = self.publish(source).await;
+        if let Some(resent) = &mut self.resent {
+            resent.flush()?;
+        }
+        let undelivered = self.report.undelivered();
+        outcome.map_err(|failure| match undelivered {
+            0 => failure,
+            _ => format!("{undelivered} user records may not have been delivered: {failure}").into(),
+        })
+    }
+
+    async fn publish(&mut self, mut source: Receiver<Chunk>) -> Result<(), Failure> {
+        let mut open = true;
+        let mut outcome = Ok(());
+        loop {
+            self.queue.extend(self.manager.expired(self.now()));
+            if !open {
+                self.queue.extend(self.manager.flush());
+            }
+            self.dispatch();
+            let sent = self.queue.is_empty() && self.calls.is_empty() && self.unknown.is_empty();
+            if !open && sent && self.manager.is_empty() {
+                break;
+            }
+            let next_event = self.next_event();
+            let takes_more = open && self.queue.size_bytes() < MOST_WAITING;
+            tokio::select! {
+                chunk = source.recv(), if takes_more => match chunk {
+                    // What is right is published all the same.
+                    Some(Ok(records)) => outcome = outcome.and(self.add(&records)),
+                    Some(Err(failure)) => outcome = outcome.and(Err(failure)),
+                    None => open = false,
+                },
+                Some(call) = self.calls.join_next() => {
+                    let (request, answer) = call?;
+                    self.answered(request, answer)?;
+                }
+                () = time::sleep_until(next_event.into()) => {}
+            }
+            if self.refresh_at.is_some_and(|at| at <= Instant::now()) {
+                self.refresh().await?;
+            }
+        }
+        outcome
+    }
+
+    pub fn report(&mut self) -> &Report {
+        self.report.elapsed = self.began.elapsed();
+        &self.report
+    }
+
+    fn now(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// When something is to be done though nothing comes.
+    fn next_event(&self) -> Instant {
+        let room = self.calls.len() < self.concurrency;
+        let times = [self.manager.next_expiry(), self.queue.next_ready().filter(|_| room)];
+        let times = times.into_iter().flatten().map(|at| self.began + at).chain(self.refresh_at);
+        times.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(1))
+    }
+
+    /// Packs records. One that is refused holds up no other.
+    fn add(&mut self, records: &[Record]) -> Result<(), Failure> {
+        let now = self.now();
+        let mut outcome = Ok(());
+        for record in records {
+            let mut user = UserRecord::new(&record.partition_key, &record.data);
+            if let Some(hash_key) = &record.explicit_hash_key {
+                user = user.with_explicit_hash_key(hash_key);
+            }
+            match self.manager.add_at(user, now) {
+                Ok(full) => {
+                    self.queue.extend(full);
+                    self.report.user_record(record.partition_key.len() + record.data.len());
+                }
+                Err(error) => {
+                    eprintln!("publisher: user record {:?} refused: {error}", record.partition_key);
+                    outcome = outcome.and(Err("some user records were refused".into()));
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Puts what may be put now.
+    fn dispatch(&mut self) {
+        while self.calls.len() < self.concurrency {
+            let Some(request) = self.queue.next_request(self.now()) else { return };
+            let call = self.client.put_records().stream_name(&self.stream);
+            self.report.calls += 1;
+            self.calls.spawn(async move {
+                // The SDK keeps what it sends, so each attempt needs a copy of the data.
+                let entries = request.entries().cloned().map(PutRecordsRequestEntry::try_from).collect();
+                let answer = match entries {
+                    Ok(entries) => call.set_records(Some(entries)).send().await,
+                    Err(error) => Err(SdkError::construction_failure(error)),
+                };
+                (request, answer)
+            });
+        }
+    }
+
+    fn answered(&mut self, request: PutRequest, answer: Answer) -> Result<(), Failure> {
+        let error = match answer {
+            Ok(output) => {
+                let outcomes = output.records().iter().map(PutOutcome::from);
+                let settled = self.queue.settle(request, outcomes, self.now());
+                self.report.throttled += settled.throttled;
+                self.report.failed += settled.failed;
+                for (aggregate, shard_id) in settled.delivered {
+                    self.report.kinesis_record(&aggregate);
+                    self.delivered(aggregate, shard_id)?;
+                }
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        self.report.failed_calls += 1;
+        match weigh(&error) {
+            Weight::NothingDone => {}
+            Weight::Unclear => {
+                for aggregate in request.entries() {
+                    note_resent(&mut self.resent, "answer lost", aggregate)?;
+                }
+            }
+            Weight::Hopeless => {
+                drop(self.queue.give_up(request));
+                return Err(DisplayErrorContext(error).to_string().into());
+            }
+        }
+        self.queue.retry(request, self.now());
+        Ok(())
+    }
+
+    /// Compares the shard that took an aggregate with the one that should (rule R3).
+    fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
+        let user_records = aggregate.user_records();
+        match self.manager.confirm(aggregate, &shard_id) {
+            Placement::Delivered => {
+                self.report.delivered += user_records;
+                return Ok(());
+            }
+            Placement::DeliveredElsewhere => self.report.delivered += user_records,
+            Placement::Unknown(aggregate) => self.unknown.push((aggregate, shard_id)),
+            Placement::Misplaced(aggregate) => {
+                note_resent(&mut self.resent, "misplaced", &aggregate)?;
+                self.report.misplaced += user_records;
+                self.queue.extend(self.manager.put_back(aggregate)?);
+            }
+        }
+        // The map is stale.
+        let earliest = self.refreshed + BETWEEN_REFRESHES;
+        self.refresh_at.get_or_insert(earliest.max(Instant::now()));
+        Ok(())
+    }
+
+    /// Looks at the shards anew, and routes all that waits by what they are now.
+    async fn refresh(&mut self) -> Result<(), Failure> {
+        self.report.refreshes += 1;
+        self.refreshed = Instant::now();
+        self.refresh_at = None;
+        let map = match shard_map(&self.client, &self.stream).await {
+            Ok(map) => map,
+            Err(failure) => {
+                // In the middle of a reshard, the shards may not fit together.
+                eprintln!("publisher: {failure}; looking again");
+                self.refresh_at = Some(self.refreshed + BETWEEN_REFRESHES);
+                return Ok(());
+            }
+        };
+        let changed = self.manager.shard_map() != Some(&map);
+        let waiting = if changed { self.queue.drain() } else { Vec::new() };
+        self.queue.extend(self.manager.refresh(map));
+        for aggregate in waiting {
+            self.queue.extend(self.manager.put_back(aggregate)?);
+        }
+        for (aggregate, shard_id) in std::mem::take(&mut self.unknown) {
+            self.delivered(aggregate, shard_id)?;
+        }
+        Ok(())
+    }
+}
+
+async fn shard_map(client: &Client, stream: &str) -> Result<OwnedShardMap, Failure> {
+    let shards = list_shards(client, stream).await?;
+    let shards: Vec<Shard<'_>> = shards.iter().map(Shard::try_from).collect::<Result<_, _>>()?;
+    Ok(OwnedShardMap::new(shards)?)
+}
+
+/// What an error says about the entries.
+enum Weight {
+    /// None was put.
+    NothingDone,
+    /// Some may have been put.
+    Unclear,
+    /// None was put, and none ever will be.
+    Hopeless,
+}
+
+fn weigh(error: &SdkError<PutRecordsError>) -> Weight {
+    match error {
+        SdkError::ConstructionFailure(_) => Weight::Hopeless,
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let throttled = ["Throttl", "Exceeded", "TooManyRequests"];
+            match service.err().code() {
+                Some(code) if throttled.iter().any(|part| code.contains(part)) => Weight::NothingDone,
+                _ if (400..500).contains(&status) => Weight::Hopeless,
+                _ => Weight::Unclear,
+            }
+        }
+        SdkError::DispatchFailure(failure) if failure.is_user() => Weight::Hopeless,
+        _ => Weight::Unclear,
+    }
+}
+
+/// Writes down what goes again though it may be there.
+fn note_resent(
+    file: &mut Option<BufWriter<File>>,
+    reason: &str,
+    aggregate: &RoutedAggregate,
+) -> Result<(), Failure> {
+    let Some(file) = file else { return Ok(()) };
+    for user in aggregate.records() {
+        let line = serde_json::json!({
+            "reason": reason,
+            "partitionKey": user.partition_key,
+            "explicitHashKey": user.explicit_hash_key,
+            "data": STANDARD.encode(user.data),
+        });
+        writeln!(file, "{line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+"""Compares what was published with what was consumed.
+
+check.py INPUT CONSUMED RESENT SHARDS: every user record was read by the consumer of the shard that owns it, none by another, and those
+that are in the stream more than once were sent again for a reason that rule R3 allows.
+"""
+
+import base64
+import collections
+import hashlib
+import json
+import sys
+
+
+def lines(file):
+    with open(file, encoding="utf-8") as text:
+        for line in text:
+            yield json.loads(line)
+
+
+def identity(record):
+    """What makes a user record: the number in its data makes it the only one."""
+    data = base64.b64decode(record["data"]) if "data" in record else record["text"].encode()
+    return record["partitionKey"], record.get("explicitHashKey"), data
+
+
+def hash_key(record):
+    """Rule R1."""
+    explicit = record.get("explicitHashKey")
+    if explicit is not None:
+        return int(explicit)
+    return int.from_bytes(hashlib.md5(record["partitionKey"].encode()).digest(), "big")
+
+
+def main(input_file, consumed_file, resent_file, shards_file):
+    published = {identity(record) for record in lines(input_file)}
+    with open(shards_file, encoding="utf-8") as text:
+        shards = {shard["id"]: shard for shard in json.load(text)}
+    resent = collections.defaultdict(set)
+    for record in lines(resent_file):
+        resent[identity(record)].add(record["reason"])
+
+    places = collections.defaultdict(set)
+    read, strange, astray, by_shard = 0, [], [], collections.Counter()
+    for record in lines(consumed_file):
+        read += 1
+        who = identity(record)
+        if who not in published:
+            strange.append(record)
+            continue
+        shard = shards[record["shardId"]]
+        if not shard["start"] <= hash_key(record) <= shard["end"]:
+            astray.append(record)
+        by_shard[record["shardId"]] += 1
+        places[who].add((record["shardId"], record["sequenceNumber"], record["subSequenceNumber"]))
+
+    missing = published - places.keys()
+    twice = {who: where for who, where in places.items() if len(where) > 1}
+    unexplained = [who for who in twice if who not in resent]
+    distinct = sum(map(len, places.values()))
+
+    print(f"  {len(published)} user records published, {len(places)} of them read, {len(missing)} missing")
+    print(f"  read from {len(by_shard)} shards: " + ", ".join(f"{n}" for _, n in sorted(by_shard.items())))
+    reasons = collections.Counter(reason for who in twice for reason in resent[who])
+    print(f"  {len(twice)} in the stream more than once, for {dict(reasons)}; without such a reason: {len(unexplained)}")
+    print(f"  {read - distinct} read again after the consumer was killed")
+    print(f"  {len(astray)} read by a consumer of another shard, {len(strange)} never published")
+    for what, found in [("missing", missing), ("unexplained", unexplained), ("astray", astray), ("strange", strange)]:
+        for who in list(found)[:3]:
+            print(f"  {what}: {who}")
+    return not (missing or unexplained or astray or strange)
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(*sys.argv[1:]) else 1)

@@ -1,0 +1,148 @@
+//! `aws_sdk_kinesis`: what GetRecords answers can be taken apart, what PutRecords answers can be told to a queue, and
+//! aggregates become what is put. The data of an aggregate moves; it is never copied.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use ::aws_sdk_kinesis::error::BuildError;
+use ::aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
+use ::aws_sdk_kinesis::operation::put_record::builders::PutRecordInputBuilder;
+use ::aws_sdk_kinesis::primitives::Blob;
+use ::aws_sdk_kinesis::types;
+use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
+
+use crate::aggregate::Aggregate;
+use crate::deaggregate::{KinesisRecord, KinesisRecords};
+use crate::route::{HashKeyRange, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+
+impl KinesisRecord for types::Record {
+    fn data(&self) -> &[u8] {
+        self.data.as_ref()
+    }
+
+    fn partition_key(&self) -> Option<&str> {
+        self.partition_key.text()
+    }
+
+    fn sequence_number(&self) -> Option<&str> {
+        Some(&self.sequence_number)
+    }
+}
+
+/// A field that is optional in some versions of the SDK and not in others, as partition keys are: with this the adapter builds
+/// with all of them.
+trait Text {
+    fn text(&self) -> Option<&str>;
+}
+
+impl Text for String {
+    fn text(&self) -> Option<&str> {
+        Some(self)
+    }
+}
+
+impl Text for Option<String> {
+    fn text(&self) -> Option<&str> {
+        self.as_deref()
+    }
+}
+
+/// One record alone.
+impl KinesisRecords for types::Record {
+    type Record = Self;
+
+    fn records(&self) -> &[Self] {
+        core::slice::from_ref(self)
+    }
+}
+
+impl KinesisRecords for GetRecordsOutput {
+    type Record = types::Record;
+
+    fn records(&self) -> &[types::Record] {
+        &self.records
+    }
+}
+
+impl From<Aggregate<Vec<u8>>> for PutRecordsRequestEntryBuilder {
+    fn from(aggregate: Aggregate<Vec<u8>>) -> Self {
+        Self::default()
+            .partition_key(aggregate.partition_key())
+            .set_explicit_hash_key(aggregate.explicit_hash_key().map(ToString::to_string))
+            .data(Blob::new(aggregate.into_data()))
+    }
+}
+
+impl From<RoutedAggregate> for PutRecordsRequestEntryBuilder {
+    fn from(aggregate: RoutedAggregate) -> Self {
+        Self::default()
+            .partition_key(aggregate.partition_key())
+            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
+            .data(Blob::new(aggregate.into_data()))
+    }
+}
+
+/// The error is out of reach: all that an entry must have is there.
+impl TryFrom<Aggregate<Vec<u8>>> for types::PutRecordsRequestEntry {
+    type Error = BuildError;
+
+    fn try_from(aggregate: Aggregate<Vec<u8>>) -> Result<Self, BuildError> {
+        PutRecordsRequestEntryBuilder::from(aggregate).build()
+    }
+}
+
+/// The error is out of reach: all that an entry must have is there.
+impl TryFrom<RoutedAggregate> for types::PutRecordsRequestEntry {
+    type Error = BuildError;
+
+    fn try_from(aggregate: RoutedAggregate) -> Result<Self, BuildError> {
+        PutRecordsRequestEntryBuilder::from(aggregate).build()
+    }
+}
+
+/// To be completed by the name or ARN of a stream.
+impl From<Aggregate<Vec<u8>>> for PutRecordInputBuilder {
+    fn from(aggregate: Aggregate<Vec<u8>>) -> Self {
+        Self::default()
+            .partition_key(aggregate.partition_key())
+            .set_explicit_hash_key(aggregate.explicit_hash_key().map(ToString::to_string))
+            .data(Blob::new(aggregate.into_data()))
+    }
+}
+
+/// To be completed by the name or ARN of a stream.
+impl From<RoutedAggregate> for PutRecordInputBuilder {
+    fn from(aggregate: RoutedAggregate) -> Self {
+        Self::default()
+            .partition_key(aggregate.partition_key())
+            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
+            .data(Blob::new(aggregate.into_data()))
+    }
+}
+
+/// A shard as ListShards describes it, closed where it has an ending sequence number.
+///
+/// # Errors
+///
+/// Says what is wrong with its hash keys. A shard without any is taken for one without a first hash key.
+impl<'a> TryFrom<&'a types::Shard> for Shard<'a> {
+    type Error = HashKeyRangeError;
+
+    fn try_from(shard: &'a types::Shard) -> Result<Self, HashKeyRangeError> {
+        let range = shard.hash_key_range();
+        let range = HashKeyRange::parse(
+            range.map_or("", |range| range.starting_hash_key()),
+            range.map_or("", |range| range.ending_hash_key()),
+        )?;
+        let described = Self::new(shard.shard_id(), range)
+            .with_parents(shard.parent_shard_id(), shard.adjacent_parent_shard_id());
+        let ending = shard.sequence_number_range().and_then(|range| range.ending_sequence_number());
+        Ok(if ending.is_some() { described.closed() } else { described })
+    }
+}
+
+impl<'a> From<&'a types::PutRecordsResultEntry> for PutOutcome<'a> {
+    fn from(result: &'a types::PutRecordsResultEntry) -> Self {
+        Self::new(result.error_code(), result.shard_id())
+    }
+}

@@ -1,0 +1,265 @@
+//! `aws_lambda_events`: the records that functions get from Kinesis, Firehose and Kinesis Analytics, and user records in the
+//! shape of Python's `aws_kinesis_agg`.
+//!
+//! `data` is what the field holds: that crate has undone base64.
+
+use alloc::string::{String, ToString};
+
+use ::aws_lambda_events::encodings::Base64Data;
+use ::aws_lambda_events::firehose::{KinesisFirehoseEvent, KinesisFirehoseEventRecord};
+use ::aws_lambda_events::kinesis::{self, KinesisEvent, KinesisEventRecord, KinesisTimeWindowEvent};
+use ::aws_lambda_events::kinesis_analytics::{
+    KinesisAnalyticsOutputDeliveryEvent, KinesisAnalyticsOutputDeliveryEventRecord,
+};
+use serde::Serialize;
+
+use crate::deaggregate::{KinesisRecord, KinesisRecords, SourcedRecord};
+
+/// Implements `KinesisRecords` for a record alone, and for the events that have a list of it.
+macro_rules! batches {
+    ($record:ty: $($event:ty => $($field:ident).+),+) => {
+        impl KinesisRecords for $record {
+            type Record = Self;
+
+            fn records(&self) -> &[Self] {
+                core::slice::from_ref(self)
+            }
+        }
+        $(impl KinesisRecords for $event {
+            type Record = $record;
+
+            fn records(&self) -> &[$record] {
+                &self.$($field).+
+            }
+        })+
+    };
+}
+
+batches!(KinesisEventRecord: KinesisEvent => records, KinesisTimeWindowEvent => kinesis_event.records);
+batches!(KinesisFirehoseEventRecord: KinesisFirehoseEvent => records);
+batches!(KinesisAnalyticsOutputDeliveryEventRecord: KinesisAnalyticsOutputDeliveryEvent => records);
+
+impl KinesisRecord for kinesis::KinesisRecord {
+    fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    fn partition_key(&self) -> Option<&str> {
+        present(&self.partition_key)
+    }
+
+    fn sequence_number(&self) -> Option<&str> {
+        present(&self.sequence_number)
+    }
+}
+
+impl KinesisRecord for KinesisEventRecord {
+    fn data(&self) -> &[u8] {
+        self.kinesis.data()
+    }
+
+    fn partition_key(&self) -> Option<&str> {
+        self.kinesis.partition_key()
+    }
+
+    fn sequence_number(&self) -> Option<&str> {
+        self.kinesis.sequence_number()
+    }
+}
+
+/// Keys and sequence numbers are there where the source of the delivery stream is a Kinesis stream.
+impl KinesisRecord for KinesisFirehoseEventRecord {
+    fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    fn partition_key(&self) -> Option<&str> {
+        self.kinesis_firehose_record_metadata.as_ref()?.partition_key.as_deref()
+    }
+
+    fn sequence_number(&self) -> Option<&str> {
+        self.kinesis_firehose_record_metadata.as_ref()?.sequence_number.as_deref()
+    }
+}
+
+impl KinesisRecord for KinesisAnalyticsOutputDeliveryEventRecord {
+    fn data(&self) -> &[u8] {
+        &self.data
+    }
+}
+
+/// These fields are empty where the event has none.
+fn present(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// A user record that owns all it has, in the shape of Python's `aws_kinesis_agg`: what `deaggregate_records` returns there,
+/// serialised, is what this one becomes by `serde`.
+///
+/// What is absent is left out. An explicit hash key is `null` where a user record of an aggregate has none. A plain record
+/// has the same fields, with `aggregated` false, where Python leaves out those that it adds.
+///
+/// ```
+/// use aws_lambda_events::kinesis::KinesisEvent;
+/// use kinesis_aggregation::{LambdaRecord, iter_deaggregate_records};
+///
+/// let event: KinesisEvent = serde_json::from_str(r#"{"Records": [{
+///     "eventID": "shardId-000000000000:17", "eventName": "aws:kinesis:record",
+///     "kinesis": {"data": "84mawgoBYRoFCAAaAXgnT6SiIWCSQZZrAsevv0KD", "partitionKey": "outer",
+///                 "sequenceNumber": "17", "approximateArrivalTimestamp": 1700000000.125}
+/// }]}"#)?;
+/// let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+/// assert_eq!(users[0].kinesis.partition_key.as_deref(), Some("a"));
+/// assert_eq!(users[0].event_id.as_deref(), Some("shardId-000000000000:17"));
+/// assert_eq!(
+///     serde_json::to_value(&users[0].kinesis)?,
+///     serde_json::json!({
+///         "sequenceNumber": "17", "approximateArrivalTimestamp": 1700000000.125, "partitionKey": "a",
+///         "explicitHashKey": null, "subSequenceNumber": 0, "aggregated": true, "data": "eA==",
+///     })
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LambdaRecord {
+    /// What is of Kinesis.
+    pub kinesis: LambdaKinesis,
+    /// `aws:kinesis`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_source: Option<String>,
+    /// The version of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_version: Option<String>,
+    /// The shard and the sequence number of the Kinesis record: the same for all user records of an aggregate.
+    #[serde(rename = "eventID", skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
+    /// `aws:kinesis:record`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_name: Option<String>,
+    /// The role of the function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoke_identity_arn: Option<String>,
+    /// The region of the stream.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aws_region: Option<String>,
+    /// The stream.
+    #[serde(rename = "eventSourceARN", skip_serializing_if = "Option::is_none")]
+    pub event_source_arn: Option<String>,
+}
+
+/// Of a [`LambdaRecord`], what is of Kinesis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LambdaKinesis {
+    /// The version of the record's schema.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kinesis_schema_version: Option<String>,
+    /// The sequence number of the Kinesis record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequence_number: Option<String>,
+    /// When the Kinesis record arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub approximate_arrival_timestamp: Option<ArrivalTime>,
+    /// The partition key of the user record.
+    pub partition_key: Option<String>,
+    /// The explicit hash key of the user record.
+    pub explicit_hash_key: Option<String>,
+    /// The position in the aggregate, from 0.
+    pub sub_sequence_number: u64,
+    /// Whether it came in an aggregate.
+    pub aggregated: bool,
+    /// The data of the user record, in base64 when serialised.
+    pub data: Base64Data,
+    /// The id that an answer to Firehose or Kinesis Analytics has to name: that of the outer record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_id: Option<String>,
+    /// The shard, where Firehose names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shard_id: Option<String>,
+}
+
+/// When a Kinesis record arrived, since 1970, in the unit of the event it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum ArrivalTime {
+    /// Of Kinesis.
+    Seconds(f64),
+    /// Of Firehose.
+    Milliseconds(i64),
+}
+
+impl From<SourcedRecord<'_, KinesisEventRecord>> for LambdaRecord {
+    fn from(sourced: SourcedRecord<'_, KinesisEventRecord>) -> Self {
+        let record = sourced.record;
+        let millis = record.kinesis.approximate_arrival_timestamp.timestamp_millis();
+        Self {
+            kinesis: LambdaKinesis {
+                kinesis_schema_version: record.kinesis.kinesis_schema_version.clone(),
+                approximate_arrival_timestamp: Some(ArrivalTime::Seconds(seconds(millis))),
+                ..LambdaKinesis::from_user(&sourced)
+            },
+            event_source: record.event_source.clone(),
+            event_version: record.event_version.clone(),
+            event_id: record.event_id.clone(),
+            event_name: record.event_name.clone(),
+            invoke_identity_arn: record.invoke_identity_arn.clone(),
+            aws_region: record.aws_region.clone(),
+            event_source_arn: record.event_source_arn.clone(),
+        }
+    }
+}
+
+impl From<SourcedRecord<'_, KinesisFirehoseEventRecord>> for LambdaRecord {
+    fn from(sourced: SourcedRecord<'_, KinesisFirehoseEventRecord>) -> Self {
+        let record = sourced.record;
+        let metadata = record.kinesis_firehose_record_metadata.as_ref();
+        let arrival = metadata.map_or(&record.approximate_arrival_timestamp, |metadata| {
+            &metadata.approximate_arrival_timestamp
+        });
+        let kinesis = LambdaKinesis {
+            approximate_arrival_timestamp: Some(ArrivalTime::Milliseconds(arrival.timestamp_millis())),
+            record_id: record.record_id.clone(),
+            shard_id: metadata.and_then(|metadata| metadata.shard_id.clone()),
+            ..LambdaKinesis::from_user(&sourced)
+        };
+        Self { kinesis, ..Self::default() }
+    }
+}
+
+impl From<SourcedRecord<'_, KinesisAnalyticsOutputDeliveryEventRecord>> for LambdaRecord {
+    fn from(sourced: SourcedRecord<'_, KinesisAnalyticsOutputDeliveryEventRecord>) -> Self {
+        let kinesis = LambdaKinesis {
+            record_id: sourced.record.record_id.clone(),
+            ..LambdaKinesis::from_user(&sourced)
+        };
+        Self { kinesis, ..Self::default() }
+    }
+}
+
+impl LambdaKinesis {
+    /// What all of them have, or could have.
+    fn from_user<R: KinesisRecord>(sourced: &SourcedRecord<'_, R>) -> Self {
+        let user = &sourced.user;
+        let partition_key =
+            if sourced.aggregated() { Some(user.partition_key) } else { sourced.record.partition_key() };
+        let mut data = Base64Data::default();
+        data.0 = user.data.into();
+        Self {
+            sequence_number: sourced.record.sequence_number().map(ToString::to_string),
+            partition_key: partition_key.map(ToString::to_string),
+            explicit_hash_key: user.explicit_hash_key.map(ToString::to_string),
+            sub_sequence_number: user.sub_sequence_number,
+            aggregated: sourced.aggregated(),
+            data,
+            ..Self::default()
+        }
+    }
+}
+
+#[expect(clippy::as_conversions, reason = "exact for some 285,000 years")]
+const fn seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1000.0
+}

@@ -1,0 +1,347 @@
+//! Records of the AWS crates are taken apart like any others, and keep all they came with; aggregates become what is put.
+
+#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+#![cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
+
+use kinesis_aggregation::{
+    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,
+    iter_deaggregate_records,
+};
+
+/// Two user records, the second with an explicit hash key.
+fn aggregate() -> Aggregate<Vec<u8>> {
+    let mut aggregator = RecordAggregator::new(Limits::default());
+    assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
+    assert!(aggregator.add(UserRecord::new("device-8", "19").with_explicit_hash_key("5")).unwrap().is_none());
+    aggregator.finish().unwrap()
+}
+
+/// The payload of the aggregate, with its digest wrong.
+fn damaged() -> Vec<u8> {
+    let mut data = aggregate().into_data();
+    *data.last_mut().unwrap() ^= 1;
+    data
+}
+
+#[cfg(feature = "aws-sdk-kinesis")]
+mod sdk {
+    use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
+    use aws_sdk_kinesis::operation::put_record::builders::PutRecordInputBuilder;
+    use aws_sdk_kinesis::primitives::Blob;
+    use aws_sdk_kinesis::types::{
+        self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
+    };
+    use kinesis_aggregation::{
+        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
+    };
+
+    use super::*;
+
+    fn record(sequence_number: &str, data: Vec<u8>) -> types::Record {
+        let record = types::Record::builder().sequence_number(sequence_number).partition_key("outer");
+        record.data(Blob::new(data)).build().unwrap()
+    }
+
+    #[test]
+    fn get_records() {
+        let answer = GetRecordsOutput::builder()
+            .records(record("100", aggregate().into_data()))
+            .records(record("101", b"plain".to_vec()))
+            .records(record("102", damaged()))
+            .build()
+            .unwrap();
+        let users = deaggregate_records(&answer);
+        let seen: Vec<_> = users
+            .iter()
+            .map(|sourced| {
+                let at = sourced.extended_sequence_number().unwrap().to_string();
+                (at, sourced.user.partition_key, sourced.user.data.len(), sourced.plain_reason)
+            })
+            .collect();
+        let expected = [
+            ("100/0".to_owned(), "device-7", 4, None),
+            ("100/1".to_owned(), "device-8", 2, None),
+            ("101/0".to_owned(), "outer", 5, Some(PlainReason::NoMagic)),
+            ("102/0".to_owned(), "outer", damaged().len(), Some(PlainReason::DigestMismatch)),
+        ];
+        assert_eq!(seen, expected);
+        // What comes out is the record that went in, and its data.
+        assert!(core::ptr::eq(users[2].record, &raw const answer.records[1]));
+        assert_eq!(users[2].user.data.as_ptr(), answer.records[1].data.as_ref().as_ptr());
+    }
+
+    #[test]
+    fn one_record() {
+        let record = record("100", aggregate().into_data());
+        assert_eq!(iter_deaggregate_records(&record).count(), 2);
+    }
+
+    fn routed() -> RoutedAggregate {
+        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
+        assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
+        manager.flush().into_vec().pop().unwrap()
+    }
+
+    #[test]
+    fn entries_take_the_data_without_a_copy() {
+        let aggregate = aggregate();
+        let place = aggregate.data().as_ptr();
+        let entry = PutRecordsRequestEntry::try_from(aggregate).unwrap();
+        assert_eq!(entry.data.as_ref().as_ptr(), place);
+        assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", None));
+
+        let routed = routed();
+        let place = routed.data().as_ptr();
+        let entry = PutRecordsRequestEntry::try_from(routed).unwrap();
+        assert_eq!(entry.data.as_ref().as_ptr(), place);
+        let hash_key = HashKey::of_partition_key("device-7").to_string();
+        assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", Some(&*hash_key)));
+    }
+
+    #[test]
+    fn inputs_take_the_data_without_a_copy() {
+        let aggregate = aggregate();
+        let place = aggregate.data().as_ptr();
+        let input = PutRecordInputBuilder::from(aggregate).stream_name("stream").build().unwrap();
+        assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
+        assert_eq!((input.partition_key(), input.explicit_hash_key()), (Some("device-7"), None));
+
+        let routed = routed();
+        let place = routed.data().as_ptr();
+        let input = PutRecordInputBuilder::from(routed).build().unwrap();
+        assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
+        let hash_key = HashKey::of_partition_key("device-7").to_string();
+        assert_eq!(input.explicit_hash_key(), Some(&*hash_key));
+    }
+
+    #[test]
+    fn shards() {
+        let shard = |start: &str, end: &str, ending: Option<&str>| {
+            let numbers = SequenceNumberRange::builder().starting_sequence_number("1");
+            types::Shard::builder()
+                .shard_id("shardId-2")
+                .parent_shard_id("shardId-1")
+                .hash_key_range(
+                    HashKeyRange::builder().starting_hash_key(start).ending_hash_key(end).build().unwrap(),
+                )
+                .sequence_number_range(
+                    numbers.set_ending_sequence_number(ending.map(str::to_owned)).build().unwrap(),
+                )
+                .build()
+                .unwrap()
+        };
+        let range = kinesis_aggregation::HashKeyRange::parse("5", "9").unwrap();
+        let expected = Shard::new("shardId-2", range).with_parents(Some("shardId-1"), None);
+        assert_eq!(Shard::try_from(&shard("5", "9", None)), Ok(expected));
+        assert_eq!(Shard::try_from(&shard("5", "9", Some("2"))), Ok(expected.closed()));
+        assert!(matches!(Shard::try_from(&shard("x", "9", None)), Err(HashKeyRangeError::Start(_))));
+        let rangeless = types::Shard::builder().shard_id("shardId-2");
+        let rangeless =
+            rangeless.sequence_number_range(shard("5", "9", None).sequence_number_range.unwrap()).build();
+        // The SDK itself refuses to build one without, so that one has to be made by hand.
+        let mut rangeless = rangeless.unwrap_or_else(|_| shard("5", "9", None));
+        rangeless.hash_key_range = None;
+        assert!(matches!(Shard::try_from(&rangeless), Err(HashKeyRangeError::Start(_))));
+    }
+
+    #[test]
+    fn outcomes() {
+        let delivered = PutRecordsResultEntry::builder().sequence_number("1").shard_id("shardId-1").build();
+        let throttled =
+            PutRecordsResultEntry::builder().error_code("ProvisionedThroughputExceededException").build();
+        let failed = PutRecordsResultEntry::builder().error_code("InternalFailure").build();
+        assert_eq!(PutOutcome::from(&delivered), PutOutcome::Delivered { shard_id: "shardId-1" });
+        assert_eq!(PutOutcome::from(&throttled), PutOutcome::Throttled);
+        assert_eq!(PutOutcome::from(&failed), PutOutcome::Failed);
+    }
+}
+
+#[cfg(feature = "lambda-events")]
+mod lambda {
+    use aws_lambda_events::firehose::KinesisFirehoseEvent;
+    use aws_lambda_events::kinesis::{KinesisEvent, KinesisTimeWindowEvent};
+    use aws_lambda_events::kinesis_analytics::KinesisAnalyticsOutputDeliveryEvent;
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    use kinesis_aggregation::{ArrivalTime, LambdaRecord};
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse<E: DeserializeOwned>(event: Value) -> E {
+        serde_json::from_value(event).unwrap()
+    }
+
+    fn encoded(data: impl AsRef<[u8]>) -> String {
+        STANDARD.encode(data)
+    }
+
+    fn kinesis_event() -> Value {
+        let record = |number: u64, data: String| {
+            json!({
+                "kinesis": {
+                    "kinesisSchemaVersion": "1.0",
+                    "partitionKey": "outer",
+                    "sequenceNumber": number.to_string(),
+                    "data": data,
+                    "approximateArrivalTimestamp": 1_545_084_650.987
+                },
+                "eventSource": "aws:kinesis",
+                "eventVersion": "1.0",
+                "eventID": format!("shardId-000000000006:{number}"),
+                "eventName": "aws:kinesis:record",
+                "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+                "awsRegion": "us-east-2",
+                "eventSourceARN": "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"
+            })
+        };
+        json!({ "Records": [
+            record(100, encoded(aggregate().data())),
+            record(101, encoded("plain")),
+            record(102, encoded(damaged())),
+        ] })
+    }
+
+    /// What Python's `deaggregate_records` returns for the aggregate, but that `explicitHashKey` of the first one is the
+    /// second one's there.
+    #[test]
+    fn kinesis_records_come_out_as_python_gives_them() {
+        let event: KinesisEvent = parse(kinesis_event());
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+        let expected =
+            |number: u64, sub: u64, key: &str, hash_key: Option<&str>, data: String, aggregated| {
+                json!({
+                    "kinesis": {
+                        "kinesisSchemaVersion": "1.0",
+                        "sequenceNumber": number.to_string(),
+                        "approximateArrivalTimestamp": 1_545_084_650.987,
+                        "explicitHashKey": hash_key,
+                        "partitionKey": key,
+                        "subSequenceNumber": sub,
+                        "aggregated": aggregated,
+                        "data": data
+                    },
+                    "eventSource": "aws:kinesis",
+                    "eventVersion": "1.0",
+                    "eventID": format!("shardId-000000000006:{number}"),
+                    "eventName": "aws:kinesis:record",
+                    "invokeIdentityArn": "arn:aws:iam::123456789012:role/lambda-role",
+                    "awsRegion": "us-east-2",
+                    "eventSourceARN": "arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream"
+                })
+            };
+        assert_eq!(
+            serde_json::to_value(&users).unwrap(),
+            json!([
+                expected(100, 0, "device-7", None, encoded("21.5"), true),
+                expected(100, 1, "device-8", Some("5"), encoded("19"), true),
+                expected(101, 0, "outer", None, encoded("plain"), false),
+                expected(102, 0, "outer", None, encoded(damaged()), false),
+            ])
+        );
+    }
+
+    #[test]
+    fn records_events_and_windows_are_the_same() {
+        let mut event = kinesis_event();
+        let plain: KinesisEvent = parse(event.clone());
+        event["window"] = json!({ "start": "2020-12-09T07:04:00Z", "end": "2020-12-09T07:06:00Z" });
+        event["state"] = json!({});
+        event["isFinalInvokeForWindow"] = json!(false);
+        event["isWindowTerminatedEarly"] = json!(false);
+        event["shardId"] = json!("shardId-000000000006");
+        event["eventSourceARN"] = json!("arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream");
+        let window: KinesisTimeWindowEvent = parse(event);
+        let users = |records: Vec<LambdaRecord>| serde_json::to_value(records).unwrap();
+        let expected = users(deaggregate_records(&plain).into_iter().map(LambdaRecord::from).collect());
+        assert_eq!(expected.as_array().unwrap().len(), 4);
+        let one_by_one = plain.records.iter().flat_map(iter_deaggregate_records);
+        assert_eq!(users(one_by_one.map(LambdaRecord::from).collect()), expected);
+        assert_eq!(users(iter_deaggregate_records(&window).map(LambdaRecord::from).collect()), expected);
+    }
+
+    /// Everything that the crate lets be absent.
+    #[test]
+    fn missing_metadata_loses_nothing() {
+        let kinesis: KinesisEvent = parse(json!({ "Records": [
+            { "kinesis": { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 } },
+            { "kinesis": { "data": encoded("plain"), "approximateArrivalTimestamp": 1 } },
+        ] }));
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&kinesis).map(LambdaRecord::from).collect();
+        let keys: Vec<_> = users.iter().map(|user| user.kinesis.partition_key.as_deref()).collect();
+        assert_eq!(keys, [Some("device-7"), Some("device-8"), None]);
+        assert!(iter_deaggregate_records(&kinesis).all(|user| user.extended_sequence_number().is_none()));
+
+        let firehose: KinesisFirehoseEvent = parse(json!({ "records": [
+            { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 },
+            { "data": encoded("plain"), "approximateArrivalTimestamp": 1 },
+        ] }));
+        assert_eq!(iter_deaggregate_records(&firehose).map(LambdaRecord::from).count(), 3);
+
+        let analytics: KinesisAnalyticsOutputDeliveryEvent = parse(json!({ "records": [
+            { "data": encoded(aggregate().data()) },
+            { "data": encoded("plain") },
+        ] }));
+        assert_eq!(iter_deaggregate_records(&analytics).map(LambdaRecord::from).count(), 3);
+    }
+
+    #[test]
+    fn firehose_records_keep_their_ids() {
+        let event: KinesisFirehoseEvent = parse(json!({
+            "invocationId": "invoked123",
+            "deliveryStreamArn": "aws:lambda:events",
+            "region": "us-west-2",
+            "records": [{
+                "data": encoded(aggregate().data()),
+                "recordId": "record1",
+                "approximateArrivalTimestamp": 1_507_217_624_302_i64,
+                "kinesisRecordMetadata": {
+                    "shardId": "shardId-000000000000",
+                    "partitionKey": "outer",
+                    "approximateArrivalTimestamp": 1_507_217_624_302_i64,
+                    "sequenceNumber": "17",
+                    "subsequenceNumber": 0
+                }
+            }]
+        }));
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+        assert_eq!(users.len(), 2);
+        assert_eq!(
+            serde_json::to_value(&users[1]).unwrap(),
+            json!({ "kinesis": {
+                "sequenceNumber": "17",
+                "approximateArrivalTimestamp": 1_507_217_624_302_i64,
+                "partitionKey": "device-8",
+                "explicitHashKey": "5",
+                "subSequenceNumber": 1,
+                "aggregated": true,
+                "data": encoded("19"),
+                "recordId": "record1",
+                "shardId": "shardId-000000000000"
+            } })
+        );
+        let at = iter_deaggregate_records(&event).last().unwrap().extended_sequence_number().unwrap();
+        assert_eq!(at.to_string(), "17/1");
+    }
+
+    #[test]
+    fn analytics_records_keep_their_ids() {
+        let event: KinesisAnalyticsOutputDeliveryEvent = parse(json!({
+            "invocationId": "invoked123",
+            "applicationArn": "arn:aws:kinesisanalytics:us-east-1:123456789012:application/app",
+            "records": [{ "recordId": "record1", "data": encoded("plain") }]
+        }));
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+        let kinesis = &users[0].kinesis;
+        assert_eq!((kinesis.record_id.as_deref(), kinesis.aggregated), (Some("record1"), false));
+        assert_eq!((kinesis.approximate_arrival_timestamp, &*kinesis.data.0), (None, &b"plain"[..]));
+    }
+
+    #[test]
+    fn times_are_numbers() {
+        assert_eq!(serde_json::to_value(ArrivalTime::Seconds(1.5)).unwrap(), json!(1.5));
+        assert_eq!(serde_json::to_value(ArrivalTime::Milliseconds(1500)).unwrap(), json!(1500));
+    }
+}

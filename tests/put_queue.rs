@@ -1,0 +1,353 @@
+//! What holds for a queue of PutRecords entries whatever is answered: nothing is lost, nothing is sent again that was
+//! delivered, calls stay within their limits, shards keep their order and take turns.
+
+#![cfg(feature = "alloc")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    reason = "all numbers are small, and a panic fails the test, as it should"
+)]
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kinesis_aggregation::{Limits, PutEntry, PutOutcome, PutQueue, PutRequest, RecordAggregator, UserRecord};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    number: usize,
+    /// 0 is none.
+    shard: usize,
+    size: usize,
+}
+
+const SHARDS: [&str; 5] = ["", "shardId-1", "shardId-2", "shardId-3", "shardId-4"];
+
+impl PutEntry for Entry {
+    fn size_bytes(&self) -> usize {
+        self.size
+    }
+
+    fn shard_id(&self) -> Option<&str> {
+        Some(SHARDS[self.shard]).filter(|id| !id.is_empty())
+    }
+}
+
+fn entry(number: usize, shard: usize, size: usize) -> Entry {
+    Entry { number, shard, size }
+}
+
+fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+const DELIVERED: PutOutcome<'static> = PutOutcome::Delivered { shard_id: "there" };
+
+fn numbers(request: &PutRequest<Entry>) -> Vec<usize> {
+    request.entries().map(|entry| entry.number).collect()
+}
+
+#[test]
+fn a_call_has_500_entries_and_5_mebibytes() {
+    const MIB: usize = 1024 * 1024;
+    let rows: [(&str, PutQueue<Entry>, usize, usize, usize); 8] = [
+        ("small ones", PutQueue::new(), 501, 10, 500),
+        ("5 of 1 MiB", PutQueue::new(), 6, MIB, 5),
+        ("a byte more", PutQueue::new(), 6, MIB + 1, 4),
+        ("10 MiB", PutQueue::new().with_max_request_bytes(10 * MIB), 11, MIB, 10),
+        ("never more", PutQueue::new().with_max_request_bytes(usize::MAX), 11, MIB, 10),
+        ("never more entries", PutQueue::new().with_max_entries(501), 501, 10, 500),
+        ("fewer entries", PutQueue::new().with_max_entries(0), 2, 10, 1),
+        ("too large for any", PutQueue::new().with_max_request_bytes(9), 2, 10, 1),
+    ];
+    for (name, mut queue, count, size, expected) in rows {
+        for number in 0..count {
+            queue.push(entry(number, 1 + number % 4, size));
+        }
+        assert_eq!((queue.len(), queue.size_bytes()), (count, count * size), "{name}");
+        let request = queue.next_request(Duration::ZERO).unwrap();
+        assert_eq!((request.entries().len(), request.size_bytes()), (expected, expected * size), "{name}");
+        assert_eq!((queue.len(), queue.in_flight()), (count - expected, expected), "{name}");
+    }
+}
+
+#[test]
+fn shards_take_turns() {
+    let mut queue = PutQueue::new().with_max_entries(4);
+    for number in 0..100 {
+        queue.push(entry(number, 1, 10));
+    }
+    queue.extend([entry(200, 2, 10), entry(201, 2, 10), entry(300, 3, 10)]);
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    assert_eq!(numbers(&request), [0, 200, 300, 1]);
+    // All of them are on their way or have nothing left.
+    assert!(queue.next_request(Duration::ZERO).is_none());
+    assert_eq!(queue.next_ready(), None);
+    _ = queue.settle(request, [DELIVERED; 4], Duration::ZERO);
+    // The turn is the second shard's, whose second entry found no place.
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [201, 2, 3, 4]);
+}
+
+#[test]
+fn what_is_too_large_for_the_rest_begins_the_next_call() {
+    let mut queue = PutQueue::new().with_max_request_bytes(100);
+    queue.extend([entry(0, 1, 30), entry(1, 2, 90), entry(2, 3, 30), entry(3, 2, 1), entry(4, 3, 30)]);
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    // Not entry 3: it must not overtake.
+    assert_eq!(numbers(&request), [0, 2, 4]);
+    let other = queue.next_request(Duration::ZERO).unwrap();
+    assert_eq!(numbers(&other), [1, 3]);
+}
+
+#[test]
+fn what_was_not_delivered_goes_first() {
+    let mut queue = PutQueue::new();
+    queue.extend((0..6).map(|number| entry(number, 1, 10)));
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    queue.push(entry(6, 1, 10));
+    let answer = [DELIVERED, PutOutcome::Throttled, DELIVERED, PutOutcome::Failed, DELIVERED];
+    let settled = queue.settle(request, answer, millis(1000));
+    let delivered: Vec<usize> = settled.delivered.iter().map(|(entry, _)| entry.number).collect();
+    assert_eq!((delivered, settled.throttled, settled.failed), (vec![0, 2, 4], 1, 2));
+    assert_eq!(&*settled.delivered[0].1, "there");
+
+    assert_eq!(queue.next_ready(), Some(millis(1100)));
+    assert!(queue.next_request(millis(1099)).is_none());
+    assert_eq!(numbers(&queue.next_request(millis(1100)).unwrap()), [1, 3, 5, 6]);
+}
+
+#[test]
+fn rests_double_until_something_gets_through() {
+    let mut queue = PutQueue::new().with_rests(millis(10), millis(50));
+    queue.extend([entry(0, 1, 10), entry(1, 1, 10)]);
+    let mut now = Duration::ZERO;
+    for (answer, rest) in [
+        ([PutOutcome::Throttled; 2], 10),
+        ([PutOutcome::Failed; 2], 20),
+        ([PutOutcome::Throttled; 2], 40),
+        ([PutOutcome::Throttled; 2], 50),
+        ([DELIVERED, PutOutcome::Throttled], 10),
+    ] {
+        let request = queue.next_request(now).unwrap();
+        _ = queue.settle(request, answer, now);
+        now += millis(rest);
+        assert_eq!(queue.next_ready(), Some(now));
+        // Another shard is not held up.
+        queue.push(entry(9, 2, 10));
+        let other = queue.next_request(now - millis(1)).unwrap();
+        assert_eq!(numbers(&other), [9]);
+        _ = queue.settle(other, [DELIVERED], now);
+    }
+    let request = queue.next_request(now).unwrap();
+    queue.retry(request, now);
+    assert_eq!(queue.next_ready(), Some(now + millis(20)));
+}
+
+#[test]
+fn without_shards_calls_may_overlap() {
+    let mut queue = PutQueue::new().with_max_entries(2);
+    queue.extend((0..6).map(|number| entry(number, 0, 10)));
+    let first = queue.next_request(Duration::ZERO).unwrap();
+    let second = queue.next_request(Duration::ZERO).unwrap();
+    queue.retry(second, Duration::ZERO);
+    queue.retry(first, Duration::ZERO);
+    assert_eq!(queue.drain().iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+}
+
+#[test]
+fn calls_can_be_given_up() {
+    let mut queue = PutQueue::new();
+    queue.extend([entry(0, 1, 10), entry(1, 1, 10)]);
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    queue.push(entry(2, 1, 10));
+    assert_eq!(queue.give_up(request), [entry(0, 1, 10), entry(1, 1, 10)]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [2]);
+}
+
+#[test]
+fn queues_show_counts() {
+    let mut queue = PutQueue::new();
+    queue.extend([entry(0, 1, 10), entry(1, 2, 5)]);
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    queue.push(entry(2, 1, 7));
+    assert_eq!(format!("{request:?}"), "PutRequest { entries: 2, size_bytes: 15, .. }");
+    assert_eq!(format!("{queue:?}"), "PutQueue { waiting: 1, waiting_bytes: 7, in_flight: 2, .. }");
+}
+
+#[test]
+fn aggregates_are_entries() {
+    let mut aggregator = RecordAggregator::new(Limits::default());
+    assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
+    let aggregate = aggregator.finish().unwrap();
+    let size = aggregate.size_bytes();
+    let mut queue = PutQueue::new();
+    queue.push(aggregate);
+    assert_eq!(queue.size_bytes(), size);
+}
+
+#[test]
+fn outcomes_are_read() {
+    let rows = [
+        (None, Some("shardId-1"), PutOutcome::Delivered { shard_id: "shardId-1" }),
+        (Some(""), Some("shardId-1"), PutOutcome::Delivered { shard_id: "shardId-1" }),
+        (None, None, PutOutcome::Delivered { shard_id: "" }),
+        (Some("ProvisionedThroughputExceededException"), None, PutOutcome::Throttled),
+        (Some("InternalFailure"), None, PutOutcome::Failed),
+        (Some("anything else"), Some("shardId-1"), PutOutcome::Failed),
+    ];
+    for (error_code, shard_id, expected) in rows {
+        assert_eq!(PutOutcome::new(error_code, shard_id), expected, "{error_code:?} {shard_id:?}");
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Push {
+        shard: usize,
+        size: usize,
+    },
+    Send {
+        after: u64,
+    },
+    /// Answers a call on its way: 0 to 2 is delivered, throttled, failed; what is missing is missing.
+    Answer {
+        call: usize,
+        outcomes: Vec<u8>,
+    },
+    Drain,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (0..5usize, 1..60usize).prop_map(|(shard, size)| Step::Push { shard, size }),
+        3 => (0..300u64).prop_map(|after| Step::Send { after }),
+        3 => (0..8usize, vec(0..3u8, 0..12)).prop_map(|(call, outcomes)| Step::Answer { call, outcomes }),
+        1 => Just(Step::Drain),
+    ];
+    vec(step, 0..120)
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_lost_and_nothing_overtakes(steps in steps(), max_entries in 1..8usize, max_bytes in 20..150usize) {
+        let mut queue = PutQueue::new().with_max_entries(max_entries).with_max_request_bytes(max_bytes);
+        let mut now = Duration::ZERO;
+        let mut pushed = 0;
+        let mut drained = false;
+        let mut waiting = BTreeMap::new();
+        let mut calls: Vec<PutRequest<Entry>> = Vec::new();
+        let mut delivered = BTreeSet::new();
+        let mut resting: BTreeMap<usize, Duration> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Push { shard, size } => {
+                    queue.push(entry(pushed, shard, size));
+                    waiting.insert(pushed, entry(pushed, shard, size));
+                    pushed += 1;
+                }
+                Step::Send { after } => {
+                    now += millis(after);
+                    let busy: BTreeSet<usize> = calls.iter().flat_map(PutRequest::entries)
+                        .map(|entry| entry.shard).filter(|&shard| shard != 0).collect();
+                    let may_go = |entry: &Entry| !busy.contains(&entry.shard)
+                        && resting.get(&entry.shard).is_none_or(|&until| until <= now);
+                    let Some(request) = queue.next_request(now) else {
+                        prop_assert!(!waiting.values().any(may_go), "something could have been sent");
+                        continue;
+                    };
+                    let bytes: usize = request.entries().map(PutEntry::size_bytes).sum();
+                    prop_assert_eq!(bytes, request.size_bytes());
+                    prop_assert!(bytes <= max_bytes || request.entries().len() == 1);
+                    prop_assert!((1..=max_entries).contains(&request.entries().len()));
+                    for sent in request.entries() {
+                        prop_assert!(may_go(sent), "{sent:?} may not go");
+                        let known = waiting.remove(&sent.number);
+                        prop_assert_eq!(known.as_ref(), Some(sent));
+                        let first = waiting.values().find(|other| other.shard == sent.shard);
+                        // Calls without shards overlap, so what was taken out meanwhile may be put in behind.
+                        let ordered = sent.shard != 0 || !drained;
+                        prop_assert!(!ordered || first.is_none_or(|other| other.number > sent.number), "{sent:?} overtakes");
+                    }
+                    // Who was left out had no room.
+                    let served: BTreeSet<usize> = request.entries().map(|entry| entry.shard).collect();
+                    for shard in (0..5).filter(|shard| !served.contains(shard) && (*shard != 0 || !drained)) {
+                        let first = waiting.values().find(|other| other.shard == shard && may_go(other));
+                        let room = request.entries().len() < max_entries;
+                        prop_assert!(!first.is_some_and(|first| room && bytes + first.size <= max_bytes));
+                    }
+                    calls.push(request);
+                }
+                Step::Answer { call, outcomes } => {
+                    if calls.is_empty() { continue; }
+                    let request = calls.remove(call % calls.len());
+                    let sent: Vec<Entry> = request.entries().cloned().collect();
+                    let outcomes: Vec<_> = outcomes.iter()
+                        .map(|&outcome| [DELIVERED, PutOutcome::Throttled, PutOutcome::Failed][outcome as usize])
+                        .collect();
+                    let settled = queue.settle(request, outcomes.iter().copied(), now);
+                    let mut through = settled.delivered.iter().map(|(entry, _)| entry);
+                    let mut kept = BTreeSet::new();
+                    for (position, sent) in sent.iter().enumerate() {
+                        if outcomes.get(position) == Some(&DELIVERED) {
+                            prop_assert_eq!(through.next(), Some(sent));
+                            prop_assert!(delivered.insert(sent.number));
+                        } else {
+                            waiting.insert(sent.number, sent.clone());
+                            kept.insert(sent.shard);
+                        }
+                    }
+                    prop_assert_eq!(through.next(), None);
+                    prop_assert_eq!(settled.delivered.len() + settled.throttled + settled.failed, sent.len());
+                    for shard in sent.iter().map(|entry| entry.shard) {
+                        resting.remove(&shard);
+                        if kept.contains(&shard) {
+                            // When it may go again is a test of its own: here it is taken as told.
+                            let least = now + millis(100);
+                            prop_assert!(queue.clone().next_request(least - millis(1)).is_none_or(|next|
+                                next.entries().all(|entry| entry.shard != shard)));
+                            resting.insert(shard, Duration::MAX);
+                        }
+                    }
+                    // Let all rest be over.
+                    if !resting.is_empty() {
+                        now += Duration::from_secs(5);
+                        resting.clear();
+                    }
+                }
+                Step::Drain => {
+                    let all = queue.drain();
+                    for shard in 1..5 {
+                        let of_shard = |entry: &&Entry| entry.shard == shard;
+                        prop_assert!(all.iter().filter(of_shard).eq(waiting.values().filter(of_shard)));
+                    }
+                    prop_assert_eq!(all.len(), waiting.len());
+                    drained = true;
+                    prop_assert!(queue.is_empty() && queue.size_bytes() == 0);
+                    queue.extend(all);
+                    // They count as new, in the same order, so nothing changes but rests, which are over.
+                    now += Duration::from_secs(5);
+                }
+            }
+            prop_assert_eq!(queue.len(), waiting.len());
+            prop_assert_eq!(queue.size_bytes(), waiting.values().map(|entry| entry.size).sum::<usize>());
+            prop_assert_eq!(queue.in_flight(), calls.iter().map(|call| call.entries().len()).sum::<usize>());
+            prop_assert_eq!(delivered.len() + queue.len() + queue.in_flight(), pushed);
+        }
+        // In the end all gets through.
+        for request in calls {
+            _ = queue.settle(request, [], now);
+        }
+        for _ in 0..pushed {
+            now += Duration::from_secs(5);
+            let Some(request) = queue.next_request(now) else { break };
+            let answer = vec![DELIVERED; request.entries().len()];
+            for (entry, _) in queue.settle(request, answer, now).delivered {
+                prop_assert!(delivered.insert(entry.number));
+            }
+        }
+        prop_assert_eq!(delivered.len(), pushed);
+    }
+}
