@@ -33,7 +33,7 @@ impl<'a> Body<'a> {
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
                     body.user_records = body.user_records.wrapping_add(1);
-                    largest.take_in(&RawRecord::parse(record, field.offset)?);
+                    largest.take_in(&RawRecord::parse(record, field.offset, true)?);
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
@@ -58,7 +58,7 @@ impl<'a> Body<'a> {
         let mut fields = self.message;
         while let Some(field) = fields.field()? {
             let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
-            let record = RawRecord::parse(record, field.offset)?;
+            let record = RawRecord::parse(record, field.offset, false)?;
             let index = record.partition_key_index;
             if index.value >= self.partition_keys {
                 return Err(DecodeErrorKind::PartitionKeyIndexOutOfRange.at(index.offset));
@@ -148,7 +148,7 @@ impl<'a> Cursor<'a> {
     fn next_unusual(&mut self) -> Option<RawRecord<'a>> {
         while let Ok(Some(field)) = self.fields.field() {
             if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
-                return RawRecord::parse(record, field.offset).ok();
+                return RawRecord::parse(record, field.offset, false).ok();
             }
         }
         None

@@ -120,9 +120,13 @@ impl<'a> RawRecord<'a> {
     }
 
     /// Reads the fields of a user record whose tag is at `offset`. Of repeated fields the last one counts
-    /// (rule D10), but all are checked.
+    /// (rule D10), but all are checked, unless the tags were.
     #[inline(never)]
-    pub(crate) fn parse(message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
+    pub(crate) fn parse(
+        message: Reader<'a>,
+        offset: usize,
+        tags_to_check: bool,
+    ) -> Result<Self, DecodeError> {
         let mut partition_key_index = None;
         let mut explicit_hash_key_index = None;
         let mut data = None;
@@ -138,7 +142,9 @@ impl<'a> RawRecord<'a> {
                 }
                 (RECORD_DATA, Value::LengthDelimited(bytes)) => data = Some(bytes.bytes()),
                 (RECORD_TAGS, Value::LengthDelimited(tag)) => {
-                    Tags::check(tag, field.offset)?;
+                    if tags_to_check {
+                        Tags::check(tag, field.offset)?;
+                    }
                     tags = tags.saturating_add(1);
                 }
                 _ => {}
@@ -351,7 +357,7 @@ mod tests {
                 let mut any = Reader::new(bytes, 4);
                 let field = any.field().unwrap().unwrap();
                 let Value::LengthDelimited(message) = field.value else { panic!("{name}") };
-                let expected = RawRecord::parse(message, field.offset).unwrap();
+                let expected = RawRecord::parse(message, field.offset, true).unwrap();
                 assert_eq!((shown(&record), usual.offset()), (shown(&expected), any.offset()), "{name}");
             }
             let usual = RawRecord::take_usual(&mut Reader::new(bytes, 4));

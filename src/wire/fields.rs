@@ -38,12 +38,15 @@ impl<'a> Reader<'a> {
             if let Some(field) = self.short_field() {
                 return Ok(Some(field));
             }
+            if self.is_empty() {
+                return Ok(None);
+            }
         }
         self.any_field()
     }
 
     /// Takes the next field if it is of the shape that almost all are: a tag of one byte, then a number or a length of
-    /// one to three. Otherwise takes nothing.
+    /// one to three; or if it is an empty group. Otherwise takes nothing.
     ///
     /// [`Self::any_field`] would take it just the same. This is inlined into the loops over messages, where the compiler
     /// then sees that most of a field is not looked at, and keeps the rest in registers: five times as fast.
@@ -59,6 +62,8 @@ impl<'a> Reader<'a> {
                 let length = ahead.short_varint()?;
                 Value::LengthDelimited(ahead.take(usize::try_from(length).ok()?)?)
             }
+            // Nothing takes fewer bytes than an empty group, so a payload may have more of them than of anything else.
+            3 if ahead.byte()? == tag ^ 7 => Value::Skipped,
             _ => return None,
         };
         *self = ahead;
@@ -89,7 +94,7 @@ impl<'a> Reader<'a> {
                 Value::Skipped
             }
             WireType::GroupStart => {
-                ahead.skip_group(tag.number, offset)?;
+                ahead.skip(ahead.group_len(tag.number, offset)?)?;
                 Value::Skipped
             }
             WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
@@ -98,12 +103,12 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number: tag.number, offset, value }))
     }
 
-    /// Passes over the rest of a group whose start tag, at `start`, has been taken (rule D9).
+    /// Counts the bytes of the rest of a group whose start tag, at `start`, has been taken (rule D9).
     ///
     /// The open groups are kept in a fixed stack: nesting in the input never becomes recursion here.
-    #[cold]
     #[inline(never)]
-    fn skip_group(&mut self, number: u32, start: usize) -> Result<(), DecodeError> {
+    fn group_len(mut self, number: u32, start: usize) -> Result<usize, DecodeError> {
+        let begin = self.offset();
         let mut enclosing = heapless::Vec::<u32, { MAX_OPEN_GROUPS - 1 }>::new();
         let mut innermost = number;
         while !self.is_empty() {
@@ -120,7 +125,7 @@ impl<'a> Reader<'a> {
                 }
                 WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
                     Some(outer) => innermost = outer,
-                    None => return Ok(()),
+                    None => return Ok(self.offset().wrapping_sub(begin)),
                 },
                 WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
             }
@@ -239,7 +244,10 @@ mod tests {
             ("field 16", &[0x80, 0x01, 5], false),
             ("field 0", &[0x00, 5], false),
             ("fixed64", &[0x09, 1, 2, 3, 4, 5, 6, 7, 8], false),
-            ("group", &[0x0b, 0x0c], false),
+            ("empty group", &[0x0b, 0x0c, 9], true),
+            ("group with a field", &[0x0b, 0x08, 1, 0x0c], false),
+            ("group with the end of another", &[0x0b, 0x14], false),
+            ("start of a group", &[0x0b], false),
             ("fixed32", &[0x0d, 1, 2, 3, 4], false),
         ];
         for &(name, bytes, short) in cases {
