@@ -100,6 +100,21 @@ fn what_is_too_large_for_the_rest_begins_the_next_call() {
     assert_eq!(numbers(&request), [0, 2, 4]);
     let other = queue.next_request(Duration::ZERO).unwrap();
     assert_eq!(numbers(&other), [1, 3]);
+
+    // Of two, the first.
+    let mut queue = PutQueue::new().with_max_request_bytes(100);
+    queue.extend([entry(0, 1, 30), entry(1, 2, 80), entry(2, 3, 90)]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [0]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [1]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [2]);
+}
+
+#[test]
+fn what_is_drained_is_in_the_order_of_coming() {
+    let mut queue = PutQueue::new();
+    let entries = [entry(0, 3, 10), entry(1, 1, 10), entry(2, 3, 10), entry(3, 0, 10)];
+    queue.extend(entries.clone());
+    assert_eq!(queue.drain(), entries);
 }
 
 #[test]
@@ -154,7 +169,17 @@ fn without_shards_calls_may_overlap() {
     let second = queue.next_request(Duration::ZERO).unwrap();
     queue.retry(second, Duration::ZERO);
     queue.retry(first, Duration::ZERO);
+    assert_eq!(queue.next_ready(), Some(millis(200)));
     assert_eq!(queue.drain().iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+
+    // When something of a later call gets through, the rest is over.
+    queue.extend((0..6).map(|number| entry(number, 0, 10)));
+    let first = queue.next_request(Duration::ZERO).unwrap();
+    let second = queue.next_request(Duration::ZERO).unwrap();
+    queue.retry(first, Duration::ZERO);
+    assert!(queue.next_request(Duration::ZERO).is_none());
+    _ = queue.settle(second, [DELIVERED; 2], Duration::ZERO);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [0, 1]);
 }
 
 #[test]
