@@ -326,6 +326,26 @@ mod lambda {
         assert_eq!(at.to_string(), "17/1");
     }
 
+    /// Firehose takes aggregates apart before it calls a function, so its records are plain.
+    #[test]
+    fn firehose_says_where_a_record_was() {
+        let event: KinesisFirehoseEvent = parse(json!({ "records": [{
+            "data": encoded("plain"),
+            "recordId": "record1",
+            "approximateArrivalTimestamp": 1,
+            "kinesisRecordMetadata": {
+                "partitionKey": "device-7",
+                "approximateArrivalTimestamp": 1,
+                "sequenceNumber": "17",
+                "subsequenceNumber": 5
+            }
+        }] }));
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+        let kinesis = &users[0].kinesis;
+        assert_eq!((kinesis.sub_sequence_number, kinesis.aggregated), (5, false));
+        assert_eq!(kinesis.partition_key.as_deref(), Some("device-7"));
+    }
+
     #[test]
     fn analytics_records_keep_their_ids() {
         let event: KinesisAnalyticsOutputDeliveryEvent = parse(json!({

@@ -167,7 +167,7 @@ pub struct LambdaKinesis {
     pub partition_key: Option<String>,
     /// The explicit hash key of the user record.
     pub explicit_hash_key: Option<String>,
-    /// The position in the aggregate, from 0.
+    /// The position in the aggregate, from 0; of a plain record, what Firehose says it was.
     pub sub_sequence_number: u64,
     /// Whether it came in an aggregate.
     pub aggregated: bool,
@@ -219,7 +219,11 @@ impl From<SourcedRecord<'_, KinesisFirehoseEventRecord>> for LambdaRecord {
         let arrival = metadata.map_or(&record.approximate_arrival_timestamp, |metadata| {
             &metadata.approximate_arrival_timestamp
         });
+        // Firehose takes aggregates of Kinesis streams apart itself, and says where in them a record was.
+        let before = metadata.and_then(|metadata| u64::try_from(metadata.subsequence_number).ok());
+        let before = before.filter(|_| !sourced.aggregated());
         let kinesis = LambdaKinesis {
+            sub_sequence_number: before.unwrap_or(sourced.user.sub_sequence_number),
             approximate_arrival_timestamp: Some(ArrivalTime::Milliseconds(arrival.timestamp_millis())),
             record_id: record.record_id.clone(),
             shard_id: metadata.and_then(|metadata| metadata.shard_id.clone()),
