@@ -52,6 +52,10 @@ def inputs():
     yield "events", b"".join(events[:4])
     for file in ["get-records.json", "kpl.base64", "kpl.bin", "list-shards.json"]:
         yield file, (TESTS / "data" / file).read_bytes()
+    for name, records in [("lambda", "Records"), ("firehose", "records"), ("analytics", "records")]:
+        event = json.loads((TESTS / "data" / "aws" / f"{name}.json").read_text())
+        event[records] = event[records][1:4]
+        yield "event of " + name, json.dumps(event, indent=1 if name == "lambda" else None).encode()
     some = [payload for _, payload in payloads() if len(payload) < 100][:8]
     encoded = [base64.b64encode(payload).decode() for payload in some]
     entries = [{"Data": data, "PartitionKey": "a", "ExplicitHashKey": "0"} for data in encoded]

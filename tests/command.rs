@@ -6,6 +6,7 @@
 mod command {
     mod aggregate;
     mod aggregate_faults;
+    mod aws_events;
     mod bench;
     mod deaggregate;
     mod deaggregate_faults;

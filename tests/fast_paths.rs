@@ -8,12 +8,14 @@
 //! |---|---|---|
 //! | short fields | any field | varints of four bytes and more in each place, `decoding` |
 //! | varints of one to three bytes | any varint | lengths and indexes around 2^7, 2^14, 2^21, `edges` |
-//! | user records with the usual fields, indexes read in a window of eight bytes | user records with any | other orders, values overridden, fields after the data, `decoding`; all widths, ends of the buffer, `edges` |
+//! | short user records in one register, others with the usual fields and indexes read in a window of eight bytes | user records with any | other orders, values overridden, fields after the data, `decoding`; all widths, ends of the buffer, `edges` |
 //! | the largest index of all | the first bad one | bad indexes in each place, `edges` |
 //! | the last key, the index over keys, runs of one key | a search through all keys | every short sequence of keys, `packing` |
+//! | adding what is usual in registers | adding anything | the same with a time, which knows only the latter, `packing` |
+//! | partition keys that came lately, known with their shards | an MD5 and a search | the same with a time, `routing` |
 //! | no more characters than bytes | counting characters | lengths around 256, `packing` |
 //! | hash keys in decimal: 19 digits at a time | one digit at a time | every number of digits, `searching` |
-//! | a shard guessed, and its neighbours | a search by halves | shards of even and of very uneven sizes, `searching` |
+//! | a shard guessed, and its neighbours; a search between two guides | a search by halves | shards of even and of very uneven sizes, `searching` |
 //! | digests of many messages, whole blocks, runs of a kilobyte | the `md5` crate | every length around blocks and lanes, `digests` |
 
 #![cfg(feature = "alloc")]
@@ -37,6 +39,8 @@ mod edges;
 #[path = "fast_paths/packing.rs"]
 mod packing;
 mod reference;
+#[path = "fast_paths/routing.rs"]
+mod routing;
 #[path = "fast_paths/searching.rs"]
 mod searching;
 #[path = "fast_paths/spelling.rs"]

@@ -22,9 +22,14 @@ mod random;
 pub(crate) use random::Random;
 
 /// Some user records, and their aggregate in canonical order.
+///
+/// Keys and data lie together: else much of what is timed would be to fetch them from all over the memory.
 pub(crate) struct Corpus {
     pub(crate) name: &'static str,
-    records: Vec<(String, Vec<u8>)>,
+    keys: Vec<String>,
+    data: Vec<u8>,
+    /// The number of the key, and where the data ends.
+    records: Vec<(usize, usize)>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -45,20 +50,22 @@ impl Corpus {
     pub(crate) fn new(name: &'static str, count: usize, sizes: Range<usize>, keys: usize) -> Self {
         let mut random = Random::new(2026);
         let keys: Vec<String> = (0..keys).map(|_| uuid(&mut random)).collect();
+        let mut data = Vec::new();
         let mut records: Vec<_> = (0..count)
             .map(|number| {
                 let key = if count == keys.len() { number } else { random.below(keys.len()) };
                 let len = sizes.start + random.below(sizes.len());
-                (keys[key].clone(), random.bytes(len))
+                data.extend(random.bytes(len));
+                (key, data.len())
             })
             .collect();
         if count > keys.len() {
             // However few user records there are, every key is used.
-            for ((key, _), used) in records.iter_mut().zip(&keys) {
-                key.clone_from(used);
+            for (number, (key, _)) in records.iter_mut().enumerate().take(keys.len()) {
+                *key = number;
             }
         }
-        let mut corpus = Self { name, records, payload: Vec::new() };
+        let mut corpus = Self { name, keys, data, records, payload: Vec::new() };
         let records: Vec<_> = corpus.user_records().collect();
         let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&records)];
         let len = encoded_len(&records, &mut slots).expect("valid user records");
@@ -69,7 +76,12 @@ impl Corpus {
     }
 
     pub(crate) fn user_records(&self) -> impl ExactSizeIterator<Item = UserRecord<'_>> {
-        self.records.iter().map(|(key, data)| UserRecord::new(key.as_str(), data))
+        let mut start = 0;
+        self.records.iter().map(move |&(key, end)| {
+            let data = &self.data[start..end];
+            start = end;
+            UserRecord::new(self.keys[key].as_str(), data)
+        })
     }
 }
 

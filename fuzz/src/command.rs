@@ -137,15 +137,42 @@ fn json_payloads(input: &[u8]) {
 }
 
 fn walk(value: &Value, found: &mut Vec<Payload>) {
-    let text = |name: &str| value[name].as_str().map(str::to_owned);
+    let text = |object: &Value, name: &str| object[name].as_str().map(str::to_owned);
+    let lists = ["Records", "records"].map(|name| value.get(name));
     if let Some(list) = value.as_array() {
         list.iter().for_each(|value| walk(value, found));
-    } else if let Some(records) = value.get("Records") {
-        walk(records, found);
+    } else if lists != [None, None] {
+        // In the order in which they are written.
+        lists.into_iter().flatten().for_each(|list| walk(list, found));
     } else {
-        let data = BASE64.decode(text("Data").unwrap().as_bytes()).unwrap();
-        found.push((data, text("PartitionKey"), text("ExplicitHashKey")));
+        found.push(record(value, text));
     }
+}
+
+/// A record under whatever names. What comes later in the alphabet is read later, and counts.
+fn record(value: &Value, text: impl Fn(&Value, &str) -> Option<String>) -> Payload {
+    let mut of_transformation = !value["recordId"].is_null();
+    let mut by_lambda = false;
+    let mut data = text(value, "Data");
+    let mut keys = (text(value, "PartitionKey"), text(value, "ExplicitHashKey"));
+    let metadata = ["kinesisFirehoseRecordMetadata", "kinesisRecordMetadata", "kinesisStreamRecordMetadata"];
+    for name in ["kinesis"].into_iter().chain(metadata) {
+        let Some(inside) = value[name].as_object() else { continue };
+        by_lambda |= name == "kinesis";
+        of_transformation |= name != "kinesis";
+        let member = |name: &str, before: Option<String>| match inside.get(name) {
+            Some(value) => value.as_str().map(str::to_owned),
+            None => before,
+        };
+        if name == "kinesis" {
+            data = member("data", data);
+        }
+        keys = (member("partitionKey", keys.0), member("explicitHashKey", keys.1));
+    }
+    if of_transformation && !by_lambda {
+        data = data.or(text(value, "data"));
+    }
+    (BASE64.decode(data.unwrap().as_bytes()).unwrap(), keys.0, keys.1)
 }
 
 /// A listing makes a map or a failure.

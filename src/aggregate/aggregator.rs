@@ -94,34 +94,36 @@ impl RecordAggregator {
         if partition_key.is_new() && !record.has_usual_partition_key() {
             return false;
         }
-        let explicit_hash_key_index =
-            match record.explicit_hash_key.map(|key| self.explicit_hash_keys.find(key)) {
-                None => None,
-                Some(place) if place.is_new() => return false,
-                Some(place) => Some(place.index()),
-            };
+        let explicit_hash_key = match record.explicit_hash_key.map(|key| self.explicit_hash_keys.find(key)) {
+            Some(place) if place.is_new() => return false,
+            place => place,
+        };
+        let explicit_hash_key_index = explicit_hash_key.map(|place| place.index());
         let Some(usual) = UsualRecord::new(record, partition_key.index(), explicit_hash_key_index) else {
             return false;
         };
-        let encoded_len = self
-            .framed_len()
-            .saturating_add(partition_key.cost(record.partition_key))
-            .saturating_add(usual.field_len());
-        if !self.pending.admits(&self.limits, encoded_len, record) {
+        let added = usual.field_len().wrapping_add(partition_key.cost(record.partition_key));
+        if !self.pending.admits_another(&self.limits, self.framed_len(), added) {
             return false;
         }
         if !may_grow && (partition_key.is_new() || !self.records.has_room(usual.field_len())) {
             return false;
         }
-        // Neither fails: buffers grow.
-        let written = self
-            .partition_keys
-            .insert(partition_key, PARTITION_KEY_TABLE, record.partition_key)
-            .and_then(|()| self.records.write(usual.field_len(), |writer| usual.write(writer)));
-        if written.is_ok() {
-            self.pending.count_another();
+        let key = self.partition_keys.insert(partition_key, PARTITION_KEY_TABLE, record.partition_key);
+        let data = self.records.write(
+            usual.field_len(),
+            #[inline(always)]
+            |writer| usual.write(writer),
+        );
+        // Neither fails, as buffers grow.
+        if key.and(data).is_err() {
+            return false;
         }
-        written.is_ok()
+        if let (Some(key), Some(place)) = (record.explicit_hash_key, explicit_hash_key) {
+            _ = self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key);
+        }
+        self.pending.count_another();
+        true
     }
 
     /// Adds any user record.
@@ -277,11 +279,13 @@ impl RecordAggregator {
     }
 
     /// Magic, tables, records and digest, however many there are.
-    fn framed_len(&self) -> usize {
+    ///
+    /// They are in memory, and within the limits: the sum does not wrap.
+    const fn framed_len(&self) -> usize {
         FRAME_SIZE
-            .saturating_add(self.partition_keys.len())
-            .saturating_add(self.explicit_hash_keys.len())
-            .saturating_add(self.records.len())
+            .wrapping_add(self.partition_keys.len())
+            .wrapping_add(self.explicit_hash_keys.len())
+            .wrapping_add(self.records.len())
     }
 
     #[inline]
@@ -316,7 +320,11 @@ impl Sealed for RecordAggregator {
         now: Option<Duration>,
         out: impl FnMut(Self::Full),
     ) -> Result<(), EncodeError> {
-        self.add_any(&record, now)?.into_iter().for_each(out);
+        let full = match now {
+            Some(now) => self.add_at(record, now)?,
+            None => self.add(record)?,
+        };
+        full.into_iter().for_each(out);
         Ok(())
     }
 

@@ -141,10 +141,10 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         let Some(usual) = UsualRecord::new(record, place.index(), explicit_hash_key_index) else {
             return false;
         };
-        let added = place.cost(record.partition_key).saturating_add(usual.field_len());
-        let encoded_len = self.written.saturating_add(DIGEST_SIZE).saturating_add(added);
-        if added.saturating_add(DIGEST_SIZE) > vacant.len()
-            || !self.pending.admits(&self.limits, encoded_len, record)
+        let added = usual.field_len().wrapping_add(place.cost(record.partition_key));
+        let encoded_len = self.written.wrapping_add(DIGEST_SIZE);
+        if added.wrapping_add(DIGEST_SIZE) > vacant.len()
+            || !self.pending.admits_another(&self.limits, encoded_len, added)
         {
             return false;
         }
@@ -166,7 +166,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     }
 
     /// Adds any user record.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn add_any(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
         record.validate()?;
         let plan = self.plan(record);
@@ -321,7 +321,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     }
 
     /// Lets the digest catch up.
-    #[inline(never)]
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
     fn digest_run(&mut self) {
         // The magic is not part of what is digested.
         let from = self.digested.max(MAGIC.len());

@@ -60,13 +60,21 @@ impl KeyTable {
                 }
             }
             Place::New { index, hash, vacant } => {
-                self.encoded.write(place.cost(key), |writer| place.write(table, key, writer).map(|_| ()))?;
-                let offset = self.encoded.len().saturating_sub(key.len());
-                self.last = Slot::new(offset, key.len(), index, hash).ok_or(Full)?;
-                self.index.insert(self.last, hash, vacant, self.encoded.written());
-                self.entries = self.entries.saturating_add(1);
+                let len = place.cost(key);
+                self.encoded.write(len, |writer| place.write(table, key, writer).map(|_| ()))?;
+                return self.remember(key, index, hash, vacant);
             }
         }
+        Ok(())
+    }
+
+    /// Remembers the key that was written last.
+    #[inline(never)]
+    fn remember(&mut self, key: &str, index: u32, hash: u32, vacant: u32) -> Result<(), Full> {
+        let offset = self.encoded.len().saturating_sub(key.len());
+        self.last = Slot::new(offset, key.len(), index, hash).ok_or(Full)?;
+        self.index.insert(self.last, hash, vacant, self.encoded.written());
+        self.entries = self.entries.saturating_add(1);
         Ok(())
     }
 

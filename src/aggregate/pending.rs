@@ -45,10 +45,18 @@ impl Pending {
         };
     }
 
+    /// The same where the user record is not the first, and adds as many bytes to an aggregate of `encoded_len`.
+    #[inline(always)]
+    pub(crate) fn admits_another(&self, limits: &Limits, encoded_len: usize, added: usize) -> bool {
+        // What is pending is within the limits, so there is no need to look out for more than there can be.
+        let room = limits.max_size().wrapping_sub(encoded_len).wrapping_sub(self.partition_key_len);
+        added <= room && self.user_records < limits.max_user_records()
+    }
+
     /// Counts a user record that is not the first, and came at a time that nobody told.
     #[inline]
     pub(crate) const fn count_another(&mut self) {
-        self.user_records = self.user_records.saturating_add(1);
+        self.user_records = self.user_records.wrapping_add(1);
     }
 
     #[cfg(feature = "alloc")]

@@ -8,8 +8,8 @@ use crate::deaggregate::kinesis_record::{Deaggregated, KinesisRecord, take_apart
 use crate::deaggregate::payload::parse_body;
 use crate::frame::{DigestCheck, PlainReason, verify_all};
 
-/// How many digests are checked before the first of their records is taken apart: four times as many as are worked
-/// on at once, so that few lanes run empty at the end.
+/// How many digests are checked before the first of their records is taken apart: twice as many as are worked on at
+/// once at most, so that few lanes run empty at the end.
 const AHEAD: usize = 64;
 
 /// Takes records apart, in their order: those of a GetRecords answer, of a Lambda event, of any slice.

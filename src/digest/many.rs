@@ -93,15 +93,16 @@ pub(super) fn advance_one<T>(lane: &mut Lane<'_, T>, blocks: usize) {
 
 /// Takes the next blocks of up to twice `N` lanes into their states; where there are fewer, some work for nothing.
 #[inline(always)]
-#[expect(clippy::indexing_slicing, reason = "`i` is below `N`, and every array has `N` places")]
 pub(super) fn advance<const N: usize, T>(lanes: &mut [Lane<'_, T>], blocks: usize) {
     let mut states: [States<N>; 2] = [[[0; N]; 4]; 2];
     let mut runs: [[&[u8]; N]; 2] = [[&[]; N]; 2];
     for ((states, runs), lanes) in states.iter_mut().zip(&mut runs).zip(lanes.chunks(N)) {
-        for (i, lane) in lanes.iter().enumerate() {
-            runs[i] = lane.run();
+        for (i, (run, lane)) in runs.iter_mut().zip(lanes).enumerate() {
+            *run = lane.run();
             for (all, one) in states.iter_mut().zip(lane.state) {
-                all[i] = one;
+                if let Some(place) = all.get_mut(i) {
+                    *place = one;
+                }
             }
         }
     }
@@ -109,7 +110,7 @@ pub(super) fn advance<const N: usize, T>(lanes: &mut [Lane<'_, T>], blocks: usiz
     for (states, lanes) in states.iter().zip(lanes.chunks_mut(N)) {
         for (i, lane) in lanes.iter_mut().enumerate() {
             for (one, all) in lane.state.iter_mut().zip(states) {
-                *one = all[i];
+                *one = all.get(i).copied().unwrap_or(*one);
             }
         }
     }

@@ -73,8 +73,8 @@ impl Md5 {
     /// Digests many messages, as many as there is room for digests: each as [`Self::digest`] does, together several
     /// times as fast.
     ///
-    /// With the feature `fast-digest` they are worked on side by side, up to 4 at a time with the vectors that every
-    /// x86-64 and 64-bit ARM machine has. With `simd` up to 8 or 16 where the machine has AVX2 or AVX-512. Messages
+    /// With the feature `fast-digest` they are worked on side by side, up to 8 at a time with the vectors that every
+    /// x86-64 and 64-bit ARM machine has. With `simd` up to 16 or 32 where the machine has AVX2 or AVX-512. Messages
     /// of different lengths do not wait for each other.
     ///
     /// ```

@@ -1,4 +1,6 @@
 //! Finding out whether a key was written before: open addressing over slots that point into the output.
+//!
+//! What is inlined for speed is not where registers have 32 bits: it would cost a twelfth of all flash there.
 
 use crate::wire::{equal, widen};
 
@@ -49,7 +51,7 @@ impl Slot {
     }
 
     /// Whether this is where `key` was written. No vacant slot holds a key, not even an empty one.
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn holds(&self, key: &[u8], written: &[u8]) -> bool {
         usize::from(self.len) == key.len()
             && !self.is_vacant()
@@ -69,7 +71,7 @@ pub(crate) enum Probe {
 }
 
 /// Looks for a key.
-#[inline(always)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn probe(slots: &[Slot], key: &[u8], hash: u32, written: &[u8]) -> Probe {
     for position in positions(slots, hash) {
         match slot_at(slots, position) {
@@ -90,13 +92,13 @@ pub(crate) fn vacant(slots: &[Slot], hash: u32) -> Option<u32> {
 }
 
 /// The slot at a position.
-#[inline(always)]
+#[inline]
 pub(crate) fn slot_at(slots: &[Slot], position: u32) -> Option<&Slot> {
     slots.get(usize::try_from(position).ok()?)
 }
 
 /// The slot at a position, to be written to.
-#[inline(always)]
+#[inline]
 pub(crate) fn slot_at_mut(slots: &mut [Slot], position: u32) -> Option<&mut Slot> {
     slots.get_mut(usize::try_from(position).ok()?)
 }
@@ -138,7 +140,7 @@ const fn tag(hash: u32) -> u16 {
 /// Hashes a key eight bytes at a time. It need not withstand attack: the probes are capped.
 ///
 /// Each word is multiplied by a number of its own, so that none waits for the one before it.
-#[inline(always)]
+#[cfg_attr(target_pointer_width = "64", inline(always))]
 pub(crate) fn hash(key: &[u8]) -> u32 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let mut factor = FACTOR;
@@ -147,17 +149,19 @@ pub(crate) fn hash(key: &[u8]) -> u32 {
         factor = factor.rotate_left(23) | 1;
         sum = sum.wrapping_add(word.wrapping_mul(factor));
     };
-    let words = key.chunks_exact(8);
-    let uneven = !words.remainder().is_empty();
-    words.for_each(|word| take_in(last_word(word)));
-    if uneven {
+    let mut rest = key;
+    while let Some((word, after)) = rest.split_first_chunk() {
+        take_in(u64::from_le_bytes(*word));
+        rest = after;
+    }
+    if !rest.is_empty() {
         take_in(last_word(key));
     }
     upper_half((sum ^ sum >> 32).wrapping_mul(FACTOR))
 }
 
 /// The last eight bytes, or as many as there are.
-#[inline(always)]
+#[inline]
 fn last_word(bytes: &[u8]) -> u64 {
     match bytes.last_chunk() {
         Some(word) => u64::from_le_bytes(*word),

@@ -35,15 +35,59 @@ pub(crate) struct Index {
 
 impl<'a> RawRecord<'a> {
     /// Takes the next field if it is a user record as producers write it: the indexes, then the data and nothing more,
-    /// each length and index of one to three bytes, and the head of the record within eight. Otherwise takes nothing.
+    /// each length and index of one to three bytes. Otherwise takes nothing.
     ///
     /// [`Reader::field`] and [`Self::parse`] would read it just the same. Here, where the next record begins is known as
-    /// soon as the length is there, and nothing is looked at twice: three times as fast.
+    /// soon as the length is there, and nothing is looked at twice.
     #[inline(always)]
     pub(crate) fn take_usual(fields: &mut Reader<'a>) -> Option<Self> {
         if !FAST_PATHS {
             return None;
         }
+        match Self::take_short(fields) {
+            Some(record) => Some(record),
+            None => Self::take_medium(fields),
+        }
+    }
+
+    /// Takes the next field if it is a user record without explicit hash key, of less than 128 bytes.
+    ///
+    /// All that stands before the data is then in one register, at places that are known but for the length of the index,
+    /// on which there is no branch: a tenth of the work of reading byte by byte.
+    #[inline(always)]
+    fn take_short(fields: &mut Reader<'a>) -> Option<Self> {
+        let mut head = Window::peek(fields)?;
+        // The tag of the record, a length of one byte, and the tag of the index.
+        if !head.matches(&[RECORD_FIELD, 0, PARTITION_KEY_INDEX], &[0xff, 0x80, 0xff]) {
+            return None;
+        }
+        let len = head.nth_byte(1);
+        head.skip(2);
+        let index = head.tagged_varint()?;
+        // The tag of the data, and a length of one byte: at most eight bytes up to here.
+        if !head.matches(&[DATA, 0], &[0xff, 0x80]) {
+            return None;
+        }
+        let data_len = head.nth_byte(1);
+        head.skip(2);
+        let (end, head_len) = (len.wrapping_add(2), u64::from(head.bytes_taken()));
+        if head_len.wrapping_add(data_len) != end {
+            return None;
+        }
+        let offset = fields.offset().wrapping_add(3);
+        let record = fields.take(usize::try_from(end).ok()?)?;
+        let data = record.bytes().get(usize::try_from(head_len).ok()?..)?;
+        Some(Self {
+            partition_key_index: Index::new(index, offset),
+            explicit_hash_key_index: None,
+            data,
+            tags: Tags::NONE,
+        })
+    }
+
+    /// Takes the next field if it is a usual user record whose head, after the length, is within eight bytes.
+    #[inline]
+    fn take_medium(fields: &mut Reader<'a>) -> Option<Self> {
         let mut ahead = *fields;
         if ahead.byte()? != RECORD_FIELD {
             return None;
@@ -144,13 +188,14 @@ impl<'r> UsualRecord<'r> {
     /// The bytes of the message with its tag and length.
     #[inline(always)]
     pub(crate) const fn field_len(&self) -> usize {
-        self.head.len().saturating_add(self.data.len())
+        // Data is in memory, of which it leaves room for 16 bytes.
+        self.head.len().wrapping_add(self.data.len())
     }
 
     #[inline(always)]
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
         writer.head(self.head)?;
-        writer.bytes(self.data)
+        writer.short_bytes(self.data)
     }
 }
 
@@ -229,6 +274,9 @@ fn usual_head(
     partition_key_index: u32,
     explicit_hash_key_index: Option<u32>,
 ) -> Head {
+    if !FAST_PATHS {
+        return Head::default();
+    }
     // What does not fit is too large for a head as well.
     let number = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
     let data_len = record.data.len();
@@ -251,42 +299,63 @@ mod tests {
     }
 
     #[test]
-    fn usual_records_are_taken_the_short_way_and_like_any_other() {
-        // Fields of a body, and whether the first of them is taken the short way.
-        let cases: &[(&str, &[u8], bool)] = &[
-            ("index and data", b"\x1a\x08\x08\x00\x1a\x04abcd", true),
+    fn usual_records_are_taken_short_ways_and_like_any_other() {
+        let long = [&b"\x1a\x86\x01\x08\x00\x1a\x81\x01"[..], &[7; 129]].concat();
+        let longest_short = [&b"\x1a\x7f\x08\x00\x1a\x7b"[..], &[7; 123]].concat();
+        let shortest_medium = [&b"\x1a\x80\x01\x08\x00\x1a\x7c"[..], &[7; 124]].concat();
+        // Fields of a body, whether the first of them is taken as a short one, and whether as a medium one.
+        let cases: &[(&str, &[u8], bool, bool)] = &[
+            ("index and data", b"\x1a\x08\x08\x00\x1a\x04abcd", true, true),
+            ("no data, and eight bytes of the payload", b"\x1a\x04\x08\x00\x1a\x00\x0a\x02aa", true, true),
+            ("eight bytes with the length", b"\x1a\x06\x08\x00\x1a\x02ab", true, false),
+            ("seven", b"\x1a\x05\x08\x00\x1a\x01a", false, false),
+            ("an index of two bytes", b"\x1a\x06\x08\xff\x7f\x1a\x01a\x0a\x00", true, true),
+            ("an index of three bytes", b"\x1a\x07\x08\xff\xff\x7f\x1a\x01a", true, false),
+            ("an index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false, false),
+            ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", false, true),
             (
-                "no data, the head within eight bytes of the payload",
-                b"\x1a\x04\x08\x00\x1a\x00\x0a\x02aa",
-                true,
+                "indexes of three bytes and one",
+                b"\x1a\x0a\x08\x81\x80\x00\x10\x00\x1a\x00\x0a\x00",
+                false,
+                false,
             ),
-            ("no eight bytes after the length", b"\x1a\x06\x08\x00\x1a\x02ab", false),
-            ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", true),
-            ("indexes of three bytes and one", b"\x1a\x0a\x08\x81\x80\x00\x10\x00\x1a\x00\x0a\x00", false),
-            ("a head of eight bytes", b"\x1a\x09\x08\x81\x00\x10\x82\x00\x1a\x01a", true),
-            ("a head of nine", b"\x1a\x0a\x08\x81\x00\x10\x82\x80\x00\x1a\x01a", false),
-            ("index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false),
-            ("over-long length of the record", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", true),
-            ("and of four bytes", b"\x1a\x88\x80\x80\x00\x08\x00\x1a\x04abcd", false),
-            ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false),
-            ("data first", b"\x1a\x08\x1a\x04abcd\x08\x00", false),
-            ("data past the record", b"\x1a\x05\x08\x00\x1a\x02abcd", false),
-            ("head past the record", b"\x1a\x02\x08\x00\x1a\x00\x0a\x02aa", false),
-            ("index twice", b"\x1a\x08\x08\x00\x08\x01\x1a\x02ab", false),
+            ("a head of eight bytes", b"\x1a\x09\x08\x81\x00\x10\x82\x00\x1a\x01a", false, true),
+            ("a head of nine", b"\x1a\x0a\x08\x81\x00\x10\x82\x80\x00\x1a\x01a", false, false),
+            ("127 bytes", &longest_short, true, true),
+            ("128 bytes", &shortest_medium, false, true),
+            ("data of 129 bytes", &long, false, true),
+            ("over-long length of the record", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", false, true),
+            ("and of four bytes", b"\x1a\x88\x80\x80\x00\x08\x00\x1a\x04abcd", false, false),
+            ("over-long length of the data", b"\x1a\x07\x08\x00\x1a\x82\x00ab", false, false),
+            ("and eight bytes", b"\x1a\x08\x08\x00\x1a\x83\x00abc", false, true),
+            ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false, false),
+            ("data first", b"\x1a\x08\x1a\x04abcd\x08\x00", false, false),
+            ("data past the record", b"\x1a\x05\x08\x00\x1a\x02abcd", false, false),
+            ("head past the record", b"\x1a\x02\x08\x00\x1a\x00\x0a\x02aa", false, false),
+            ("record past the payload", b"\x1a\x09\x08\x00\x1a\x05abcd", false, false),
+            ("index twice", b"\x1a\x08\x08\x00\x08\x01\x1a\x02ab", false, false),
+            ("another field", b"\x22\x08\x08\x00\x1a\x04abcd", false, false),
+            ("another field in it first", b"\x1a\x08\x48\x00\x1a\x04abcd", false, false),
         ];
-        for &(name, bytes, short) in cases {
-            let mut usual = Reader::new(bytes, 4);
-            let taken = RawRecord::take_usual(&mut usual);
-            assert_eq!(taken.is_some(), short && FAST_PATHS, "{name}");
-            let mut any = Reader::new(bytes, 4);
-            let Some(taken) = taken else {
-                assert_eq!(usual.offset(), 4, "{name}: nothing is taken");
-                continue;
-            };
-            let field = any.field().unwrap().unwrap();
-            let Value::LengthDelimited(message) = field.value else { panic!("{name}") };
-            let record = RawRecord::parse(message, field.offset).unwrap();
-            assert_eq!((shown(&taken), usual.offset()), (shown(&record), any.offset()), "{name}");
+        for &(name, bytes, short, medium) in cases {
+            type Take<'a> = fn(&mut Reader<'a>) -> Option<RawRecord<'a>>;
+            let ways: [(Take<'_>, bool); 2] =
+                [(RawRecord::take_short, short), (RawRecord::take_medium, medium)];
+            for (take, taken) in ways {
+                let mut usual = Reader::new(bytes, 4);
+                let Some(record) = take(&mut usual) else {
+                    assert_eq!((taken, usual.offset()), (false, 4), "{name}: nothing is taken");
+                    continue;
+                };
+                assert!(taken, "{name}");
+                let mut any = Reader::new(bytes, 4);
+                let field = any.field().unwrap().unwrap();
+                let Value::LengthDelimited(message) = field.value else { panic!("{name}") };
+                let expected = RawRecord::parse(message, field.offset).unwrap();
+                assert_eq!((shown(&record), usual.offset()), (shown(&expected), any.offset()), "{name}");
+            }
+            let usual = RawRecord::take_usual(&mut Reader::new(bytes, 4));
+            assert_eq!(usual.is_some(), FAST_PATHS && (short || medium), "{name}");
         }
     }
 }

@@ -72,8 +72,7 @@ impl Router {
         if record.explicit_hash_key.is_some() {
             return None;
         }
-        let (_, position) = recent.find(record.partition_key)?;
-        slots.get(position).copied().flatten()
+        slots.get(recent.shard_of(record.partition_key)?).copied().flatten()
     }
 
     /// Counts the bytes that are allocated to remember hash keys.

@@ -53,8 +53,8 @@ use crate::wire::widen;
 ///
 /// What is pending, with its indexes and its spare room, takes no more than [`Self::with_max_memory`] allows: 64 MiB
 /// unless set otherwise. When it would, the fullest aggregates are handed out first: one at a time, or of more than 64 a
-/// share of them. A shard that has nothing pending takes 16 bytes besides. What the allocator needs for its own purposes is
-/// not counted.
+/// share of them. Hash keys of partition keys that came lately are a part of it: up to 256 KiB, and a sixteenth of the bound. A
+/// shard that has nothing pending takes 16 bytes besides. What the allocator needs for its own purposes is not counted.
 #[derive(Clone)]
 pub struct AggregationManager {
     limits: Limits,
@@ -110,8 +110,9 @@ impl AggregationManager {
     ///
     /// Refuses a user record that breaks rule E4 or E5, or that an aggregate of its own could not take. Nothing has
     /// changed then but a counter.
+    #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
-        self.add_counted(record, None)
+        if self.add_usual(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
     }
 
     /// The same, with the time on any clock that never goes back.
@@ -129,9 +130,6 @@ impl AggregationManager {
         now: Option<Duration>,
     ) -> Result<HandedOut, EncodeError> {
         let mut full = HandedOut::default();
-        if now.is_none() && self.add_usual(&record) {
-            return Ok(full);
-        }
         match self.place(record, now, &mut full) {
             Ok(()) => self.counters.added = self.counters.added.saturating_add(1),
             Err(error) => {
@@ -459,7 +457,11 @@ impl Sealed for AggregationManager {
         now: Option<Duration>,
         out: impl FnMut(RoutedAggregate),
     ) -> Result<(), EncodeError> {
-        self.add_counted(record, now)?.into_iter().for_each(out);
+        let full = match now {
+            Some(now) => self.add_at(record, now)?,
+            None => self.add(record)?,
+        };
+        full.into_iter().for_each(out);
         Ok(())
     }
 

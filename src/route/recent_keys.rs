@@ -42,13 +42,22 @@ impl RecentKeys {
     /// The hash key of a partition key, and the position of its shard, where they are known.
     #[inline]
     pub(crate) fn find(&self, partition_key: &str) -> Option<(HashKey, usize)> {
+        let entry = self.entry(partition_key)?;
+        Some((entry.hash_key, usize::try_from(entry.shard).ok()?))
+    }
+
+    /// The position of the shard alone.
+    #[inline]
+    pub(crate) fn shard_of(&self, partition_key: &str) -> Option<usize> {
+        usize::try_from(self.entry(partition_key)?.shard).ok()
+    }
+
+    #[inline]
+    fn entry(&self, partition_key: &str) -> Option<&Entry> {
         let key = partition_key.as_bytes();
         let entry = self.entries.get(slot_of_hash(hash(key), self.entries.len()))?;
         let known = entry.key.get(..usize::from(entry.len))?;
-        if known.is_empty() || !equal(known, key) {
-            return None;
-        }
-        Some((entry.hash_key, usize::try_from(entry.shard).ok()?))
+        (!known.is_empty() && equal(known, key)).then_some(entry)
     }
 
     /// Remembers a partition key, in no more than `most_memory` bytes for all of them.
@@ -116,6 +125,7 @@ mod tests {
                 match recent.find(key) {
                     Some(known) => {
                         assert_eq!(known, (number(key), shard), "{key}");
+                        assert_eq!(recent.shard_of(key), Some(shard), "{key}");
                         found += 1;
                     }
                     None => recent.insert(key, number(key), shard, PLENTY),

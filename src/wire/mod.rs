@@ -15,7 +15,7 @@ mod writer;
 pub(crate) use fields::Value;
 pub(crate) use head::Head;
 pub(crate) use reader::Reader;
-pub(crate) use short::{copy, equal};
+pub(crate) use short::{copy, copy_any, equal};
 pub(crate) use tag::{length_delimited_tag, varint_tag};
 pub(crate) use window::Window;
 pub(crate) use writer::{Full, Writer};

@@ -9,13 +9,19 @@ use crate::wire::FAST_PATHS;
 /// Whether two texts are equal.
 #[inline(always)]
 pub(crate) fn equal(a: &[u8], b: &[u8]) -> bool {
-    a.len() == b.len()
-        && match a.len() {
-            8..16 if FAST_PATHS => ends::<8>(a) == ends(b),
-            16..32 if FAST_PATHS => ends::<16>(a) == ends(b),
-            32..=64 if FAST_PATHS => ends::<32>(a) == ends(b),
-            _ => a == b,
-        }
+    if a.len() != b.len() {
+        return false;
+    }
+    if !FAST_PATHS || a.len() < 8 || a.len() > 64 {
+        return a == b;
+    }
+    if a.len() < 16 {
+        ends::<8>(a) == ends(b)
+    } else if a.len() < 32 {
+        ends::<16>(a) == ends(b)
+    } else {
+        ends::<32>(a) == ends(b)
+    }
 }
 
 /// Copies bytes to where there is room for just as many.
@@ -38,20 +44,19 @@ fn ends<const N: usize>(bytes: &[u8]) -> Option<(&[u8; N], &[u8; N])> {
 
 #[inline(always)]
 fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
-    if let Some((first, last)) = ends::<N>(from) {
-        if let Some(to) = to.first_chunk_mut() {
-            *to = *first;
-        }
-        if let Some(to) = to.last_chunk_mut() {
-            *to = *last;
-        }
+    let Some((first, last)) = ends::<N>(from) else { return };
+    if let Some(to) = to.first_chunk_mut() {
+        *to = *first;
+    }
+    if let Some(to) = to.last_chunk_mut() {
+        *to = *last;
     }
 }
 
 /// `copy_from_slice` keeps a panic for unequal lengths at opt-level z. The compiler makes a call of `memcpy` of this loop,
 /// and of nothing else in this function; where it is a part of others, it may not see that the two do not overlap.
 #[inline(never)]
-fn copy_any(from: &[u8], to: &mut [u8]) {
+pub(crate) fn copy_any(from: &[u8], to: &mut [u8]) {
     for (to, &from) in to.iter_mut().zip(from) {
         *to = from;
     }

@@ -30,6 +30,38 @@ impl Window {
         self.bytes.to_le_bytes()[0] == byte
     }
 
+    /// Whether the bits of the next bytes that are in `mask` are these ones.
+    #[inline(always)]
+    pub(crate) fn matches<const N: usize>(&self, bytes: &[u8; N], mask: &[u8; N]) -> bool {
+        self.bytes & Self::register(mask) == Self::register(bytes)
+    }
+
+    /// As many bytes in a register, the first one lowest.
+    #[inline(always)]
+    fn register<const N: usize>(bytes: &[u8; N]) -> u64 {
+        bytes.iter().rev().fold(0, |register, &byte| register << 8 | u64::from(byte))
+    }
+
+    /// A byte that was not taken; 0 is the next.
+    #[inline(always)]
+    pub(crate) const fn nth_byte(&self, n: u32) -> u64 {
+        self.bytes.wrapping_shr(n.wrapping_mul(8)) & 0xff
+    }
+
+    /// Passes over `count` bytes.
+    #[inline(always)]
+    pub(crate) const fn skip(&mut self, count: u32) {
+        let bits = count.wrapping_mul(8);
+        self.bytes = self.bytes.wrapping_shr(bits);
+        self.bits_taken = self.bits_taken.wrapping_add(bits);
+    }
+
+    /// How many bytes were taken, whether they were in the window or not.
+    #[inline(always)]
+    pub(crate) const fn bytes_taken(&self) -> u32 {
+        self.bits_taken / 8
+    }
+
     /// Takes a byte and, after it, a varint of one to three bytes.
     #[inline(always)]
     pub(crate) const fn tagged_varint(&mut self) -> Option<u64> {

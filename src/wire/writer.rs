@@ -1,6 +1,6 @@
 //! The cursor that all writing goes through.
 
-use crate::wire::{Head, copy, widen};
+use crate::wire::{Head, copy, copy_any, widen};
 
 /// The buffer has no room for what was to be written.
 ///
@@ -36,13 +36,27 @@ impl<'b> Writer<'b> {
     }
 
     /// Puts bytes as they are.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
-        let end = self.position.checked_add(bytes.len()).ok_or(Full)?;
-        let room = self.buffer.get_mut(self.position..end).ok_or(Full)?;
-        copy(bytes, room);
-        self.position = end;
+        copy_any(bytes, self.room(bytes.len())?);
         Ok(())
+    }
+
+    /// The same where many times as much code is worth the time of a call.
+    #[inline(always)]
+    pub(crate) fn short_bytes(&mut self, bytes: &[u8]) -> Result<(), Full> {
+        copy(bytes, self.room(bytes.len())?);
+        Ok(())
+    }
+
+    /// The next `len` bytes of the buffer, which count as written.
+    #[inline(always)]
+    fn room(&mut self, len: usize) -> Result<&mut [u8], Full> {
+        let start = self.position;
+        let end = start.checked_add(len).ok_or(Full)?;
+        let room = self.buffer.get_mut(start..end).ok_or(Full)?;
+        self.position = end;
+        Ok(room)
     }
 
     #[inline]

@@ -12,6 +12,7 @@ fn wrong_calls() {
         ("unpack", "unpack"),
         ("--flag", "--flag"),
         ("aggregate --flag", "--flag"),
+        ("deaggregate --output entries", "entries"),
         ("aggregate --max-bytes", "--max-bytes"),
         ("aggregate --max-bytes 0", "--max-bytes"),
         ("aggregate --max-bytes 10485761", "--max-bytes"),

@@ -37,8 +37,8 @@ pub(crate) fn takes_at_most(limit: f64, name: &str, mut subject: impl FnMut(), m
             return;
         }
         ratios.push(ratio);
-        // This far off it is not the machine.
-        if ratio > 4.0 * limit {
+        // This far off, and once more, it is not the machine.
+        if ratios.iter().filter(|&&ratio| ratio > 4.0 * limit).count() > 1 {
             break;
         }
     }

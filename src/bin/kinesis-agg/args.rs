@@ -176,25 +176,47 @@ pub(crate) enum Grouping {
 
 /// Takes Kinesis records apart into their user records
 ///
-/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, or
-/// the entries or PutRecords requests that `kinesis-agg aggregate` writes.
+/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, the
+/// event of a function on AWS Lambda or of a transformation of Firehose or Kinesis Analytics, or the
+/// entries or PutRecords requests that `kinesis-agg aggregate` writes.
 ///
 /// Writes a JSON line per user record:
 ///
 ///   {"record": 0, "partitionKey": "device-7", "explicitHashKey": null, "data": "MjEuNQ==",
 ///    "subSequenceNumber": 0, "aggregated": true}
 ///
+/// With --output lambda, each line is what Python's aws_kinesis_agg makes of it:
+///
+///   {"kinesis": {"kinesisSchemaVersion": "1.0", "sequenceNumber": "4959…", "explicitHashKey": null,
+///    "partitionKey": "device-7", "subSequenceNumber": 0, "aggregated": true, "data": "MjEuNQ==", …},
+///    "eventID": "shardId-000000000000:4959…", "eventSource": "aws:kinesis", …}
+///
 /// With --hash-range, user records of other shards are left out, and counted on standard error.
 ///
 /// "record" counts the Kinesis records of all input from 0. A Kinesis record that is not aggregated
 /// comes out as one line with "aggregated": false, and "reason" says why: no_magic, too_short,
-/// digest_mismatch or malformed. Sequence numbers, arrival times and the like are passed on where
-/// the input has them.
+/// digest_mismatch or malformed; with --output lambda it comes out as it came. Sequence numbers,
+/// arrival times, event ids, record ids and the like are passed on where the input has them.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
+#[command(after_long_help = "\
+Examples:
+  The user records that a function on AWS Lambda gets with an event:
+    kinesis-agg deaggregate --output lambda event.json
+
+  Their data, as text:
+    kinesis-agg deaggregate event.json | jq -r '.data | @base64d'
+
+  The user records of a shard, and of no other:
+    aws kinesis get-records --shard-iterator \"$ITERATOR\" |
+      kinesis-agg deaggregate --hash-range 0-170141183460469231731687303715884105727")]
 pub(crate) struct DeaggregateArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
+
+    /// What to write
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    pub(crate) output: UserRecordForm,
 
     /// Leave out what a shard with these hash keys does not own: decimal, both ends included
     #[arg(long, value_name = "START-END")]
@@ -203,6 +225,15 @@ pub(crate) struct DeaggregateArgs {
     /// What to keep of an aggregate that mixes shards [default: each]
     #[arg(long, value_enum, value_name = "MODE", requires = "hash_range")]
     pub(crate) range: Option<RangeArg>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum UserRecordForm {
+    /// A JSON line per user record, with all there is to know
+    #[default]
+    Lines,
+    /// A JSON line per user record, as records are in Lambda's events and in Python's library
+    Lambda,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -241,6 +272,12 @@ pub(crate) struct RouteArgs {
 /// `kinesis-agg deaggregate` reads.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
+#[command(after_long_help = "\
+Examples:
+  aws kinesis get-records --shard-iterator \"$ITERATOR\" | kinesis-agg inspect
+
+  What a function on AWS Lambda was given, and which of it consumers of the KCL would drop:
+    kinesis-agg inspect --shards shards.json event.json")]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
@@ -250,8 +287,8 @@ pub(crate) struct InspectArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) shards: Option<PathBuf>,
 
-    /// The shard that the payloads were read from, where the input does not say: the output of
-    /// `aws kinesis get-records` does not
+    /// The shard that the payloads were read from, where the input does not say: events do, the output
+    /// of `aws kinesis get-records` does not
     #[arg(long, value_name = "ID", requires = "shards")]
     pub(crate) shard_id: Option<String>,
 
@@ -286,7 +323,7 @@ pub(crate) enum InputForm {
     Hex,
     /// One payload a line, in base64
     Base64,
-    /// JSON: get-records output, entries, PutRecords requests
+    /// JSON: get-records output, events of Lambda, Firehose and Kinesis Analytics, entries, PutRecords requests
     Json,
 }
 

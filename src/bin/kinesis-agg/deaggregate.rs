@@ -4,10 +4,10 @@ use std::io::{Write, stdout};
 
 use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
 
-use crate::args::{DeaggregateArgs, RangeArg, WARNING};
+use crate::args::{DeaggregateArgs, RangeArg, UserRecordForm, WARNING};
 use crate::failure::Failure;
 use crate::input::{Payload, for_each_payload};
-use crate::json_lines::JsonLines;
+use crate::json_lines::{JsonLines, Object};
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
@@ -17,8 +17,14 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
     };
     let filter = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut lines =
-        Lines { lines: JsonLines::new(stdout().lock()), metadata: String::new(), left_out: 0, faulty: 0 };
+    let mut lines = Lines {
+        lines: JsonLines::new(stdout().lock()),
+        form: args.output,
+        record_metadata: String::new(),
+        event_metadata: String::new(),
+        left_out: 0,
+        faulty: 0,
+    };
     let read =
         for_each_payload(&args.input, &progress, |payload| lines.write_all(&payload, filter, &progress));
     lines.lines.flush()?;
@@ -40,8 +46,10 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
 /// Writes a line for each user record, and counts those it does not write.
 struct Lines<W> {
     lines: JsonLines<W>,
+    form: UserRecordForm,
     /// What the lines of a payload have in common, in JSON.
-    metadata: String,
+    record_metadata: String,
+    event_metadata: String,
     left_out: u64,
     faulty: u64,
 }
@@ -55,7 +63,8 @@ impl<W: Write> Lines<W> {
         filter: Option<(HashKeyRange, RangeMode)>,
         progress: &Progress,
     ) -> Result<(), Failure> {
-        self.metadata = serde_json::to_string(&payload.metadata).unwrap_or_default();
+        self.record_metadata = serde_json::to_string(&payload.metadata.record).unwrap_or_default();
+        self.event_metadata = serde_json::to_string(&payload.metadata.event).unwrap_or_default();
         let mut users = deaggregate(payload.data);
         let reason = users.plain_reason();
         match filter {
@@ -94,6 +103,14 @@ impl<W: Write> Lines<W> {
         user: &UserRecord<'_>,
         reason: Option<&PlainReason>,
     ) -> Result<(), Failure> {
+        match self.form {
+            UserRecordForm::Lines => self.write_line(payload, user, reason),
+            UserRecordForm::Lambda => self.write_event(payload, user, reason.is_none()),
+        }
+        self.lines.end_line()
+    }
+
+    fn write_line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
         let (partition_key, explicit_hash_key) = match reason {
             None => (Some(user.partition_key), user.explicit_hash_key),
             Some(_) => (payload.partition_key, payload.explicit_hash_key),
@@ -106,11 +123,41 @@ impl<W: Write> Lines<W> {
         line.value("subSequenceNumber", user.sub_sequence_number);
         line.value("aggregated", reason.is_none());
         line.some("reason", reason.map(PlainReason::as_str));
-        if user.tags.len() > 0 {
-            line.value("tags", user.tags.map(|tag| (tag.key, tag.value)).collect::<Vec<_>>());
-        }
-        line.members(&self.metadata);
+        write_tags(&mut line, user);
+        line.members(&self.record_metadata);
+        line.members(&self.event_metadata);
         line.end();
-        self.lines.end_line()
+    }
+
+    /// Writes what Python's library returns: Lambda's record, into which the user record was put. A plain record is as it
+    /// came, so it lacks what only user records have.
+    fn write_event(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, aggregated: bool) {
+        let mut line = self.lines.object();
+        let mut kinesis = line.begin("kinesis");
+        if payload.metadata.record.kinesis_schema_version.is_none() {
+            // Only Lambda tells the version. There has never been another one.
+            kinesis.value("kinesisSchemaVersion", "1.0");
+        }
+        kinesis.members(&self.record_metadata);
+        if aggregated {
+            kinesis.value("explicitHashKey", user.explicit_hash_key);
+            kinesis.value("partitionKey", user.partition_key);
+            kinesis.value("subSequenceNumber", user.sub_sequence_number);
+            kinesis.value("aggregated", true);
+        } else {
+            kinesis.some("explicitHashKey", payload.explicit_hash_key);
+            kinesis.some("partitionKey", payload.partition_key);
+        }
+        kinesis.base64("data", user.data);
+        write_tags(&mut kinesis, user);
+        kinesis.end();
+        line.members(&self.event_metadata);
+        line.end();
+    }
+}
+
+fn write_tags(line: &mut Object<'_>, user: &UserRecord<'_>) {
+    if user.tags.len() > 0 {
+        line.value("tags", user.tags.map(|tag| (tag.key, tag.value)).collect::<Vec<_>>());
     }
 }

@@ -29,7 +29,7 @@ impl<W: Write> JsonLines<W> {
 
     /// Begins the object of a line.
     pub(crate) fn object(&mut self) -> Object<'_> {
-        Object::begin(&mut self.buffer)
+        Object::new(&mut self.buffer)
     }
 
     /// Ends the line, after its object.
@@ -67,7 +67,7 @@ pub(crate) struct Object<'a> {
 }
 
 impl<'a> Object<'a> {
-    pub(crate) fn begin(buffer: &'a mut Vec<u8>) -> Self {
+    pub(crate) fn new(buffer: &'a mut Vec<u8>) -> Self {
         buffer.push(b'{');
         Self { buffer }
     }
@@ -98,6 +98,12 @@ impl<'a> Object<'a> {
             self.comma();
             self.buffer.extend_from_slice(members.as_bytes());
         }
+    }
+
+    /// Begins an object that is a member.
+    pub(crate) fn begin(&mut self, name: &str) -> Object<'_> {
+        self.name(name);
+        Object::new(self.buffer)
     }
 
     /// Writes a list of what is finished: values with commas between them.
@@ -148,14 +154,20 @@ mod tests {
             line.some("left out", None::<u8>);
             line.base64("data", b"\xff\xff");
             line.list("list", b"1,2");
+            let mut inner = line.begin("inner");
+            inner.members(others);
+            inner.value("last", true);
+            inner.end();
+            line.begin("empty").end();
             line.members(others);
             line.end();
             assert!(lines.end_line().is_ok());
         }
         assert!(lines.line(&[1, 2]).is_ok());
         assert!(lines.flush().is_ok());
-        let middle = r#""text":"a \"b\" \\ \u0001 é","nothing":null,"data":"//8=","list":[1,2]"#;
-        let expected = format!("{{{middle}}}\n{{\"x\":1,{middle},\"x\":1}}\n[1,2]\n");
+        let before = r#""text":"a \"b\" \\ \u0001 é","nothing":null,"data":"//8=","list":[1,2],"inner":{"#;
+        let after = r#""last":true},"empty":{}"#;
+        let expected = format!("{{{before}{after}}}\n{{\"x\":1,{before}\"x\":1,{after},\"x\":1}}\n[1,2]\n");
         assert_eq!(String::from_utf8(written).as_deref(), Ok(&*expected));
     }
 

@@ -97,7 +97,7 @@ impl Request {
         if self.count > 0 {
             self.entries.push(b',');
         }
-        let mut entry = Object::begin(&mut self.entries);
+        let mut entry = Object::new(&mut self.entries);
         write_entry(&mut entry, packed);
         entry.end();
         self.count = self.count.saturating_add(1);

@@ -7,8 +7,8 @@ use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use crate::failure::Failure;
 use crate::input::detect::{form_of, look_ahead};
+use crate::input::entry::Text;
 use crate::input::events::{Data, Event, read_events};
-use crate::input::json::Text;
 use crate::input::open_each;
 use crate::input::payloads::{Counting, Payload};
 use crate::progress::Progress;

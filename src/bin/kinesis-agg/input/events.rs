@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::base64;
 use crate::failure::Failure;
-use crate::input::json::Text;
+use crate::input::entry::Text;
 use crate::input::lines::Lines;
 use crate::input::{Source, open_each};
 use crate::progress::Progress;

@@ -1,38 +1,18 @@
-//! JSON that holds Kinesis records: entries, lists of them, and documents with a list called `Records`.
+//! JSON that holds Kinesis records: the records themselves, lists of them, and documents with a list called `Records` or
+//! `records`.
 
 use core::fmt;
-use std::borrow::Cow;
 
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::failure::Failure;
-
-/// A Kinesis record in JSON: of `aws kinesis get-records`, or an entry of a PutRecords request. What it does not name
-/// is ignored.
-#[derive(Default)]
-pub(crate) struct Entry<'a> {
-    pub(crate) data: Option<Text<'a>>,
-    pub(crate) partition_key: Option<Text<'a>>,
-    pub(crate) explicit_hash_key: Option<Text<'a>>,
-    pub(crate) sequence_number: Option<Text<'a>>,
-    /// A number or a text, to be passed on as it stands.
-    pub(crate) approximate_arrival_timestamp: Option<Box<RawValue>>,
-    pub(crate) shard_id: Option<Text<'a>>,
-    pub(crate) encryption_type: Option<Text<'a>>,
-}
+use crate::input::entry::{Entry, Text};
 
 /// What is wrong with JSON, without the place, which is said elsewhere.
 pub(crate) fn json_fault(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or(&text).to_owned()
 }
-
-/// A text that is borrowed unless it has escapes, inside options and lists as well.
-#[derive(Deserialize)]
-#[serde(transparent)]
-pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// Reads one JSON value, and visits every record in it as soon as it is read: what comes before a fault is not lost by
 /// it, and a long list is not kept.
@@ -82,28 +62,14 @@ impl<'de, V: FnMut(Entry<'de>) -> Result<(), Failure>> Visitor<'de> for EachEntr
         let mut is_list = false;
         while let Some(Text(name)) = map.next_key()? {
             match &*name {
-                "Records" => {
+                // Firehose and Kinesis Analytics write it small.
+                "Records" | "records" => {
                     is_list = true;
                     map.next_value_seed(self.again())?;
                 }
-                "Data" => entry.data = map.next_value()?,
-                "PartitionKey" => entry.partition_key = map.next_value()?,
-                "ExplicitHashKey" => entry.explicit_hash_key = map.next_value()?,
-                "SequenceNumber" => entry.sequence_number = map.next_value()?,
-                "ApproximateArrivalTimestamp" => {
-                    entry.approximate_arrival_timestamp = map.next_value::<Option<Box<RawValue>>>()?;
-                    let raw = entry.approximate_arrival_timestamp.as_deref().map_or("", RawValue::get);
-                    if raw.starts_with(['{', '[']) {
-                        return Err(A::Error::custom(
-                            "ApproximateArrivalTimestamp is neither a number nor a text",
-                        ));
-                    }
-                }
-                "ShardId" => entry.shard_id = map.next_value()?,
-                "EncryptionType" => entry.encryption_type = map.next_value()?,
-                _ => _ = map.next_value::<IgnoredAny>()?,
+                name => entry.take(name, &mut map)?,
             }
         }
-        if is_list { Ok(()) } else { self.visit(entry) }
+        if is_list { Ok(()) } else { self.visit(entry.complete()) }
     }
 }

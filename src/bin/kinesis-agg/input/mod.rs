@@ -2,6 +2,7 @@
 
 mod any;
 mod detect;
+mod entry;
 mod events;
 mod json;
 mod lines;

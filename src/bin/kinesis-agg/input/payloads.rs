@@ -1,16 +1,16 @@
 //! What `deaggregate` and `inspect` read: payloads, in whatever form.
 
 use std::io::{BufReader, Read};
+use std::sync::LazyLock;
 
-use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
-use serde_json::value::RawValue;
 
 use crate::args::InputArgs;
 use crate::base64;
 use crate::failure::Failure;
 use crate::input::detect::{Form, decode_hex, detect};
-use crate::input::json::{EachEntry, Entry, json_fault};
+use crate::input::entry::{Entry, Metadata};
+use crate::input::json::{EachEntry, json_fault};
 use crate::input::lines::Lines;
 use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
 use crate::progress::Progress;
@@ -24,22 +24,11 @@ pub(crate) struct Payload<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) partition_key: Option<&'a str>,
     pub(crate) explicit_hash_key: Option<&'a str>,
-    pub(crate) metadata: Metadata<'a>,
+    pub(crate) metadata: &'a Metadata<'a>,
 }
 
-/// What is passed on as it came.
-#[derive(Clone, Copy, Default, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Metadata<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sequence_number: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    approximate_arrival_timestamp: Option<&'a RawValue>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    shard_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    encryption_type: Option<&'a str>,
-}
+/// Of payloads about which nothing is said.
+static NO_METADATA: LazyLock<Metadata<'static>> = LazyLock::new(Metadata::default);
 
 /// Reads all payloads of all files, up to the first that is bad.
 pub(crate) fn for_each_payload(
@@ -184,13 +173,14 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
 
     fn entry(&mut self, entry: &Entry<'_>, place: &str) -> Result<(), Failure> {
         let fault = |what: String| Failure::Input(format!("{place}: record {}: {what}", self.records));
-        let text = entry.data.as_ref().ok_or_else(|| fault("no \"Data\"".to_owned()))?;
+        let text = entry.data.as_ref().ok_or_else(|| fault(format!("no {}", entry.name_of_data())))?;
         let mut data = core::mem::take(&mut self.decoded);
-        base64::decode(text.0.as_bytes(), &mut data).map_err(|what| fault(format!("\"Data\": {what}")))?;
+        base64::decode(text.0.as_bytes(), &mut data)
+            .map_err(|what| fault(format!("{}: {what}", entry.name_of_data())))?;
         let payload = Payload {
             partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
             explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
-            metadata: Metadata::of(entry),
+            metadata: &entry.metadata,
             ..Payload::bare(place, &data)
         };
         self.visit(payload)?;
@@ -220,29 +210,6 @@ struct Value<'a> {
 
 impl<'a> Payload<'a> {
     fn bare(source: &'a str, data: &'a [u8]) -> Self {
-        Self {
-            record: 0,
-            source,
-            data,
-            partition_key: None,
-            explicit_hash_key: None,
-            metadata: Metadata::default(),
-        }
-    }
-}
-
-impl<'a> Metadata<'a> {
-    /// The shard it was read from, where the input says.
-    pub(crate) const fn shard_id(&self) -> Option<&'a str> {
-        self.shard_id
-    }
-
-    fn of(entry: &'a Entry<'_>) -> Self {
-        Self {
-            sequence_number: entry.sequence_number.as_ref().map(|text| &*text.0),
-            approximate_arrival_timestamp: entry.approximate_arrival_timestamp.as_deref(),
-            shard_id: entry.shard_id.as_ref().map(|text| &*text.0),
-            encryption_type: entry.encryption_type.as_ref().map(|text| &*text.0),
-        }
+        Self { record: 0, source, data, partition_key: None, explicit_hash_key: None, metadata: &NO_METADATA }
     }
 }

@@ -1,0 +1,12 @@
+//! A transformation for Firehose.
+
+use kinesis_aggregation_functions::transform::{Event, LARGEST_ANSWER, transform};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    run(service_fn(async |event: LambdaEvent<Event>| {
+        Ok::<_, Error>(transform(event.payload, LARGEST_ANSWER))
+    }))
+    .await
+}
