@@ -12,7 +12,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinesis_aggregation::{Limits, PutEntry, PutOutcome, PutQueue, PutRequest, RecordAggregator, UserRecord};
+use kinesis_aggregation::{
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
+    PutQueue, PutRequest, RecordAggregator, Shard, UserRecord,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -211,6 +214,41 @@ fn aggregates_are_entries() {
     let mut queue = PutQueue::new();
     queue.push(aggregate);
     assert_eq!(queue.size_bytes(), size);
+}
+
+/// From the manager to a shard and back, with a call that was throttled and a shard that was another.
+#[test]
+fn what_a_manager_hands_out_is_entries() {
+    let below = HashKeyRange::new(HashKey::MIN, HashKey::new((1 << 127) - 1)).unwrap();
+    let above = HashKeyRange::new(HashKey::new(1 << 127), HashKey::MAX).unwrap();
+    let map = OwnedShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
+    let mut manager = AggregationManager::by_shard(map, Limits::default());
+    for hash_key in ["1", "170141183460469231731687303715884105728", "2"] {
+        let record = UserRecord::new("device-7", "21.5").with_explicit_hash_key(hash_key);
+        assert!(manager.add(record).unwrap().is_empty());
+    }
+    let mut queue = PutQueue::new();
+    queue.extend(manager.flush());
+    let size = queue.size_bytes();
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    let shards: Vec<_> =
+        request.entries().map(|aggregate| aggregate.shard_id().unwrap().to_owned()).collect();
+    assert_eq!((shards, request.size_bytes()), (vec!["above".to_owned(), "below".to_owned()], size));
+
+    let answer = [PutOutcome::Throttled, PutOutcome::Delivered { shard_id: "above" }];
+    let settled = queue.settle(request, answer, Duration::ZERO);
+    let [(sent, shard_id)] = <[_; 1]>::try_from(settled.delivered).unwrap();
+    let Placement::Misplaced(sent) = manager.confirm(sent, &shard_id) else { panic!("it is misplaced") };
+    queue.extend(manager.put_back(sent).unwrap());
+    queue.extend(manager.flush());
+    // The shard that throttled rests, the other one does not.
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    assert_eq!(request.entries().map(|aggregate| aggregate.user_records()).collect::<Vec<_>>(), [2]);
+    let settled = queue.settle(request, [PutOutcome::Delivered { shard_id: "below" }], Duration::ZERO);
+    for (sent, shard_id) in settled.delivered {
+        assert_eq!(manager.confirm(sent, &shard_id), Placement::Delivered);
+    }
+    assert_eq!((queue.len(), queue.in_flight()), (1, 0));
 }
 
 #[test]
