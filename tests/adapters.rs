@@ -311,6 +311,7 @@ mod lambda {
         assert_eq!(
             serde_json::to_value(&users[1]).unwrap(),
             json!({ "kinesis": {
+                "kinesisSchemaVersion": "1.0",
                 "sequenceNumber": "17",
                 "approximateArrivalTimestamp": 1_507_217_624_302_i64,
                 "partitionKey": "device-8",
@@ -326,6 +327,26 @@ mod lambda {
         assert_eq!(at.to_string(), "17/1");
     }
 
+    /// Firehose takes aggregates apart before it calls a function, so its records are plain.
+    #[test]
+    fn firehose_says_where_a_record_was() {
+        let event: KinesisFirehoseEvent = parse(json!({ "records": [{
+            "data": encoded("plain"),
+            "recordId": "record1",
+            "approximateArrivalTimestamp": 1,
+            "kinesisRecordMetadata": {
+                "partitionKey": "device-7",
+                "approximateArrivalTimestamp": 1,
+                "sequenceNumber": "17",
+                "subsequenceNumber": 5
+            }
+        }] }));
+        let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
+        let kinesis = &users[0].kinesis;
+        assert_eq!((kinesis.sub_sequence_number, kinesis.aggregated), (5, false));
+        assert_eq!(kinesis.partition_key.as_deref(), Some("device-7"));
+    }
+
     #[test]
     fn analytics_records_keep_their_ids() {
         let event: KinesisAnalyticsOutputDeliveryEvent = parse(json!({
@@ -337,6 +358,35 @@ mod lambda {
         let kinesis = &users[0].kinesis;
         assert_eq!((kinesis.record_id.as_deref(), kinesis.aggregated), (Some("record1"), false));
         assert_eq!((kinesis.approximate_arrival_timestamp, &*kinesis.data.0), (None, &b"plain"[..]));
+    }
+
+    /// The recorded events: what the command makes of them, and Python (`tests/peers/run`), these records are too.
+    #[test]
+    fn recorded_events() {
+        let expected: Vec<Value> = include_str!("data/aws/user-records.jsonl")
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        let fields = ["partitionKey", "explicitHashKey", "data", "subSequenceNumber", "aggregated"];
+        let check = |service: &str, records: Vec<LambdaRecord>, fields: &[&str]| {
+            assert_eq!(records.len(), expected.len(), "{service}");
+            for (number, (record, expected)) in records.iter().zip(&expected).enumerate() {
+                let record = serde_json::to_value(&record.kinesis).unwrap();
+                for &field in fields {
+                    assert_eq!(record[field], expected[field], "{service}: {field} of {number}");
+                }
+            }
+        };
+        let lambda: KinesisEvent = serde_json::from_str(include_str!("data/aws/lambda.json")).unwrap();
+        check("lambda", iter_deaggregate_records(&lambda).map(LambdaRecord::from).collect(), &fields);
+        let firehose: KinesisFirehoseEvent =
+            serde_json::from_str(include_str!("data/aws/firehose.json")).unwrap();
+        check("firehose", iter_deaggregate_records(&firehose).map(LambdaRecord::from).collect(), &fields);
+        // The crate does not read the partition keys of plain records here.
+        let analytics: KinesisAnalyticsOutputDeliveryEvent =
+            serde_json::from_str(include_str!("data/aws/analytics.json")).unwrap();
+        let users = iter_deaggregate_records(&analytics).map(LambdaRecord::from).collect();
+        check("analytics", users, &fields[1..]);
     }
 
     #[test]

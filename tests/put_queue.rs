@@ -12,7 +12,10 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinesis_aggregation::{Limits, PutEntry, PutOutcome, PutQueue, PutRequest, RecordAggregator, UserRecord};
+use kinesis_aggregation::{
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
+    PutQueue, PutRequest, RecordAggregator, Shard, UserRecord,
+};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -100,6 +103,21 @@ fn what_is_too_large_for_the_rest_begins_the_next_call() {
     assert_eq!(numbers(&request), [0, 2, 4]);
     let other = queue.next_request(Duration::ZERO).unwrap();
     assert_eq!(numbers(&other), [1, 3]);
+
+    // Of two, the first.
+    let mut queue = PutQueue::new().with_max_request_bytes(100);
+    queue.extend([entry(0, 1, 30), entry(1, 2, 80), entry(2, 3, 90)]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [0]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [1]);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [2]);
+}
+
+#[test]
+fn what_is_drained_is_in_the_order_of_coming() {
+    let mut queue = PutQueue::new();
+    let entries = [entry(0, 3, 10), entry(1, 1, 10), entry(2, 3, 10), entry(3, 0, 10)];
+    queue.extend(entries.clone());
+    assert_eq!(queue.drain(), entries);
 }
 
 #[test]
@@ -154,7 +172,17 @@ fn without_shards_calls_may_overlap() {
     let second = queue.next_request(Duration::ZERO).unwrap();
     queue.retry(second, Duration::ZERO);
     queue.retry(first, Duration::ZERO);
+    assert_eq!(queue.next_ready(), Some(millis(200)));
     assert_eq!(queue.drain().iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
+
+    // When something of a later call gets through, the rest is over.
+    queue.extend((0..6).map(|number| entry(number, 0, 10)));
+    let first = queue.next_request(Duration::ZERO).unwrap();
+    let second = queue.next_request(Duration::ZERO).unwrap();
+    queue.retry(first, Duration::ZERO);
+    assert!(queue.next_request(Duration::ZERO).is_none());
+    _ = queue.settle(second, [DELIVERED; 2], Duration::ZERO);
+    assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [0, 1]);
 }
 
 #[test]
@@ -186,6 +214,41 @@ fn aggregates_are_entries() {
     let mut queue = PutQueue::new();
     queue.push(aggregate);
     assert_eq!(queue.size_bytes(), size);
+}
+
+/// From the manager to a shard and back, with a call that was throttled and a shard that was another.
+#[test]
+fn what_a_manager_hands_out_is_entries() {
+    let below = HashKeyRange::new(HashKey::MIN, HashKey::new((1 << 127) - 1)).unwrap();
+    let above = HashKeyRange::new(HashKey::new(1 << 127), HashKey::MAX).unwrap();
+    let map = OwnedShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
+    let mut manager = AggregationManager::by_shard(map, Limits::default());
+    for hash_key in ["1", "170141183460469231731687303715884105728", "2"] {
+        let record = UserRecord::new("device-7", "21.5").with_explicit_hash_key(hash_key);
+        assert!(manager.add(record).unwrap().is_empty());
+    }
+    let mut queue = PutQueue::new();
+    queue.extend(manager.flush());
+    let size = queue.size_bytes();
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    let shards: Vec<_> =
+        request.entries().map(|aggregate| aggregate.shard_id().unwrap().to_owned()).collect();
+    assert_eq!((shards, request.size_bytes()), (vec!["above".to_owned(), "below".to_owned()], size));
+
+    let answer = [PutOutcome::Throttled, PutOutcome::Delivered { shard_id: "above" }];
+    let settled = queue.settle(request, answer, Duration::ZERO);
+    let [(sent, shard_id)] = <[_; 1]>::try_from(settled.delivered).unwrap();
+    let Placement::Misplaced(sent) = manager.confirm(sent, &shard_id) else { panic!("it is misplaced") };
+    queue.extend(manager.put_back(sent).unwrap());
+    queue.extend(manager.flush());
+    // The shard that throttled rests, the other one does not.
+    let request = queue.next_request(Duration::ZERO).unwrap();
+    assert_eq!(request.entries().map(|aggregate| aggregate.user_records()).collect::<Vec<_>>(), [2]);
+    let settled = queue.settle(request, [PutOutcome::Delivered { shard_id: "below" }], Duration::ZERO);
+    for (sent, shard_id) in settled.delivered {
+        assert_eq!(manager.confirm(sent, &shard_id), Placement::Delivered);
+    }
+    assert_eq!((queue.len(), queue.in_flight()), (1, 0));
 }
 
 #[test]

@@ -149,6 +149,9 @@ pub struct LambdaRecord {
     pub event_source_arn: Option<String>,
 }
 
+/// The schema version that Python gives to records of Firehose and Kinesis Analytics, which do not tell theirs.
+const ASSUMED_VERSION: &str = "1.0";
+
 /// Of a [`LambdaRecord`], what is of Kinesis.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -167,7 +170,7 @@ pub struct LambdaKinesis {
     pub partition_key: Option<String>,
     /// The explicit hash key of the user record.
     pub explicit_hash_key: Option<String>,
-    /// The position in the aggregate, from 0.
+    /// The position in the aggregate, from 0; of a plain record, what Firehose says it was.
     pub sub_sequence_number: u64,
     /// Whether it came in an aggregate.
     pub aggregated: bool,
@@ -181,7 +184,8 @@ pub struct LambdaKinesis {
     pub shard_id: Option<String>,
 }
 
-/// When a Kinesis record arrived, since 1970, in the unit of the event it came in.
+/// When a Kinesis record arrived, since 1970, in the unit of the event it came in, as `aws_lambda_events` read it: its version 1.2
+/// takes `….37` seconds for 37 milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum ArrivalTime {
@@ -219,7 +223,12 @@ impl From<SourcedRecord<'_, KinesisFirehoseEventRecord>> for LambdaRecord {
         let arrival = metadata.map_or(&record.approximate_arrival_timestamp, |metadata| {
             &metadata.approximate_arrival_timestamp
         });
+        // Firehose takes aggregates of Kinesis streams apart itself, and says where in them a record was.
+        let before = metadata.and_then(|metadata| u64::try_from(metadata.subsequence_number).ok());
+        let before = before.filter(|_| !sourced.aggregated());
         let kinesis = LambdaKinesis {
+            kinesis_schema_version: Some(ASSUMED_VERSION.into()),
+            sub_sequence_number: before.unwrap_or(sourced.user.sub_sequence_number),
             approximate_arrival_timestamp: Some(ArrivalTime::Milliseconds(arrival.timestamp_millis())),
             record_id: record.record_id.clone(),
             shard_id: metadata.and_then(|metadata| metadata.shard_id.clone()),
@@ -232,6 +241,7 @@ impl From<SourcedRecord<'_, KinesisFirehoseEventRecord>> for LambdaRecord {
 impl From<SourcedRecord<'_, KinesisAnalyticsOutputDeliveryEventRecord>> for LambdaRecord {
     fn from(sourced: SourcedRecord<'_, KinesisAnalyticsOutputDeliveryEventRecord>) -> Self {
         let kinesis = LambdaKinesis {
+            kinesis_schema_version: Some(ASSUMED_VERSION.into()),
             record_id: sourced.record.record_id.clone(),
             ..LambdaKinesis::from_user(&sourced)
         };

@@ -51,13 +51,29 @@ async fn base_config() -> Result<aws_sdk_kinesis::config::Builder, Failure> {
         .credentials_provider(credentials))
 }
 
+/// An error of the SDK with what is behind it: by itself it says no more than "service error".
+pub fn explain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let next = error.to_string();
+        if !text.ends_with(&next) {
+            text = format!("{text}: {next}");
+        }
+        source = error.source();
+    }
+    text
+}
+
 /// All shards of a stream, closed ones included. Tries again for a while.
 pub async fn list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, Failure> {
     let mut rest = Duration::from_millis(100);
     loop {
         match try_list_shards(client, stream).await {
             Ok(shards) => return Ok(shards),
-            Err(error) if rest > Duration::from_secs(5) => return Err(error),
+            Err(error) if rest > Duration::from_secs(5) => {
+                return Err(format!("{stream}: {}", explain(&*error)).into());
+            }
             Err(_) => tokio::time::sleep(rest).await,
         }
         rest *= 2;

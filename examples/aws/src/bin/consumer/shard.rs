@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::types::{self, ShardIteratorType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinesis_aggregation::{HashKey, HashKeyRange, Shard, SourcedRecord, iter_deaggregate_records};
-use kinesis_aggregation_aws_examples::Failure;
+use kinesis_aggregation_aws_examples::{Failure, explain};
 use tokio::time;
 
 use crate::checkpoints::Checkpoint;
@@ -170,7 +170,7 @@ impl Trouble {
         let code = error.code().unwrap_or_default().to_owned();
         let refused = error.raw_response().is_some_and(|raw| (400..500).contains(&raw.status().as_u16()));
         let passing = ["Throttl", "Exceeded", "ExpiredIterator"].iter().any(|part| code.contains(part));
-        let why = DisplayErrorContext(error).to_string();
+        let why = explain(&error);
         if refused && !passing {
             Self::Lasting(why)
         } else {

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use aws_sdk_kinesis::Client;
-use aws_sdk_kinesis::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_kinesis::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput};
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use base64::Engine;
@@ -14,7 +14,7 @@ use kinesis_aggregation::{
     AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
     Shard, UserRecord,
 };
-use kinesis_aggregation_aws_examples::{Failure, list_shards};
+use kinesis_aggregation_aws_examples::{Failure, explain, list_shards};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
 use tokio::time;
@@ -100,7 +100,10 @@ impl Publisher {
                 chunk = source.recv(), if takes_more => match chunk {
                     // What is right is published all the same.
                     Some(Ok(records)) => outcome = outcome.and(self.add(&records)),
-                    Some(Err(failure)) => outcome = outcome.and(Err(failure)),
+                    Some(Err(failure)) => {
+                        eprintln!("publisher: {failure}");
+                        outcome = outcome.and(Err("not all of the input was read".into()));
+                    }
                     None => open = false,
                 },
                 Some(call) = self.calls.join_next() => {
@@ -199,7 +202,7 @@ impl Publisher {
             }
             Weight::Hopeless => {
                 drop(self.queue.give_up(request));
-                return Err(DisplayErrorContext(error).to_string().into());
+                return Err(explain(&error).into());
             }
         }
         self.queue.retry(request, self.now());
