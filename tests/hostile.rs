@@ -70,7 +70,7 @@ const SHAPES: &[(&str, Shape)] = &[
     ("data, the last of which counts", |n| in_a_record(&[0x1a, 0].repeat(n))),
 ];
 
-/// Whatever is in a megabyte, to take it apart takes less than five times as long as its digest alone: six times, if it is
+/// Whatever is in a megabyte, to take it apart takes less than five times as long as its digest alone: eight times, if it is
 /// tags. The digest is the library's own: without `fast-digest` it is slower, and without optimisation it says nothing.
 #[test]
 #[cfg(all(feature = "fast-digest", not(debug_assertions)))]
@@ -80,7 +80,7 @@ fn nothing_takes_many_times_as_long_as_its_digest() {
         let body = shape((1 << 20) * 1000 / of_thousand);
         assert!((1_000_000..1_400_000).contains(&body.len()), "{name}: {} bytes", body.len());
         let payload = frame(&body);
-        let limit = if name.contains("tag") { 6.0 } else { 5.0 };
+        let limit = if name.contains("tag") { 8.0 } else { 5.0 };
         takes_at_most(
             limit,
             name,
