@@ -1,7 +1,7 @@
 //! Records of the AWS crates are taken apart like any others, and keep all they came with; aggregates become what is put.
 
-#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 #![cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 use kinesis_aggregation::{
     Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,

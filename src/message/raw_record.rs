@@ -213,9 +213,8 @@ pub(crate) struct IndexedRecord<'r> {
     pub(crate) record: &'r UserRecord<'r>,
     /// The bytes of the message with its tag and length.
     pub(crate) field_len: usize,
-    head: Head,
-    /// Whether the head is all that stands before the data, and nothing stands after it.
-    usual: bool,
+    /// The same as most are, if it is.
+    usual: Option<UsualRecord<'r>>,
 }
 
 impl<'r> IndexedRecord<'r> {
@@ -225,24 +224,20 @@ impl<'r> IndexedRecord<'r> {
         partition_key_index: u32,
         explicit_hash_key_index: Option<u32>,
     ) -> Self {
-        let head = usual_head(record, partition_key_index, explicit_hash_key_index);
-        let usual = FAST_PATHS && head.is_whole() && record.tags.len() == 0;
-        let field_len = if usual {
-            head.len().saturating_add(record.data.len())
-        } else {
-            length_delimited_len(message_len(record, partition_key_index, explicit_hash_key_index))
+        let usual = UsualRecord::new(record, partition_key_index, explicit_hash_key_index);
+        let field_len = match &usual {
+            Some(usual) => usual.field_len(),
+            None => length_delimited_len(message_len(record, partition_key_index, explicit_hash_key_index)),
         };
-        Self { partition_key_index, explicit_hash_key_index, record, field_len, head, usual }
+        Self { partition_key_index, explicit_hash_key_index, record, field_len, usual }
     }
 
     /// Writes the message with its tag and length, fields ascending.
     #[inline]
     pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Full> {
-        if self.usual {
-            writer.head(self.head)?;
-            writer.bytes(self.record.data)
-        } else {
-            self.write_any(writer)
+        match &self.usual {
+            Some(usual) => usual.write(writer),
+            None => self.write_any(writer),
         }
     }
 

@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline)]
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         let (value, len) = match self.unread.first() {
             Some(&byte) if FAST_PATHS && byte < 0x80 => (u64::from(byte), 1),
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a varint, and counts its bytes. By value: a reference would keep every reader in memory.
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    #[inline(never)]
     fn any_varint(self) -> Result<(u64, usize), DecodeError> {
         let kind = match self.unread.iter().take(varint::MAX_LEN).position(|&byte| byte < 0x80) {
             // The tenth byte holds bit 63 and nothing else.
