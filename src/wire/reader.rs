@@ -205,9 +205,12 @@ mod tests {
         for last in [2, 0x7f, 0x80, 0x81, 0xff] {
             let mut bytes = [0x80; 12];
             bytes[9] = last;
-            let mut reader = Reader::new(&bytes, 100);
-            assert_eq!(reader.varint(), Err(VarintOverflow.at(100)), "tenth byte {last:#x}");
-            assert_eq!(reader.offset(), 100);
+            // The message may end right there.
+            for len in 10..=12 {
+                let mut reader = Reader::new(&bytes[..len], 100);
+                assert_eq!(reader.varint(), Err(VarintOverflow.at(100)), "tenth byte {last:#x} of {len}");
+                assert_eq!(reader.offset(), 100);
+            }
         }
     }
 
