@@ -1,6 +1,7 @@
 //! A manager behind callbacks hands out everything, in the order of its hash keys.
 
 use core::panic::AssertUnwindSafe;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::sync::{Arc, Mutex};
@@ -81,7 +82,12 @@ fn on_complete_delivers_everything() {
         let arrived = Arrived::default();
         let mut aggregator = manager.on_complete(|full| arrived.take(&full));
         for (place, (key, data)) in records.iter().enumerate() {
-            aggregator.add(UserRecord::new(key, data)).unwrap();
+            let record = UserRecord::new(key, data);
+            // With a time, and without.
+            match place % 3 {
+                0 => aggregator.add_at(record, Duration::from_secs(1)).unwrap(),
+                _ => aggregator.add(record).unwrap(),
+            }
             match place {
                 1_000 => aggregator.finish(),
                 2_000 => {
