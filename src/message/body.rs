@@ -33,7 +33,7 @@ impl<'a> Body<'a> {
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
                     body.user_records = body.user_records.wrapping_add(1);
-                    largest.take_in(&RawRecord::parse(record, field.offset, true)?);
+                    largest.take_in_unusual(record.bytes(), record.offset(), field.offset)?;
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
@@ -124,31 +124,30 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
-        let record = match RawRecord::take_usual(&mut self.fields) {
-            Some(record) => record,
-            None => self.next_unusual()?,
-        };
         let sub_sequence_number = self.next_sub_sequence_number;
         self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
-        let key = |index: usize, from: usize| keys.get(from.checked_add(index)?).copied();
-        Some(UserRecord {
-            partition_key: key(record.partition_key_index.value, 0)?,
-            explicit_hash_key: match record.explicit_hash_key_index {
-                Some(index) => Some(key(index.value, partition_keys)?),
-                None => None,
-            },
-            data: record.data,
-            tags: record.tags,
-            sub_sequence_number,
-        })
+        match RawRecord::take_usual(&mut self.fields) {
+            Some(record) => record.resolve(keys, partition_keys, sub_sequence_number),
+            // Unwrapped and wrapped again, so that a usual user record need not go where this function puts its own: to memory.
+            None => Some(self.next_unusual(keys, partition_keys, sub_sequence_number)?),
+        }
     }
 
     /// Reads on up to the next user record, whatever it looks like, and whatever else stands before it.
     #[inline(never)]
-    fn next_unusual(&mut self) -> Option<RawRecord<'a>> {
-        while let Ok(Some(field)) = self.fields.field() {
+    fn next_unusual(
+        &mut self,
+        keys: &[&'a str],
+        partition_keys: usize,
+        sub_sequence_number: u64,
+    ) -> Option<UserRecord<'a>> {
+        // A copy, which fits registers.
+        let mut fields = self.fields;
+        while let Ok(Some(field)) = fields.field() {
             if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
-                return RawRecord::parse(record, field.offset, false).ok();
+                self.fields = fields;
+                let record = RawRecord::parse(record, field.offset, false).ok()?;
+                return record.resolve(keys, partition_keys, sub_sequence_number);
             }
         }
         None
@@ -169,6 +168,14 @@ impl LargestIndexes {
         if let Some(index) = record.explicit_hash_key_index {
             self.explicit_hash_key = self.explicit_hash_key.max(index.needs());
         }
+    }
+
+    /// Checks a user record whose tag is at `tag_offset`, and takes in its indexes. A function of its own, to keep the loop
+    /// over usual records small; all that goes in, the reader taken apart, fits registers.
+    #[cfg_attr(target_pointer_width = "64", inline(never))]
+    fn take_in_unusual(&mut self, bytes: &[u8], offset: usize, tag_offset: usize) -> Result<(), DecodeError> {
+        self.take_in(&RawRecord::parse(Reader::new(bytes, offset), tag_offset, true)?);
+        Ok(())
     }
 
     /// Whether the tables of a body are large enough for them.

@@ -44,45 +44,10 @@ impl<'a> RawRecord<'a> {
         if !FAST_PATHS {
             return None;
         }
-        match Self::take_short(fields) {
-            Some(record) => Some(record),
+        match ShortHead::peek(fields) {
+            Some(head) => head.take(fields),
             None => Self::take_medium(fields),
         }
-    }
-
-    /// Takes the next field if it is a user record without explicit hash key, of less than 128 bytes.
-    ///
-    /// All that stands before the data is then in one register, at places that are known but for the length of the index,
-    /// on which there is no branch: a tenth of the work of reading byte by byte.
-    #[inline(always)]
-    fn take_short(fields: &mut Reader<'a>) -> Option<Self> {
-        let mut head = Window::peek(fields)?;
-        // The tag of the record, a length of one byte, and the tag of the index.
-        if !head.matches(&[RECORD_FIELD, 0, PARTITION_KEY_INDEX], &[0xff, 0x80, 0xff]) {
-            return None;
-        }
-        let len = head.nth_byte(1);
-        head.skip(2);
-        let index = head.tagged_varint()?;
-        // The tag of the data, and a length of one byte: at most eight bytes up to here.
-        if !head.matches(&[DATA, 0], &[0xff, 0x80]) {
-            return None;
-        }
-        let data_len = head.nth_byte(1);
-        head.skip(2);
-        let (end, head_len) = (len.wrapping_add(2), u64::from(head.bytes_taken()));
-        if head_len.wrapping_add(data_len) != end {
-            return None;
-        }
-        let offset = fields.offset().wrapping_add(3);
-        let record = fields.take(usize::try_from(end).ok()?)?;
-        let data = record.bytes().get(usize::try_from(head_len).ok()?..)?;
-        Some(Self {
-            partition_key_index: Index::new(index, offset),
-            explicit_hash_key_index: None,
-            data,
-            tags: Tags::NONE,
-        })
     }
 
     /// Takes the next field if it is a usual user record whose head, after the length, is within eight bytes.
@@ -121,7 +86,10 @@ impl<'a> RawRecord<'a> {
 
     /// Reads the fields of a user record whose tag is at `offset`. Of repeated fields the last one counts
     /// (rule D10), but all are checked, unless the tags were.
-    #[inline(never)]
+    ///
+    /// A part of its callers where speed counts, since what it answers with is too large to be handed on.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn parse(
         message: Reader<'a>,
         offset: usize,
@@ -130,9 +98,12 @@ impl<'a> RawRecord<'a> {
         let mut partition_key_index = None;
         let mut explicit_hash_key_index = None;
         let mut data = None;
-        let mut tags = 0usize;
+        let mut tags = Reader::new(&[], 0);
+        let mut tag_count = 0usize;
         let mut fields = message;
-        while let Some(field) = fields.field()? {
+        loop {
+            let from_here = fields;
+            let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORD_PARTITION_KEY_INDEX, Value::Varint { value, offset }) => {
                     partition_key_index = Some(Index::new(value, offset));
@@ -145,7 +116,10 @@ impl<'a> RawRecord<'a> {
                     if tags_to_check {
                         Tags::check(tag, field.offset)?;
                     }
-                    tags = tags.saturating_add(1);
+                    if tag_count == 0 {
+                        tags = from_here;
+                    }
+                    tag_count = tag_count.saturating_add(1);
                 }
                 _ => {}
             }
@@ -153,8 +127,82 @@ impl<'a> RawRecord<'a> {
         let partition_key_index =
             partition_key_index.ok_or(DecodeErrorKind::MissingPartitionKeyIndex.at(offset))?;
         let data = data.ok_or(DecodeErrorKind::MissingData.at(offset))?;
-        let tags = if tags == 0 { Tags::NONE } else { Tags::encoded(message, tags) };
+        let tags = if tag_count == 0 { Tags::NONE } else { Tags::encoded(tags, tag_count) };
         Ok(Self { partition_key_index, explicit_hash_key_index, data, tags })
+    }
+
+    /// Looks up its keys; `keys` are both tables, `partition_keys` of them from the first.
+    #[inline(always)]
+    pub(crate) fn resolve(
+        self,
+        keys: &[&'a str],
+        partition_keys: usize,
+        sub_sequence_number: u64,
+    ) -> Option<UserRecord<'a>> {
+        let key = |index: usize, from: usize| keys.get(from.checked_add(index)?).copied();
+        Some(UserRecord {
+            partition_key: key(self.partition_key_index.value, 0)?,
+            explicit_hash_key: match self.explicit_hash_key_index {
+                Some(index) => Some(key(index.value, partition_keys)?),
+                None => None,
+            },
+            data: self.data,
+            tags: self.tags,
+            sub_sequence_number,
+        })
+    }
+}
+
+/// What stands before the data of a user record of less than 128 bytes, without explicit hash key.
+///
+/// It is all in one register then, at places that are known but for the length of the index, on which there is no branch: a
+/// tenth of the work of reading byte by byte.
+struct ShortHead {
+    index: u64,
+    /// Where the data begins, counted from the tag of the record.
+    data_start: u64,
+    /// Where the data ends.
+    data_end: u64,
+    /// Where the record ends.
+    end: u64,
+}
+
+impl ShortHead {
+    #[inline(always)]
+    fn peek(fields: &Reader<'_>) -> Option<Self> {
+        let mut head = Window::peek(fields)?;
+        // The tag of the record, a length of one byte, and the tag of the index.
+        if !head.matches(&[RECORD_FIELD, 0, PARTITION_KEY_INDEX], &[0xff, 0x80, 0xff]) {
+            return None;
+        }
+        let end = head.nth_byte(1).wrapping_add(2);
+        head.skip(2);
+        let index = head.tagged_varint()?;
+        // The tag of the data, and a length of one byte: at most eight bytes up to here.
+        if !head.matches(&[DATA, 0], &[0xff, 0x80]) {
+            return None;
+        }
+        let data_len = head.nth_byte(1);
+        head.skip(2);
+        let data_start = u64::from(head.bytes_taken());
+        Some(Self { index, data_start, data_end: data_start.wrapping_add(data_len), end })
+    }
+
+    /// Takes the user record, if there is nothing after its data, and all of it is there.
+    #[inline(always)]
+    fn take<'a>(&self, fields: &mut Reader<'a>) -> Option<RawRecord<'a>> {
+        if self.data_end != self.end {
+            return None;
+        }
+        let offset = fields.offset().wrapping_add(3);
+        let record = fields.take(usize::try_from(self.end).ok()?)?;
+        let data = record.bytes().get(usize::try_from(self.data_start).ok()?..)?;
+        Some(RawRecord {
+            partition_key_index: Index::new(self.index, offset),
+            explicit_hash_key_index: None,
+            data,
+            tags: Tags::NONE,
+        })
     }
 }
 
@@ -341,7 +389,7 @@ mod tests {
         for &(name, bytes, short, medium) in cases {
             type Take<'a> = fn(&mut Reader<'a>) -> Option<RawRecord<'a>>;
             let ways: [(Take<'_>, bool); 2] =
-                [(RawRecord::take_short, short), (RawRecord::take_medium, medium)];
+                [(|fields| ShortHead::peek(fields)?.take(fields), short), (RawRecord::take_medium, medium)];
             for (take, taken) in ways {
                 let mut usual = Reader::new(bytes, 4);
                 let Some(record) = take(&mut usual) else {

@@ -115,8 +115,11 @@ impl<'a> Tags<'a> {
 
 /// Takes the next tag of a user record. All fields up to the last tag were checked when that was.
 fn next_encoded<'a>(record: &mut Reader<'a>) -> Option<RecordTag<'a>> {
-    while let Ok(Some(field)) = record.field() {
+    // A copy, which fits registers.
+    let mut fields = *record;
+    while let Ok(Some(field)) = fields.field() {
         if let (RECORD_TAGS, Value::LengthDelimited(tag)) = (field.number, field.value) {
+            *record = fields;
             return RecordTag::parse(tag, field.offset).ok();
         }
     }

@@ -34,19 +34,22 @@ impl<'a> Reader<'a> {
     /// Takes the next field, or says that the message ends here. On failure nothing is consumed.
     #[inline(always)]
     pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
-        if FAST_PATHS {
-            if let Some(field) = self.short_field() {
-                return Ok(Some(field));
-            }
-            if self.is_empty() {
-                return Ok(None);
-            }
+        if !FAST_PATHS {
+            return self.any_field();
         }
-        self.any_field()
+        if let Some(field) = self.short_field() {
+            return Ok(Some(field));
+        }
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let (field, rest) = Self::unusual_field(self.bytes(), self.offset())?;
+        *self = rest;
+        Ok(field)
     }
 
-    /// Takes the next field if it is of the shape that almost all are: a tag of one byte, then a number or a length of
-    /// one to three; or if it is an empty group. Otherwise takes nothing.
+    /// Takes the next field if it is of the shape that almost all are: a tag of one to three bytes, then a number or a length
+    /// of as many; or if it is an empty group. Otherwise takes nothing.
     ///
     /// [`Self::any_field`] would take it just the same. This is inlined into the loops over messages, where the compiler
     /// then sees that most of a field is not looked at, and keeps the rest in registers: five times as fast.
@@ -70,8 +73,18 @@ impl<'a> Reader<'a> {
         Some(Field { number: u32::from(tag >> 3), offset, value })
     }
 
-    /// Takes the next field, whatever it is.
+    /// [`Self::any_field`] of a reader in registers, the rest of which it answers with. By reference the callers would have
+    /// their readers in memory, for short fields as well.
     #[inline(never)]
+    fn unusual_field(unread: &'a [u8], offset: usize) -> Result<(Option<Field<'a>>, Self), DecodeError> {
+        let mut rest = Self::new(unread, offset);
+        let field = rest.any_field()?;
+        Ok((field, rest))
+    }
+
+    /// Takes the next field, whatever it is.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn any_field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
         if self.is_empty() {
             return Ok(None);
@@ -94,7 +107,7 @@ impl<'a> Reader<'a> {
                 Value::Skipped
             }
             WireType::GroupStart => {
-                ahead.skip(ahead.group_len(tag.number, offset)?)?;
+                ahead.skip(Self::group_len(ahead.bytes(), ahead.offset(), tag.number, offset)?)?;
                 Value::Skipped
             }
             WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
@@ -103,29 +116,34 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number: tag.number, offset, value }))
     }
 
-    /// Counts the bytes of the rest of a group whose start tag, at `start`, has been taken (rule D9).
+    /// Counts the bytes of the rest of a group whose start tag, at `start`, has been taken (rule D9): `unread`, `offset` bytes
+    /// into the payload, is what follows that.
     ///
     /// The open groups are kept in a fixed stack: nesting in the input never becomes recursion here.
     #[inline(never)]
-    fn group_len(mut self, number: u32, start: usize) -> Result<usize, DecodeError> {
-        let begin = self.offset();
+    fn group_len(unread: &'a [u8], offset: usize, number: u32, start: usize) -> Result<usize, DecodeError> {
+        let mut rest = Self::new(unread, offset);
         let mut enclosing = heapless::Vec::<u32, { MAX_OPEN_GROUPS - 1 }>::new();
         let mut innermost = number;
-        while !self.is_empty() {
-            let offset = self.offset();
-            let tag = self.tag()?;
+        while !rest.is_empty() {
+            // A short field may be an empty group, which must not be one too many.
+            if FAST_PATHS && !enclosing.is_full() && rest.short_field().is_some() {
+                continue;
+            }
+            let offset = rest.offset();
+            let tag = rest.tag()?;
             match tag.wire_type {
-                WireType::Varint => _ = self.varint()?,
-                WireType::Fixed64 => self.skip(8)?,
-                WireType::LengthDelimited => _ = self.length_delimited()?,
-                WireType::Fixed32 => self.skip(4)?,
+                WireType::Varint => _ = rest.varint()?,
+                WireType::Fixed64 => rest.skip(8)?,
+                WireType::LengthDelimited => _ = rest.length_delimited()?,
+                WireType::Fixed32 => rest.skip(4)?,
                 WireType::GroupStart => {
                     enclosing.push(innermost).map_err(|_| DecodeErrorKind::GroupsTooDeep.at(offset))?;
                     innermost = tag.number;
                 }
                 WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
                     Some(outer) => innermost = outer,
-                    None => return Ok(self.offset().wrapping_sub(begin)),
+                    None => return Ok(unread.len().wrapping_sub(rest.bytes().len())),
                 },
                 WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
             }

@@ -94,31 +94,18 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
-    #[cfg_attr(target_pointer_width = "64", inline)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        let (value, len) = match self.unread.first() {
-            Some(&byte) if FAST_PATHS && byte < 0x80 => (u64::from(byte), 1),
-            _ => self.any_varint()?,
-        };
+        if FAST_PATHS {
+            let mut ahead = *self;
+            if let Some(value) = ahead.short_varint() {
+                *self = ahead;
+                return Ok(u64::from(value));
+            }
+        }
+        let (value, len) = any_varint(self.unread).map_err(|kind| kind.at(self.offset()))?;
         self.unread = self.unread.get(len..).unwrap_or_default();
         Ok(value)
-    }
-
-    /// Reads a varint, and counts its bytes. By value: a reference would keep every reader in memory.
-    #[inline(never)]
-    fn any_varint(self) -> Result<(u64, usize), DecodeError> {
-        let kind = match self.unread.iter().take(varint::MAX_LEN).position(|&byte| byte < 0x80) {
-            // The tenth byte holds bit 63 and nothing else.
-            Some(9) if self.unread.get(9).is_some_and(|&byte| byte > 1) => DecodeErrorKind::VarintOverflow,
-            Some(last) => {
-                let bytes = self.unread.get(..=last).unwrap_or_default();
-                let value = bytes.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f));
-                return Ok((value, bytes.len()));
-            }
-            None if self.unread.len() < varint::MAX_LEN => DecodeErrorKind::Truncated,
-            None => DecodeErrorKind::VarintOverflow,
-        };
-        Err(kind.at(self.offset()))
     }
 
     /// Takes a tag (rule D7).
@@ -149,6 +136,22 @@ impl<'a> Reader<'a> {
             Some(_) => Ok(()),
             None => Err(DecodeErrorKind::Truncated.at(self.offset())),
         }
+    }
+}
+
+/// Reads a varint, and counts its bytes.
+#[inline(never)]
+fn any_varint(unread: &[u8]) -> Result<(u64, usize), DecodeErrorKind> {
+    match unread.iter().take(varint::MAX_LEN).position(|&byte| byte < 0x80) {
+        // The tenth byte holds bit 63 and nothing else.
+        Some(9) if unread.get(9).is_some_and(|&byte| byte > 1) => Err(DecodeErrorKind::VarintOverflow),
+        Some(last) => {
+            let bytes = unread.get(..=last).unwrap_or_default();
+            let value = bytes.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f));
+            Ok((value, bytes.len()))
+        }
+        None if unread.len() < varint::MAX_LEN => Err(DecodeErrorKind::Truncated),
+        None => Err(DecodeErrorKind::VarintOverflow),
     }
 }
 
