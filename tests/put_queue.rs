@@ -9,45 +9,18 @@
     reason = "all numbers are small, and a panic fails the test, as it should"
 )]
 
+#[path = "put_queue/steps.rs"]
+mod steps;
+
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
 
 use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
-    PutQueue, PutRequest, RecordAggregator, Shard, UserRecord,
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue,
+    PutRequest, RecordAggregator, Shard, UserRecord,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Entry {
-    number: usize,
-    /// 0 is none.
-    shard: usize,
-    size: usize,
-}
-
-const SHARDS: [&str; 5] = ["", "shardId-1", "shardId-2", "shardId-3", "shardId-4"];
-
-impl PutEntry for Entry {
-    fn size_bytes(&self) -> usize {
-        self.size
-    }
-
-    fn shard_id(&self) -> Option<&str> {
-        Some(SHARDS[self.shard]).filter(|id| !id.is_empty())
-    }
-}
-
-fn entry(number: usize, shard: usize, size: usize) -> Entry {
-    Entry { number, shard, size }
-}
-
-fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
-
-const DELIVERED: PutOutcome<'static> = PutOutcome::Delivered { shard_id: "there" };
+use steps::{DELIVERED, Entry, Step, check, entry, millis};
 
 fn numbers(request: &PutRequest<Entry>) -> Vec<usize> {
     request.entries().map(|entry| entry.number).collect()
@@ -266,28 +239,12 @@ fn outcomes_are_read() {
     }
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Push {
-        shard: usize,
-        size: usize,
-    },
-    Send {
-        after: u64,
-    },
-    /// Answers a call on its way: 0 to 2 is delivered, throttled, failed; what is missing is missing.
-    Answer {
-        call: usize,
-        outcomes: Vec<u8>,
-    },
-    Drain,
-}
-
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
         8 => (0..5usize, 1..60usize).prop_map(|(shard, size)| Step::Push { shard, size }),
         3 => (0..300u64).prop_map(|after| Step::Send { after }),
         3 => (0..8usize, vec(0..3u8, 0..12)).prop_map(|(call, outcomes)| Step::Answer { call, outcomes }),
+        1 => (0..8usize).prop_map(|call| Step::GiveUp { call }),
         1 => Just(Step::Drain),
     ];
     vec(step, 0..120)
@@ -296,121 +253,6 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_overtakes(steps in steps(), max_entries in 1..8usize, max_bytes in 20..150usize) {
-        let mut queue = PutQueue::new().with_max_entries(max_entries).with_max_request_bytes(max_bytes);
-        let mut now = Duration::ZERO;
-        let mut pushed = 0;
-        let mut drained = false;
-        let mut waiting = BTreeMap::new();
-        let mut calls: Vec<PutRequest<Entry>> = Vec::new();
-        let mut delivered = BTreeSet::new();
-        let mut resting: BTreeMap<usize, Duration> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Push { shard, size } => {
-                    queue.push(entry(pushed, shard, size));
-                    waiting.insert(pushed, entry(pushed, shard, size));
-                    pushed += 1;
-                }
-                Step::Send { after } => {
-                    now += millis(after);
-                    let busy: BTreeSet<usize> = calls.iter().flat_map(PutRequest::entries)
-                        .map(|entry| entry.shard).filter(|&shard| shard != 0).collect();
-                    let may_go = |entry: &Entry| !busy.contains(&entry.shard)
-                        && resting.get(&entry.shard).is_none_or(|&until| until <= now);
-                    let Some(request) = queue.next_request(now) else {
-                        prop_assert!(!waiting.values().any(may_go), "something could have been sent");
-                        continue;
-                    };
-                    let bytes: usize = request.entries().map(PutEntry::size_bytes).sum();
-                    prop_assert_eq!(bytes, request.size_bytes());
-                    prop_assert!(bytes <= max_bytes || request.entries().len() == 1);
-                    prop_assert!((1..=max_entries).contains(&request.entries().len()));
-                    for sent in request.entries() {
-                        prop_assert!(may_go(sent), "{sent:?} may not go");
-                        let known = waiting.remove(&sent.number);
-                        prop_assert_eq!(known.as_ref(), Some(sent));
-                        let first = waiting.values().find(|other| other.shard == sent.shard);
-                        // Calls without shards overlap, so what was taken out meanwhile may be put in behind.
-                        let ordered = sent.shard != 0 || !drained;
-                        prop_assert!(!ordered || first.is_none_or(|other| other.number > sent.number), "{sent:?} overtakes");
-                    }
-                    // Who was left out had no room.
-                    let served: BTreeSet<usize> = request.entries().map(|entry| entry.shard).collect();
-                    for shard in (0..5).filter(|shard| !served.contains(shard) && (*shard != 0 || !drained)) {
-                        let first = waiting.values().find(|other| other.shard == shard && may_go(other));
-                        let room = request.entries().len() < max_entries;
-                        prop_assert!(!first.is_some_and(|first| room && bytes + first.size <= max_bytes));
-                    }
-                    calls.push(request);
-                }
-                Step::Answer { call, outcomes } => {
-                    if calls.is_empty() { continue; }
-                    let request = calls.remove(call % calls.len());
-                    let sent: Vec<Entry> = request.entries().cloned().collect();
-                    let outcomes: Vec<_> = outcomes.iter()
-                        .map(|&outcome| [DELIVERED, PutOutcome::Throttled, PutOutcome::Failed][outcome as usize])
-                        .collect();
-                    let settled = queue.settle(request, outcomes.iter().copied(), now);
-                    let mut through = settled.delivered.iter().map(|(entry, _)| entry);
-                    let mut kept = BTreeSet::new();
-                    for (position, sent) in sent.iter().enumerate() {
-                        if outcomes.get(position) == Some(&DELIVERED) {
-                            prop_assert_eq!(through.next(), Some(sent));
-                            prop_assert!(delivered.insert(sent.number));
-                        } else {
-                            waiting.insert(sent.number, sent.clone());
-                            kept.insert(sent.shard);
-                        }
-                    }
-                    prop_assert_eq!(through.next(), None);
-                    prop_assert_eq!(settled.delivered.len() + settled.throttled + settled.failed, sent.len());
-                    for shard in sent.iter().map(|entry| entry.shard) {
-                        resting.remove(&shard);
-                        if kept.contains(&shard) {
-                            // When it may go again is a test of its own: here it is taken as told.
-                            let least = now + millis(100);
-                            prop_assert!(queue.clone().next_request(least - millis(1)).is_none_or(|next|
-                                next.entries().all(|entry| entry.shard != shard)));
-                            resting.insert(shard, Duration::MAX);
-                        }
-                    }
-                    // Let all rest be over.
-                    if !resting.is_empty() {
-                        now += Duration::from_secs(5);
-                        resting.clear();
-                    }
-                }
-                Step::Drain => {
-                    let all = queue.drain();
-                    for shard in 1..5 {
-                        let of_shard = |entry: &&Entry| entry.shard == shard;
-                        prop_assert!(all.iter().filter(of_shard).eq(waiting.values().filter(of_shard)));
-                    }
-                    prop_assert_eq!(all.len(), waiting.len());
-                    drained = true;
-                    prop_assert!(queue.is_empty() && queue.size_bytes() == 0);
-                    queue.extend(all);
-                    // They count as new, in the same order, so nothing changes but rests, which are over.
-                    now += Duration::from_secs(5);
-                }
-            }
-            prop_assert_eq!(queue.len(), waiting.len());
-            prop_assert_eq!(queue.size_bytes(), waiting.values().map(|entry| entry.size).sum::<usize>());
-            prop_assert_eq!(queue.in_flight(), calls.iter().map(|call| call.entries().len()).sum::<usize>());
-            prop_assert_eq!(delivered.len() + queue.len() + queue.in_flight(), pushed);
-        }
-        // In the end all gets through.
-        for request in calls {
-            _ = queue.settle(request, [], now);
-        }
-        for _ in 0..pushed {
-            now += Duration::from_secs(5);
-            let Some(request) = queue.next_request(now) else { break };
-            let answer = vec![DELIVERED; request.entries().len()];
-            for (entry, _) in queue.settle(request, answer, now).delivered {
-                prop_assert!(delivered.insert(entry.number));
-            }
-        }
-        prop_assert_eq!(delivered.len(), pushed);
+        check(max_entries, max_bytes, steps);
     }
 }

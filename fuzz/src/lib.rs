@@ -13,6 +13,7 @@ pub mod command;
 pub mod decode;
 pub mod managing;
 pub mod packing;
+pub mod putting;
 pub mod records;
 pub mod shards;
 
@@ -32,6 +33,8 @@ mod compare;
 mod driver;
 #[path = "../../tests/manager/model.rs"]
 mod model;
+#[path = "../../tests/put_queue/steps.rs"]
+mod put_steps;
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 #[path = "../../tests/manager/steps.rs"]

@@ -1,0 +1,47 @@
+//! What is done with a `PutQueue`: the steps of `tests/put_queue.rs`.
+
+use arbitrary::{Arbitrary, Result, Unstructured};
+
+use crate::put_steps::{Step, check};
+
+/// Limits, and what is done.
+#[derive(Debug)]
+pub struct Script {
+    max_entries: usize,
+    max_bytes: usize,
+    steps: Vec<Step>,
+}
+
+impl<'a> Arbitrary<'a> for Script {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(Self {
+            max_entries: u.int_in_range(1..=8)?,
+            max_bytes: u.int_in_range(20..=150)?,
+            // After each step all that waits is gone through.
+            steps: u.arbitrary_iter::<Any>()?.take(128).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
+        })
+    }
+}
+
+struct Any(Step);
+
+impl<'a> Arbitrary<'a> for Any {
+    fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
+        Ok(Self(match u.int_in_range(0..=15)? {
+            0 => Step::Drain,
+            1 => Step::GiveUp { call: u.int_in_range(0..=7)? },
+            2..=4 => Step::Send { after: u.int_in_range(0..=300)? },
+            5..=7 => {
+                let count = u.int_in_range(0..=12)?;
+                let outcomes = (0..count).map(|_| u.int_in_range(0..=2)).collect::<Result<_>>()?;
+                Step::Answer { call: u.int_in_range(0..=7)?, outcomes }
+            }
+            _ => Step::Push { shard: u.int_in_range(0..=4)?, size: u.int_in_range(1..=60)? },
+        }))
+    }
+}
+
+/// Does all of it with a queue and with the model.
+pub fn run(script: Script) {
+    check(script.max_entries, script.max_bytes, script.steps);
+}

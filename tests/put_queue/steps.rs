@@ -1,0 +1,206 @@
+//! What may be done with a `PutQueue`, and the rules that hold whatever it is: nothing is lost, nothing overtakes, nobody
+//! waits who could go. Shared with the fuzz target `put_queue_ops`.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kinesis_aggregation::{PutEntry, PutOutcome, PutQueue, PutRequest};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) number: usize,
+    /// 0 is none.
+    pub(crate) shard: usize,
+    pub(crate) size: usize,
+}
+
+const SHARDS: [&str; 5] = ["", "shardId-1", "shardId-2", "shardId-3", "shardId-4"];
+
+impl PutEntry for Entry {
+    fn size_bytes(&self) -> usize {
+        self.size
+    }
+
+    fn shard_id(&self) -> Option<&str> {
+        Some(SHARDS[self.shard]).filter(|id| !id.is_empty())
+    }
+}
+
+pub(crate) fn entry(number: usize, shard: usize, size: usize) -> Entry {
+    Entry { number, shard, size }
+}
+
+pub(crate) fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) const DELIVERED: PutOutcome<'static> = PutOutcome::Delivered { shard_id: "there" };
+
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Push {
+        /// Below 5; 0 is none.
+        shard: usize,
+        /// At least 1.
+        size: usize,
+    },
+    Send {
+        after: u64,
+    },
+    /// Answers a call on its way: 0 to 2 is delivered, throttled, failed; what is missing is missing.
+    Answer {
+        call: usize,
+        outcomes: Vec<u8>,
+    },
+    /// Takes what is in a call on its way out of the books.
+    GiveUp {
+        call: usize,
+    },
+    Drain,
+}
+
+/// Does all of it with a queue, and at the end delivers what is left.
+pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
+    let mut queue = PutQueue::new().with_max_entries(max_entries).with_max_request_bytes(max_bytes);
+    let mut now = Duration::ZERO;
+    let mut pushed = 0;
+    let mut given_up = 0;
+    let mut drained = false;
+    let mut waiting = BTreeMap::new();
+    let mut calls: Vec<PutRequest<Entry>> = Vec::new();
+    let mut delivered = BTreeSet::new();
+    let mut resting: BTreeMap<usize, Duration> = BTreeMap::new();
+    for step in steps {
+        match step {
+            Step::Push { shard, size } => {
+                queue.push(entry(pushed, shard, size));
+                waiting.insert(pushed, entry(pushed, shard, size));
+                pushed += 1;
+            }
+            Step::Send { after } => {
+                now += millis(after);
+                let busy: BTreeSet<usize> = calls
+                    .iter()
+                    .flat_map(PutRequest::entries)
+                    .map(|entry| entry.shard)
+                    .filter(|&shard| shard != 0)
+                    .collect();
+                let may_go = |entry: &Entry| {
+                    !busy.contains(&entry.shard)
+                        && resting.get(&entry.shard).is_none_or(|&until| until <= now)
+                };
+                let Some(request) = queue.next_request(now) else {
+                    assert!(!waiting.values().any(may_go), "something could have been sent");
+                    continue;
+                };
+                let bytes: usize = request.entries().map(PutEntry::size_bytes).sum();
+                assert_eq!(bytes, request.size_bytes());
+                assert!(bytes <= max_bytes || request.entries().len() == 1);
+                assert!((1..=max_entries).contains(&request.entries().len()));
+                for sent in request.entries() {
+                    assert!(may_go(sent), "{sent:?} may not go");
+                    let known = waiting.remove(&sent.number);
+                    assert_eq!(known.as_ref(), Some(sent));
+                    let first = waiting.values().find(|other| other.shard == sent.shard);
+                    // Calls without shards overlap, so what was taken out meanwhile may be put in behind.
+                    let ordered = sent.shard != 0 || !drained;
+                    assert!(
+                        !ordered || first.is_none_or(|other| other.number > sent.number),
+                        "{sent:?} overtakes"
+                    );
+                }
+                // Who was left out had no room.
+                let served: BTreeSet<usize> = request.entries().map(|entry| entry.shard).collect();
+                for shard in (0..5).filter(|shard| !served.contains(shard) && (*shard != 0 || !drained)) {
+                    let first = waiting.values().find(|other| other.shard == shard && may_go(other));
+                    let room = request.entries().len() < max_entries;
+                    assert!(!first.is_some_and(|first| room && bytes + first.size <= max_bytes));
+                }
+                calls.push(request);
+            }
+            Step::Answer { call, outcomes } => {
+                if calls.is_empty() {
+                    continue;
+                }
+                let request = calls.remove(call % calls.len());
+                let sent: Vec<Entry> = request.entries().cloned().collect();
+                let outcomes: Vec<_> = outcomes
+                    .iter()
+                    .map(|&outcome| [DELIVERED, PutOutcome::Throttled, PutOutcome::Failed][outcome as usize])
+                    .collect();
+                let settled = queue.settle(request, outcomes.iter().copied(), now);
+                let mut through = settled.delivered.iter().map(|(entry, _)| entry);
+                let mut kept = BTreeSet::new();
+                for (position, sent) in sent.iter().enumerate() {
+                    if outcomes.get(position) == Some(&DELIVERED) {
+                        assert_eq!(through.next(), Some(sent));
+                        assert!(delivered.insert(sent.number));
+                    } else {
+                        waiting.insert(sent.number, sent.clone());
+                        kept.insert(sent.shard);
+                    }
+                }
+                assert_eq!(through.next(), None);
+                assert_eq!(settled.delivered.len() + settled.throttled + settled.failed, sent.len());
+                for shard in sent.iter().map(|entry| entry.shard) {
+                    resting.remove(&shard);
+                    if kept.contains(&shard) {
+                        // When it may go again is a test of its own: here it is taken as told.
+                        let least = now + millis(100);
+                        assert!(
+                            queue
+                                .clone()
+                                .next_request(least - millis(1))
+                                .is_none_or(|next| next.entries().all(|entry| entry.shard != shard))
+                        );
+                        resting.insert(shard, Duration::MAX);
+                    }
+                }
+                // Let all rest be over.
+                if !resting.is_empty() {
+                    now += Duration::from_secs(5);
+                    resting.clear();
+                }
+            }
+            Step::GiveUp { call } => {
+                if calls.is_empty() {
+                    continue;
+                }
+                let request = calls.remove(call % calls.len());
+                let sent: Vec<Entry> = request.entries().cloned().collect();
+                assert_eq!(queue.give_up(request), sent);
+                given_up += sent.len();
+            }
+            Step::Drain => {
+                let all = queue.drain();
+                for shard in 1..5 {
+                    let of_shard = |entry: &&Entry| entry.shard == shard;
+                    assert!(all.iter().filter(of_shard).eq(waiting.values().filter(of_shard)));
+                }
+                assert_eq!(all.len(), waiting.len());
+                drained = true;
+                assert!(queue.is_empty() && queue.size_bytes() == 0);
+                queue.extend(all);
+                // They count as new, in the same order, so nothing changes but rests, which are over.
+                now += Duration::from_secs(5);
+            }
+        }
+        assert_eq!(queue.len(), waiting.len());
+        assert_eq!(queue.size_bytes(), waiting.values().map(|entry| entry.size).sum::<usize>());
+        assert_eq!(queue.in_flight(), calls.iter().map(|call| call.entries().len()).sum::<usize>());
+        assert_eq!(delivered.len() + queue.len() + queue.in_flight() + given_up, pushed);
+    }
+    // In the end all gets through.
+    for request in calls {
+        _ = queue.settle(request, [], now);
+    }
+    for _ in 0..pushed {
+        now += Duration::from_secs(5);
+        let Some(request) = queue.next_request(now) else { break };
+        let answer = vec![DELIVERED; request.entries().len()];
+        for (entry, _) in queue.settle(request, answer, now).delivered {
+            assert!(delivered.insert(entry.number));
+        }
+    }
+    assert_eq!(delivered.len() + given_up, pushed);
+}
