@@ -1,4 +1,4 @@
-//! What is done with a `PutQueue`: the steps of `tests/put_queue.rs`.
+//! What is done with a `PutQueue`: the steps of `tests/put_queue/steps.rs`.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
@@ -17,15 +17,15 @@ impl<'a> Arbitrary<'a> for Script {
         Ok(Self {
             max_entries: u.int_in_range(1..=8)?,
             max_bytes: u.int_in_range(20..=150)?,
-            // After each step all that waits is gone through.
-            steps: u.arbitrary_iter::<Any>()?.take(128).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
+            // Each step walks all that waits, so there are few.
+            steps: u.arbitrary_iter::<AnyStep>()?.take(128).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
         })
     }
 }
 
-struct Any(Step);
+struct AnyStep(Step);
 
-impl<'a> Arbitrary<'a> for Any {
+impl<'a> Arbitrary<'a> for AnyStep {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         Ok(Self(match u.int_in_range(0..=15)? {
             0 => Step::Drain,

@@ -59,8 +59,9 @@ impl RecordAggregator {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can take.
-    /// Nothing has changed then.
+    /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
+    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that neither what is pending nor an empty aggregate can take
+    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`]). Nothing has changed then.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
         if self.add_usual(&record, true) { Ok(None) } else { self.add_any(&record, None) }
@@ -204,7 +205,7 @@ impl RecordAggregator {
     }
 
     /// Says whether what is pending has reached the highest age and should be finished. Nothing pending is never too
-    /// old.
+    /// old, and neither is what was added without a time, by [`Self::add`].
     #[must_use]
     pub fn expired(&self, now: Duration) -> bool {
         self.pending.expired(&self.limits, now)

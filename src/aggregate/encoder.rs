@@ -101,8 +101,9 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that neither what is pending nor an empty aggregate can
-    /// take. Whether full or refused: nothing has changed.
+    /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
+    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that neither what is pending nor an empty aggregate can
+    /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`], [`EncodeError::BufferTooSmall`]). Whether full or refused: nothing has changed.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<AddStatus, EncodeError> {
         if self.add_usual(&record) { Ok(AddStatus::Added) } else { self.add_any(&record, None) }
@@ -228,7 +229,8 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         self.explicit_hash_keys = KnownKeys::NONE;
     }
 
-    /// Says whether what is pending has reached the highest age. Nothing pending is never too old.
+    /// Says whether what is pending has reached the highest age. Nothing pending is never too old, and neither is what was
+    /// added without a time, by [`Self::add`].
     #[must_use]
     pub fn expired(&self, now: Duration) -> bool {
         self.pending.expired(&self.limits, now)

@@ -52,7 +52,9 @@ impl Limits {
         Self { max_user_records: if count == 0 { 1 } else { count }, ..self }
     }
 
-    /// The same for aggregates at most `age` old, from the earliest of the times known of their user records.
+    /// The same for aggregates at most `age` old, from the earliest of the times known of their user records: only those
+    /// that are added by `add_at` have one. Adding by `add_at` ends an aggregate that is too old; otherwise it is up to the caller
+    /// to ask for what has expired.
     #[must_use]
     pub const fn with_max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }

@@ -33,7 +33,7 @@ impl<'a> Body<'a> {
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
                     body.user_records = body.user_records.wrapping_add(1);
-                    largest.take_in_unusual(record.bytes(), record.offset(), field.offset)?;
+                    largest.check_and_take_in(record, field.offset)?;
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
@@ -128,7 +128,7 @@ impl<'a> Cursor<'a> {
         self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
         match RawRecord::take_usual(&mut self.fields) {
             Some(record) => record.resolve(keys, partition_keys, sub_sequence_number),
-            // Unwrapped and wrapped again, so that a usual user record need not go where this function puts its own: to memory.
+            // `Some(…?)` and not the call alone: the compiler would pass usual user records through memory as well.
             None => Some(self.next_unusual(keys, partition_keys, sub_sequence_number)?),
         }
     }
@@ -170,11 +170,11 @@ impl LargestIndexes {
         }
     }
 
-    /// Checks a user record whose tag is at `tag_offset`, and takes in its indexes. A function of its own, to keep the loop
-    /// over usual records small; all that goes in, the reader taken apart, fits registers.
+    /// Checks any user record, whose tag is at `offset`, and takes in its indexes. A function of its own keeps the loop over
+    /// usual records small.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn take_in_unusual(&mut self, bytes: &[u8], offset: usize, tag_offset: usize) -> Result<(), DecodeError> {
-        self.take_in(&RawRecord::parse(Reader::new(bytes, offset), tag_offset, true)?);
+    fn check_and_take_in(&mut self, record: Reader<'_>, offset: usize) -> Result<(), DecodeError> {
+        self.take_in(&RawRecord::parse(record, offset, true)?);
         Ok(())
     }
 

@@ -45,6 +45,7 @@ impl<'a> RawRecord<'a> {
             return None;
         }
         match ShortHead::peek(fields) {
+            // What this does not take, the other would not take either.
             Some(head) => head.take(fields),
             None => Self::take_medium(fields),
         }
@@ -87,7 +88,7 @@ impl<'a> RawRecord<'a> {
     /// Reads the fields of a user record whose tag is at `offset`. Of repeated fields the last one counts
     /// (rule D10), but all are checked, unless the tags were.
     ///
-    /// A part of its callers where speed counts, since what it answers with is too large to be handed on.
+    /// Inlined where speed counts: the result is too large to be returned in registers.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     pub(crate) fn parse(
@@ -98,11 +99,11 @@ impl<'a> RawRecord<'a> {
         let mut partition_key_index = None;
         let mut explicit_hash_key_index = None;
         let mut data = None;
-        let mut tags = Reader::new(&[], 0);
-        let mut tag_count = 0usize;
+        let mut first_tag = None;
+        let mut tags = 0usize;
         let mut fields = message;
         loop {
-            let from_here = fields;
+            let before = fields;
             let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORD_PARTITION_KEY_INDEX, Value::Varint { value, offset }) => {
@@ -116,10 +117,8 @@ impl<'a> RawRecord<'a> {
                     if tags_to_check {
                         Tags::check(tag, field.offset)?;
                     }
-                    if tag_count == 0 {
-                        tags = from_here;
-                    }
-                    tag_count = tag_count.saturating_add(1);
+                    first_tag = first_tag.or(Some(before));
+                    tags = tags.saturating_add(1);
                 }
                 _ => {}
             }
@@ -127,7 +126,7 @@ impl<'a> RawRecord<'a> {
         let partition_key_index =
             partition_key_index.ok_or(DecodeErrorKind::MissingPartitionKeyIndex.at(offset))?;
         let data = data.ok_or(DecodeErrorKind::MissingData.at(offset))?;
-        let tags = if tag_count == 0 { Tags::NONE } else { Tags::encoded(tags, tag_count) };
+        let tags = first_tag.map_or(Tags::NONE, |fields| Tags::encoded(fields, tags));
         Ok(Self { partition_key_index, explicit_hash_key_index, data, tags })
     }
 

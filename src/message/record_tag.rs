@@ -86,9 +86,9 @@ impl<'a> Tags<'a> {
         Self { source: Source::Given(tags) }
     }
 
-    /// The tags in the fields of a user record, from the first one on.
-    pub(crate) const fn encoded(record: Reader<'a>, count: usize) -> Self {
-        Self { source: Source::Encoded { record, remaining: count, next: next_encoded } }
+    /// As many tags, the first of which is the first of these fields of a user record.
+    pub(crate) const fn encoded(fields: Reader<'a>, count: usize) -> Self {
+        Self { source: Source::Encoded { record: fields, remaining: count, next: next_encoded } }
     }
 
     /// Checks one tag of a user record.

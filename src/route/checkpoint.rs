@@ -181,7 +181,8 @@ impl<'r, R: crate::deaggregate::KinesisRecord> crate::deaggregate::SourcedRecord
 
 impl<'a, K: KeyRoom<'a>> AggregatedRecord<'a, K> {
     /// Yields the user records after the one with this sub-sequence number: what is left to do where a checkpoint was
-    /// made in the middle of the aggregate. Their own sub-sequence numbers stay what they are.
+    /// made in the middle of the aggregate. Their own sub-sequence numbers stay what they are. To read the aggregate again, ask
+    /// Kinesis for a shard iterator `AT_SEQUENCE_NUMBER`, not `AFTER_SEQUENCE_NUMBER`.
     ///
     /// ```
     /// use kinesis_aggregation::{AggregatedRecord, KeySlot, UserRecord, encode};

@@ -12,7 +12,8 @@ pub enum RangeMode {
     /// Each user record that lies inside, by itself.
     #[default]
     Each,
-    /// All of them, if all lie inside; otherwise none. What the KCL does.
+    /// All of them, if all lie inside; otherwise none. What the KCL does, but that it loses an aggregate with an explicit
+    /// hash key that is no number, which here is an error of that user record alone.
     All,
 }
 

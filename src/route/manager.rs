@@ -52,7 +52,7 @@ use crate::wire::widen;
 /// # Memory
 ///
 /// What is pending, with its indexes and its spare room, takes no more than [`Self::with_max_memory`] allows: 64 MiB
-/// unless set otherwise. When it would, the fullest aggregates are handed out first: one at a time, or of more than 64 a
+/// unless set otherwise: an aggregate under construction takes up to 2.5 times its limit. When it would, the fullest aggregates are handed out first: one at a time, or of more than 64 a
 /// share of them. Hash keys of partition keys that came lately are a part of it: up to 256 KiB, and a sixteenth of the bound. A
 /// shard that has nothing pending takes 16 bytes besides. What the allocator needs for its own purposes is not counted.
 #[derive(Clone)]
@@ -108,8 +108,9 @@ impl AggregationManager {
     ///
     /// # Errors
     ///
-    /// Refuses a user record that breaks rule E4 or E5, or that an aggregate of its own could not take. Nothing has
-    /// changed then but a counter.
+    /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
+    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that an aggregate of its own could not take
+    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`]). Nothing has changed then but a counter.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
         if self.add_usual(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
@@ -169,7 +170,8 @@ impl AggregationManager {
         out.0.pop()
     }
 
-    /// Hands out what has reached the highest age, in the same order as [`Self::flush`].
+    /// Hands out what has reached the highest age, in the same order as [`Self::flush`]. What was added without a time, by
+    /// [`Self::add`], never does.
     pub fn expired(&mut self, now: Duration) -> HandedOut {
         self.hand_out_where(|group| group.aggregator.expired(now))
     }

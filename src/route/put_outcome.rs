@@ -41,7 +41,8 @@ pub enum PutOutcome<'a> {
         /// That shard.
         shard_id: &'a str,
     },
-    /// Its shard takes no more for now: the error code is `ProvisionedThroughputExceededException`, or that of another limit.
+    /// Its shard takes no more for now: the error code is `ProvisionedThroughputExceededException`, `LimitExceededException`
+    /// or `KMSThrottlingException`.
     Throttled,
     /// It failed for another reason, mostly `InternalFailure`.
     Failed,
@@ -49,6 +50,9 @@ pub enum PutOutcome<'a> {
 
 impl<'a> PutOutcome<'a> {
     /// Reads `ErrorCode` and `ShardId` of an entry in the answer.
+    ///
+    /// Without an error code it was delivered. If the answer does not name the shard either, which Kinesis always does, its name is
+    /// empty here: one that no map knows, so whoever routes by shard sends it again (rule R3).
     ///
     /// ```
     /// use kinesis_aggregation::PutOutcome;
@@ -59,7 +63,6 @@ impl<'a> PutOutcome<'a> {
     #[must_use]
     pub fn new(error_code: Option<&str>, shard_id: Option<&'a str>) -> Self {
         match error_code {
-            // Without a name, the shard is one that no map knows, so whoever routes by shard sends it again (rule R3).
             None | Some("") => Self::Delivered { shard_id: shard_id.unwrap_or_default() },
             Some(
                 "ProvisionedThroughputExceededException"

@@ -22,25 +22,34 @@ use crate::route::{PutEntry, PutOutcome, RoutedAggregate, Settled};
 ///
 /// Entries without a shard are one queue that takes its turn like a shard; any number of their calls may be on their way.
 ///
+/// It takes whatever it is given, and counts neither time nor attempts: stop adding while [`Self::size_bytes`] and what is on
+/// its way are above a bound of yours, and wrap entries in a type of your own that implements [`PutEntry`] to know how old they are.
+///
 /// ```
-/// use core::time::Duration;
-/// use kinesis_aggregation::{AggregationManager, Limits, PutOutcome, PutQueue, UserRecord};
+/// use std::time::Instant;
+/// use kinesis_aggregation::{AggregationManager, Limits, Placement, PutOutcome, PutQueue, UserRecord};
 ///
 /// let mut manager = AggregationManager::by_keys(Limits::default());
 /// let mut queue = PutQueue::new();
 /// queue.extend(manager.add(UserRecord::new("device-7", "21.5"))?);
 /// queue.extend(manager.flush());
 ///
-/// let now = Duration::ZERO; // on any clock that never goes back
-/// while let Some(request) = queue.next_request(now) {
+/// let clock = Instant::now();
+/// while !queue.is_empty() {
+///     let Some(request) = queue.next_request(clock.elapsed()) else {
+///         // All that waits is for shards that rest.
+///         let ready = queue.next_ready().unwrap_or_default();
+///         std::thread::sleep(ready.saturating_sub(clock.elapsed()));
+///         continue;
+///     };
 ///     // Put request.entries(), and read the answer, entry by entry:
 ///     let answer = request.entries().map(|_| PutOutcome::new(None, Some("shardId-000000000000")));
 ///     let outcomes: Vec<PutOutcome<'_>> = answer.collect();
-///     for (aggregate, shard_id) in queue.settle(request, outcomes, now).delivered {
-///         _ = manager.confirm(aggregate, &shard_id);
+///     for (aggregate, shard_id) in queue.settle(request, outcomes, clock.elapsed()).delivered {
+///         // Packed by shard, it may be misplaced, and has to be put back: docs/routing.md shows how.
+///         assert_eq!(manager.confirm(aggregate, &shard_id), Placement::Delivered);
 ///     }
 /// }
-/// assert!(queue.is_empty());
 /// # Ok::<(), kinesis_aggregation::EncodeError>(())
 /// ```
 #[derive(Clone)]
@@ -197,11 +206,15 @@ impl<T: PutEntry> PutQueue<T> {
     }
 
     /// Takes back a call that failed as a whole, or whose answer was lost: all of it goes again, before what came later.
+    ///
+    /// Not for a call that will never be taken (no such stream, no permission, a record above the stream's limit: most answers with
+    /// a status of 400 to 499 that do not speak of throttling): it would come back without end. [`Self::give_up`] is for that.
     pub fn retry(&mut self, request: PutRequest<T>, now: Duration) {
         _ = self.settle(request, [], now);
     }
 
-    /// Takes back a call, to do something else with its entries.
+    /// Takes back a call that would fail again however often it is put, or that is too old, and hands its entries back in their
+    /// order: to be set aside, or, those that are to go again, pushed.
     pub fn give_up(&mut self, request: PutRequest<T>) -> Vec<T> {
         for shard in self.arrive(&request).into_keys() {
             self.forget(&shard);

@@ -43,13 +43,13 @@ impl<'a> Reader<'a> {
         if self.is_empty() {
             return Ok(None);
         }
-        let (field, rest) = Self::unusual_field(self.bytes(), self.offset())?;
+        let (field, rest) = Self::first_field(self.bytes(), self.offset())?;
         *self = rest;
         Ok(field)
     }
 
-    /// Takes the next field if it is of the shape that almost all are: a tag of one to three bytes, then a number or a length
-    /// of as many; or if it is an empty group. Otherwise takes nothing.
+    /// Takes the next field if it is of the shape that almost all are: a tag of one byte, then a number or a length of
+    /// one to three; or if it is an empty group. Otherwise takes nothing.
     ///
     /// [`Self::any_field`] would take it just the same. This is inlined into the loops over messages, where the compiler
     /// then sees that most of a field is not looked at, and keeps the rest in registers: five times as fast.
@@ -73,16 +73,16 @@ impl<'a> Reader<'a> {
         Some(Field { number: u32::from(tag >> 3), offset, value })
     }
 
-    /// [`Self::any_field`] of a reader in registers, the rest of which it answers with. By reference the callers would have
-    /// their readers in memory, for short fields as well.
+    /// [`Self::any_field`] of a message that begins `offset` bytes into the payload, and the rest of it: by value, and with what
+    /// goes in in registers. By reference, callers would keep their readers in memory, for short fields too.
     #[inline(never)]
-    fn unusual_field(unread: &'a [u8], offset: usize) -> Result<(Option<Field<'a>>, Self), DecodeError> {
-        let mut rest = Self::new(unread, offset);
+    fn first_field(message: &'a [u8], offset: usize) -> Result<(Option<Field<'a>>, Self), DecodeError> {
+        let mut rest = Self::new(message, offset);
         let field = rest.any_field()?;
         Ok((field, rest))
     }
 
-    /// Takes the next field, whatever it is.
+    /// Takes the next field, whatever it is, or says that the message ends here.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
     fn any_field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
@@ -116,17 +116,17 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number: tag.number, offset, value }))
     }
 
-    /// Counts the bytes of the rest of a group whose start tag, at `start`, has been taken (rule D9): `unread`, `offset` bytes
-    /// into the payload, is what follows that.
+    /// Counts the bytes of the rest of a group whose start tag, at `start`, has been taken (rule D9): `message`, `offset` bytes
+    /// into the payload, is what follows that tag.
     ///
     /// The open groups are kept in a fixed stack: nesting in the input never becomes recursion here.
     #[inline(never)]
-    fn group_len(unread: &'a [u8], offset: usize, number: u32, start: usize) -> Result<usize, DecodeError> {
-        let mut rest = Self::new(unread, offset);
+    fn group_len(message: &'a [u8], offset: usize, number: u32, start: usize) -> Result<usize, DecodeError> {
+        let mut rest = Self::new(message, offset);
         let mut enclosing = heapless::Vec::<u32, { MAX_OPEN_GROUPS - 1 }>::new();
         let mut innermost = number;
         while !rest.is_empty() {
-            // A short field may be an empty group, which must not be one too many.
+            // A short field may be an empty group, which opens one more: not where 100 are open.
             if FAST_PATHS && !enclosing.is_full() && rest.short_field().is_some() {
                 continue;
             }
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
                 }
                 WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
                     Some(outer) => innermost = outer,
-                    None => return Ok(unread.len().wrapping_sub(rest.bytes().len())),
+                    None => return Ok(message.len().wrapping_sub(rest.bytes().len())),
                 },
                 WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
             }

@@ -30,7 +30,7 @@ pub(crate) fn entry(number: usize, shard: usize, size: usize) -> Entry {
     Entry { number, shard, size }
 }
 
-pub(crate) fn millis(millis: u64) -> Duration {
+pub(crate) const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
@@ -52,12 +52,22 @@ pub(crate) enum Step {
         call: usize,
         outcomes: Vec<u8>,
     },
-    /// Takes what is in a call on its way out of the books.
+    /// Gives a call on its way up: its entries are the caller's again.
     GiveUp {
         call: usize,
     },
     Drain,
 }
+
+/// When a shard may go again, and how often in a row nothing got through.
+struct Rest {
+    failures: u32,
+    until: Duration,
+}
+
+/// What a queue has unless it is told otherwise.
+const FIRST_REST: Duration = millis(100);
+const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Does all of it with a queue, and at the end delivers what is left.
 pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
@@ -69,7 +79,7 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
     let mut waiting = BTreeMap::new();
     let mut calls: Vec<PutRequest<Entry>> = Vec::new();
     let mut delivered = BTreeSet::new();
-    let mut resting: BTreeMap<usize, Duration> = BTreeMap::new();
+    let mut rests: BTreeMap<usize, Rest> = BTreeMap::new();
     for step in steps {
         match step {
             Step::Push { shard, size } => {
@@ -85,10 +95,8 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                     .map(|entry| entry.shard)
                     .filter(|&shard| shard != 0)
                     .collect();
-                let may_go = |entry: &Entry| {
-                    !busy.contains(&entry.shard)
-                        && resting.get(&entry.shard).is_none_or(|&until| until <= now)
-                };
+                let rests = |shard: usize| rests.get(&shard).is_some_and(|rest| rest.until > now);
+                let may_go = |entry: &Entry| !busy.contains(&entry.shard) && !rests(entry.shard);
                 let Some(request) = queue.next_request(now) else {
                     assert!(!waiting.values().any(may_go), "something could have been sent");
                     continue;
@@ -98,11 +106,13 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 assert!(bytes <= max_bytes || request.entries().len() == 1);
                 assert!((1..=max_entries).contains(&request.entries().len()));
                 for sent in request.entries() {
-                    assert!(may_go(sent), "{sent:?} may not go");
+                    // Of those without a shard it is known only until when they rest at most.
+                    assert!(may_go(sent) || sent.shard == 0, "{sent:?} may not go");
                     let known = waiting.remove(&sent.number);
                     assert_eq!(known.as_ref(), Some(sent));
                     let first = waiting.values().find(|other| other.shard == sent.shard);
-                    // Calls without shards overlap, so what was taken out meanwhile may be put in behind.
+                    // Calls without shards overlap: after a drain what waits counts as new, and what a call that was out then
+                    // brings back goes before it.
                     let ordered = sent.shard != 0 || !drained;
                     assert!(
                         !ordered || first.is_none_or(|other| other.number > sent.number),
@@ -130,36 +140,31 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                     .collect();
                 let settled = queue.settle(request, outcomes.iter().copied(), now);
                 let mut through = settled.delivered.iter().map(|(entry, _)| entry);
-                let mut kept = BTreeSet::new();
+                let mut tallies: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
                 for (position, sent) in sent.iter().enumerate() {
+                    let tally = tallies.entry(sent.shard).or_default();
                     if outcomes.get(position) == Some(&DELIVERED) {
                         assert_eq!(through.next(), Some(sent));
                         assert!(delivered.insert(sent.number));
+                        tally.0 += 1;
                     } else {
                         waiting.insert(sent.number, sent.clone());
-                        kept.insert(sent.shard);
+                        tally.1 += 1;
                     }
                 }
                 assert_eq!(through.next(), None);
                 assert_eq!(settled.delivered.len() + settled.throttled + settled.failed, sent.len());
-                for shard in sent.iter().map(|entry| entry.shard) {
-                    resting.remove(&shard);
-                    if kept.contains(&shard) {
-                        // When it may go again is a test of its own: here it is taken as told.
-                        let least = now + millis(100);
-                        assert!(
-                            queue
-                                .clone()
-                                .next_request(least - millis(1))
-                                .is_none_or(|next| next.entries().all(|entry| entry.shard != shard))
-                        );
-                        resting.insert(shard, Duration::MAX);
+                for (shard, (delivered, kept)) in tallies {
+                    if kept == 0 {
+                        rests.remove(&shard);
+                    } else if shard == 0 {
+                        rests.insert(0, Rest { failures: 0, until: now + LONGEST_REST });
+                    } else {
+                        let before = rests.get(&shard).map_or(0, |rest| rest.failures);
+                        let failures = if delivered == 0 { before + 1 } else { 1 };
+                        let rest = FIRST_REST.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_REST);
+                        rests.insert(shard, Rest { failures, until: now + rest });
                     }
-                }
-                // Let all rest be over.
-                if !resting.is_empty() {
-                    now += Duration::from_secs(5);
-                    resting.clear();
                 }
             }
             Step::GiveUp { call } => {
@@ -170,6 +175,12 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 let sent: Vec<Entry> = request.entries().cloned().collect();
                 assert_eq!(queue.give_up(request), sent);
                 given_up += sent.len();
+                // A shard for which nothing waits is forgotten.
+                rests.retain(|&shard, _| {
+                    shard == 0
+                        || waiting.values().any(|entry| entry.shard == shard)
+                        || !sent.iter().any(|entry| entry.shard == shard)
+                });
             }
             Step::Drain => {
                 let all = queue.drain();
@@ -181,8 +192,10 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 drained = true;
                 assert!(queue.is_empty() && queue.size_bytes() == 0);
                 queue.extend(all);
-                // They count as new, in the same order, so nothing changes but rests, which are over.
-                now += Duration::from_secs(5);
+                // They count as new, in the same order; shards of which nothing is on its way rest no more.
+                let busy: BTreeSet<usize> =
+                    calls.iter().flat_map(PutRequest::entries).map(|entry| entry.shard).collect();
+                rests.retain(|shard, _| *shard == 0 || busy.contains(shard));
             }
         }
         assert_eq!(queue.len(), waiting.len());
