@@ -1,7 +1,10 @@
 // The examples of the README need `alloc`.
 #![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
 #![cfg_attr(not(feature = "alloc"), doc = "The Amazon Kinesis aggregated record format, without a heap.")]
-#![cfg_attr(doc, doc = "\n\n# Rules\n\nWhat is named D10, E5 or R3 in this documentation is a rule in [`wire_format`].")]
+#![cfg_attr(
+    doc,
+    doc = "\n\n# Rules\n\nWhat is named D10, E5 or R3 in this documentation is a rule in [`wire_format`]."
+)]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]

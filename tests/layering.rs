@@ -130,8 +130,11 @@ fn modules_use_only_what_is_above_them() {
 #[test]
 fn the_crate_names_its_modules_in_order() {
     let text = fs::read_to_string(src().join("lib.rs")).unwrap();
-    let modules = text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod "));
-    let places: Vec<usize> = modules.map(|name| place(name.trim_end_matches(';'), "lib.rs")).collect();
+    // Those in files: one that is for the documentation alone is a block.
+    let modules = text
+        .lines()
+        .filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
+    let places: Vec<usize> = modules.map(|name| place(name, "lib.rs")).collect();
     assert!(places.len() > 6 && places.is_sorted(), "{places:?}");
     for attribute in ["#![no_std]", "#![forbid(unsafe_code)]"] {
         assert!(text.lines().any(|line| line == attribute), "lib.rs has no {attribute}");
