@@ -123,3 +123,30 @@ impl Walk<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::collections::BTreeMap;
+    use alloc::format;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn keys_with_the_same_hash_are_told_apart() {
+        let mut seen = BTreeMap::new();
+        // Of 32 bits, some 80,000 keys have two alike.
+        let (a, b) = (0..)
+            .find_map(|number: u32| {
+                let key = format!("key-{number}");
+                let other = seen.insert(hash(key.as_bytes()), key.clone())?;
+                Some((other, key))
+            })
+            .unwrap();
+        let records = [&a, &b, &a, &b, &b].map(|key| UserRecord::new(key, "data"));
+        let mut slots = [KeySlot::EMPTY; 5];
+        let runs = KeyRuns::find(&mut slots, &records, |record| Some(record.partition_key));
+        let mut walk = runs.walk();
+        let steps: Vec<(u32, bool)> = (0..5).map(|record| walk.step(record)).collect();
+        assert_eq!(steps, [(0, true), (1, true), (0, false), (1, false), (1, false)], "{a} and {b}");
+    }
+}

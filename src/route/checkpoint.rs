@@ -233,7 +233,10 @@ mod tests {
         ];
         for (i, a) in ascending.iter().enumerate() {
             for (j, b) in ascending.iter().enumerate() {
-                assert_eq!(a.cmp(b), i.cmp(&j), "{a} and {b}");
+                assert_eq!((a.cmp(b), a.partial_cmp(b)), (i.cmp(&j), Some(i.cmp(&j))), "{a} and {b}");
+                let (a, b) = (a.sequence_number, b.sequence_number);
+                assert_eq!(a.partial_cmp(&b), Some(a.cmp(&b)), "{a} and {b}");
+                assert_eq!(a == b, a.as_str() == b.as_str(), "{a} and {b}");
             }
         }
     }
