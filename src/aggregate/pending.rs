@@ -46,7 +46,7 @@ impl Pending {
     }
 
     /// The same where the user record is not the first, and adds as many bytes to an aggregate of `encoded_len`.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn admits_another(&self, limits: &Limits, encoded_len: usize, added: usize) -> bool {
         // What is pending is within the limits, so there is no need to look out for more than there can be.
         let room = limits.max_size().wrapping_sub(encoded_len).wrapping_sub(self.partition_key_len);
