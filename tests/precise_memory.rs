@@ -155,3 +155,28 @@ fn the_bound_is_kept_to_the_byte() {
     let (memory, some) = handed_out(needed - 1);
     assert!(memory < needed && some > 0);
 }
+
+#[test]
+fn aggregators_of_shards_that_are_gone_are_kept_for_others() {
+    let keys: Vec<String> = (0..200).map(|key| format!("device-{key}")).collect();
+    let mut manager = AggregationManager::by_shard(even(4), Limits::default());
+    add_all(&mut manager, &keys);
+    let before = manager.memory();
+    assert!(manager.refresh(even(1)).is_empty());
+    assert_eq!(manager.pending().len(), 1);
+    // Those of four shards, and that of the one that there is now, which takes about as much as they.
+    let after = manager.memory();
+    assert!(after > before / 2 * 3, "{before} before, {after} after");
+}
+
+#[test]
+fn hash_keys_are_remembered() {
+    let keys: Vec<String> = (0..200).map(|key| format!("device-{key}")).collect();
+    let mut by_shard = AggregationManager::by_shard(even(1), Limits::default());
+    let mut together = AggregationManager::together(Limits::default());
+    add_all(&mut by_shard, &keys);
+    add_all(&mut together, &keys);
+    // In 64 bytes each, for as many as it has room for.
+    let remembered = by_shard.memory() - together.memory();
+    assert!(remembered >= 64 * 64, "{remembered} bytes");
+}

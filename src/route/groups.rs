@@ -308,3 +308,39 @@ impl Groups {
         to_route_anew
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+
+    /// As many groups, in some order, the first `larger` of which have more pending than the others.
+    fn groups(count: usize, larger: usize) -> Groups {
+        let mut groups = Groups::new(Router::Keys { slots: BTreeMap::new(), joined: String::new() });
+        for number in (0..count).map(|number| number.wrapping_mul(37) % count) {
+            let key = format!("key-{number:03}");
+            let slot = groups.begin(Route::Keys(key.as_str().into()), Limits::default());
+            let data = if number < larger { "more data" } else { "data" };
+            groups.update(slot, |group| group.aggregator.add(UserRecord::new(&key, data))).unwrap().unwrap();
+        }
+        groups
+    }
+
+    #[test]
+    fn the_fullest_are_one_or_a_share_of_many() {
+        for (count, share) in [(1, 1), (63, 1), (64, 2), (127, 2), (128, 3), (320, 6)] {
+            for larger in 0..10 {
+                let mut groups = groups(count, larger);
+                let removed = groups.remove_fullest();
+                let name = format!("{count} groups, {larger} of them larger");
+                assert_eq!((removed.len(), groups.active().len()), (share, count - share), "{name}");
+                let sizes = removed.iter().map(|group| group.aggregator.size_bytes());
+                let largest = sizes.clone().max();
+                let of_the_largest = sizes.filter(|&size| Some(size) == largest).count();
+                let expected = if larger == 0 { share } else { larger.min(share).min(count) };
+                assert_eq!(of_the_largest, expected, "{name}");
+            }
+        }
+        assert!(groups(0, 0).remove_fullest().is_empty());
+    }
+}
