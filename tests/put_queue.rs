@@ -15,8 +15,8 @@ mod steps;
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue,
-    PutRequest, RecordAggregator, Shard, UserRecord,
+    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
+    PutQueue, PutRequest, RecordAggregator, RoutedAggregate, Shard, UserRecord,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -184,9 +184,12 @@ fn aggregates_are_entries() {
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     let aggregate = aggregator.finish().unwrap();
     let size = aggregate.size_bytes();
+    assert_eq!(PutEntry::shard_id(&aggregate), None);
     let mut queue = PutQueue::new();
+    assert!(queue.is_empty());
     queue.push(aggregate);
     assert_eq!(queue.size_bytes(), size);
+    assert!(!queue.is_empty());
 }
 
 /// From the manager to a shard and back, with a call that was throttled and a shard that was another.
@@ -201,8 +204,16 @@ fn what_a_manager_hands_out_is_entries() {
         assert!(manager.add(record).unwrap().is_empty());
     }
     let mut queue = PutQueue::new();
-    queue.extend(manager.flush());
-    let size = queue.size_bytes();
+    let mut handed_out = manager.flush();
+    assert_eq!((&handed_out).into_iter().count(), 2);
+    let size: usize = handed_out.iter().map(RoutedAggregate::size_bytes).sum();
+    // More may be put to what was handed out.
+    handed_out.extend(manager.flush());
+    let mut all = kinesis_aggregation::HandedOut::default();
+    all.extend(handed_out);
+    assert_eq!(all.len(), 2);
+    queue.extend(all);
+    assert_eq!(queue.size_bytes(), size);
     let request = queue.next_request(Duration::ZERO).unwrap();
     let shards: Vec<_> =
         request.entries().map(|aggregate| aggregate.shard_id().unwrap().to_owned()).collect();
