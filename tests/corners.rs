@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 use kinesis_aggregation::{
-    AggregationManager, EncodeError, Encoder, HandedOut, HashKeyRange, Limits, OwnedShardMap, RecordTag,
-    Shard, Tags, UserRecord, deaggregate_all,
+    AggregationManager, EncodeError, Encoder, HandedOut, HashKeyRange, KinesisRecord, Limits, OwnedShardMap,
+    RecordTag, Shard, Tags, UserRecord, deaggregate_all,
 };
 
 /// A manager for a stream of one shard.
@@ -90,6 +90,17 @@ fn where_memory_is_short_the_fullest_go_first() {
     let mut bound = AggregationManager::by_keys(Limits::default()).with_max_memory(unbound.memory() - 1);
     let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.partition_key().to_owned()).collect();
     assert_eq!(keys, ["key-98", "key-99"]);
+}
+
+#[test]
+fn bare_data_has_nothing_beside_it() {
+    let records: [&dyn KinesisRecord; 2] = [&b"data".to_vec(), &b"data".as_slice()];
+    for record in records {
+        assert_eq!(
+            (record.data(), record.partition_key(), record.sequence_number()),
+            (&b"data"[..], None, None)
+        );
+    }
 }
 
 #[test]
