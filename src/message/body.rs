@@ -33,7 +33,7 @@ impl<'a> Body<'a> {
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
                     body.user_records = body.user_records.wrapping_add(1);
-                    largest.check_and_take_in(record, field.offset)?;
+                    largest.check_and_take_in(record.bytes(), record.offset(), field.offset)?;
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
@@ -170,11 +170,17 @@ impl LargestIndexes {
         }
     }
 
-    /// Checks any user record, whose tag is at `offset`, and takes in its indexes. A function of its own keeps the loop over
-    /// usual records small.
+    /// Checks any user record, `offset` bytes into the payload with its tag at `tag_offset`, and takes in its indexes.
+    ///
+    /// A function of its own keeps the loop over usual records small; what goes in fits registers, as a reader would not.
     #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn check_and_take_in(&mut self, record: Reader<'_>, offset: usize) -> Result<(), DecodeError> {
-        self.take_in(&RawRecord::parse(record, offset, true)?);
+    fn check_and_take_in(
+        &mut self,
+        message: &[u8],
+        offset: usize,
+        tag_offset: usize,
+    ) -> Result<(), DecodeError> {
+        self.take_in(&RawRecord::parse(Reader::new(message, offset), tag_offset, true)?);
         Ok(())
     }
 
