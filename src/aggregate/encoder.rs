@@ -103,7 +103,8 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     ///
     /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
     /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that neither what is pending nor an empty aggregate can
-    /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`], [`EncodeError::BufferTooSmall`]). Whether full or refused: nothing has changed.
+    /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`], [`EncodeError::BufferTooSmall`]). Whether full or
+    /// refused: nothing has changed.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<AddStatus, EncodeError> {
         if self.add_usual(&record) { Ok(AddStatus::Added) } else { self.add_any(&record, None) }

@@ -337,7 +337,7 @@ mod tests {
                 let sizes = removed.iter().map(|group| group.aggregator.size_bytes());
                 let largest = sizes.clone().max();
                 let of_the_largest = sizes.filter(|&size| Some(size) == largest).count();
-                let expected = if larger == 0 { share } else { larger.min(share).min(count) };
+                let expected = if larger == 0 { share } else { larger.min(share) };
                 assert_eq!(of_the_largest, expected, "{name}");
             }
         }
