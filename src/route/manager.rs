@@ -52,8 +52,9 @@ use crate::wire::widen;
 /// # Memory
 ///
 /// What is pending, with its indexes and its spare room, takes no more than [`Self::with_max_memory`] allows: 64 MiB
-/// unless set otherwise: an aggregate under construction takes up to 2.5 times its limit. When it would, the fullest
-/// aggregates are handed out first: one at a time, or of more than 64 a share of them. Hash keys of partition keys that came lately are a part of it: up to 256 KiB, and a sixteenth of the bound. A
+/// unless set otherwise: an aggregate under construction takes about 2.5 times its limit, and up to 4.5 times where user
+/// records of a few bytes have a key each. When it would, the fullest aggregates are handed out first: one at a time, or of
+/// more than 64 a share of them. Hash keys of partition keys that came lately are a part of it: up to 256 KiB, and a sixteenth of the bound. A
 /// shard that has nothing pending takes 16 bytes besides. What the allocator needs for its own purposes is not counted.
 #[derive(Clone)]
 pub struct AggregationManager {
