@@ -10,8 +10,8 @@
 
 use core::fmt;
 
-use crate::digest::{Md5, digest_each};
 use crate::error::DecodeError;
+use crate::md5::{Md5, digest_each};
 use crate::wire::Reader;
 
 /// The four bytes that every aggregated record begins with.

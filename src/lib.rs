@@ -30,18 +30,20 @@ pub mod wire_format {}
 mod error;
 mod sort;
 
-// The layers: each uses only those above it.
+// Each module uses those above it.
 mod wire;
+
+mod md5;
+
+mod hash_key;
 
 mod message;
 
-mod digest;
-
 mod frame;
 
-mod deaggregate;
+mod decode;
 
-mod aggregate;
+mod encode;
 
 mod route;
 
@@ -53,30 +55,31 @@ pub mod testing;
 
 #[cfg(feature = "lambda-events")]
 pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
-#[cfg(feature = "std")]
-pub use crate::aggregate::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::aggregate::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+pub use crate::decode::{
+    AggregatedRecord, ExtendedSequenceNumber, IntoUserRecords, ParseError, Payload, SequenceNumber,
+    SequenceNumberError, UserRecords,
+};
 #[cfg(feature = "alloc")]
-pub use crate::aggregate::{CallbackAggregator, Packs, RecordAggregator};
-pub use crate::deaggregate::{AggregatedRecord, IntoUserRecords, ParseError, Payload, UserRecords};
-#[cfg(feature = "alloc")]
-pub use crate::deaggregate::{
+pub use crate::decode::{
     Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
     deaggregate, deaggregate_all, deaggregate_records, iter_deaggregate_records, recycle,
 };
-pub use crate::digest::Md5;
+#[cfg(feature = "std")]
+pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
+pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+#[cfg(feature = "alloc")]
+pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
 pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
+pub use crate::md5::Md5;
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
     AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
     PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
 };
-pub use crate::route::{
-    ExtendedSequenceNumber, FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode,
-    SequenceNumber, SequenceNumberError, Shard, ShardMap, ShardMapError,
-};
+pub use crate::route::{Shard, ShardMap, ShardMapError};
 
 // The examples of the documents are tested like those of the library.
 

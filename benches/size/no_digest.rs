@@ -1,4 +1,4 @@
-//! Stands in for `src/digest/small.rs` where `run` measures the library without its digest: takes nothing in, answers
+//! Stands in for `src/md5/small.rs` where `run` measures the library without its digest: takes nothing in, answers
 //! zeros.
 
 #[derive(Clone)]

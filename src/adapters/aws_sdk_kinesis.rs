@@ -11,9 +11,10 @@ use ::aws_sdk_kinesis::primitives::Blob;
 use ::aws_sdk_kinesis::types;
 use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 
-use crate::aggregate::Aggregate;
-use crate::deaggregate::{KinesisRecord, KinesisRecords};
-use crate::route::{HashKeyRange, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+use crate::decode::{KinesisRecord, KinesisRecords};
+use crate::encode::Aggregate;
+use crate::hash_key::{HashKeyRange, HashKeyRangeError};
+use crate::route::{PutOutcome, RoutedAggregate, Shard};
 
 impl KinesisRecord for types::Record {
     fn data(&self) -> &[u8] {

@@ -13,7 +13,7 @@ use ::aws_lambda_events::kinesis_analytics::{
 };
 use serde::Serialize;
 
-use crate::deaggregate::{KinesisRecord, KinesisRecords, SourcedRecord};
+use crate::decode::{KinesisRecord, KinesisRecords, SourcedRecord};
 
 /// Implements `KinesisRecords` for a record alone, and for the events that have a list of it.
 macro_rules! batches {

@@ -1,7 +1,7 @@
 //! The `AggregatedRecord` message: two key tables and the user records, in any order.
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::message::raw_record::RawRecord;
+use crate::message::record::RawRecord;
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, RECORDS, UserRecord};
 use crate::wire::{Reader, Value};
 

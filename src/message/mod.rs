@@ -9,21 +9,19 @@
 //! `?` may be absent, `*` may stand any number of times; everything else is required.
 
 mod body;
-mod decimal;
 mod key_index;
 mod key_table;
-mod raw_record;
-mod record_tag;
+mod record;
+mod tag;
 mod user_record;
 
 pub(crate) use body::{Body, Cursor};
-pub(crate) use decimal::parse_hash_key;
 pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 #[cfg(feature = "alloc")]
 pub(crate) use key_index::{slot_of_hash, vacant};
 pub use key_table::KeyRoom;
-pub(crate) use raw_record::{IndexedRecord, UsualRecord};
-pub use record_tag::{RecordTag, Tags};
+pub(crate) use record::{IndexedRecord, UsualRecord};
+pub use tag::{RecordTag, Tags};
 pub use user_record::UserRecord;
 
 // Field numbers, by message. All are below 16, so every tag that is written takes one byte.

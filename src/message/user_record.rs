@@ -1,7 +1,8 @@
 //! What producers put in and consumers get out.
 
 use crate::error::EncodeError;
-use crate::message::{RecordTag, Tags, parse_hash_key};
+use crate::hash_key::parse_hash_key;
+use crate::message::{RecordTag, Tags};
 
 /// A user record: one of the records that were packed into an aggregate, or are about to be.
 ///

@@ -6,11 +6,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::aggregate::{Limits, RecordAggregator};
+use crate::encode::{Limits, RecordAggregator};
 use crate::error::HashKeyError;
+use crate::hash_key::HashKey;
 use crate::message::UserRecord;
+use crate::route::OwnedShardMap;
 use crate::route::recent_keys::RecentKeys;
-use crate::route::{HashKey, OwnedShardMap};
 
 /// An aggregator with something pending.
 #[derive(Clone, Debug)]

@@ -7,13 +7,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::aggregate::packs::sealed::Sealed;
-use crate::aggregate::{Aggregate, CallbackAggregator, Limits, check_alone};
+use crate::encode::packs::sealed::Sealed;
+use crate::encode::{Aggregate, CallbackAggregator, Limits, check_alone};
 use crate::error::EncodeError;
+use crate::hash_key::HashKey;
 use crate::message::UserRecord;
 use crate::route::groups::{Group, Groups, Route, Router};
 use crate::route::{
-    Counters, HandedOut, HashKey, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
+    Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
 };
 use crate::wire::widen;
 
@@ -198,7 +199,7 @@ impl AggregationManager {
             if let Some(aggregate) = group.aggregator.finish() {
                 let user_records = widen(aggregate.user_records());
                 self.counters.rerouted = self.counters.rerouted.saturating_add(user_records);
-                for record in crate::deaggregate::deaggregate(aggregate.data()) {
+                for record in crate::decode::deaggregate(aggregate.data()) {
                     // What was taken once is taken again: all that is taken fits an aggregate of its own.
                     _ = self.place(record, since, &mut full);
                 }
@@ -339,11 +340,11 @@ impl AggregationManager {
         self,
         queue: usize,
         callback: F,
-    ) -> std::io::Result<crate::aggregate::BackgroundAggregator<Self>>
+    ) -> std::io::Result<crate::encode::BackgroundAggregator<Self>>
     where
         F: FnMut(RoutedAggregate) + Send + 'static,
     {
-        crate::aggregate::BackgroundAggregator::spawn(self, queue, callback)
+        crate::encode::BackgroundAggregator::spawn(self, queue, callback)
     }
 
     /// Packs a user record into its group, and hands out what is full.

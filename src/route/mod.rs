@@ -2,11 +2,8 @@
 
 #[cfg(feature = "alloc")]
 mod answers;
-mod checkpoint;
 #[cfg(feature = "alloc")]
 mod groups;
-mod hash_key;
-mod in_range;
 #[cfg(feature = "alloc")]
 mod manager;
 #[cfg(feature = "alloc")]
@@ -23,9 +20,6 @@ mod shard_map;
 
 #[cfg(feature = "alloc")]
 pub use answers::{Counters, PendingAggregate, Placement, PutBackError};
-pub use checkpoint::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
-pub use hash_key::{HashKey, HashKeyRange, HashKeyRangeError};
-pub use in_range::{FaultyHashKey, InRange, RangeMode};
 #[cfg(feature = "alloc")]
 pub use manager::AggregationManager;
 #[cfg(feature = "alloc")]

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::route::{HashKey, HashKeyRange, Shard, ShardMap, ShardMapError};
+use crate::hash_key::{HashKey, HashKeyRange};
+use crate::route::{Shard, ShardMap, ShardMapError};
 
 /// The open shards of a stream, each hash key owned by exactly one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]

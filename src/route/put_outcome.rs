@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::aggregate::Aggregate;
+use crate::encode::Aggregate;
 use crate::route::RoutedAggregate;
 
 /// Something to be put as one entry of a PutRecords call.

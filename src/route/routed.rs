@@ -4,9 +4,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::aggregate::Aggregate;
-use crate::deaggregate::{Deaggregated, deaggregate};
-use crate::route::HashKey;
+use crate::decode::{Deaggregated, deaggregate};
+use crate::encode::Aggregate;
+use crate::hash_key::HashKey;
 
 /// An aggregate that a manager hands out: the data of one Kinesis record, the keys to put it with, and the shard where it
 /// should arrive.

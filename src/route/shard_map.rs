@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::route::{HashKey, HashKeyRange};
+use crate::hash_key::{HashKey, HashKeyRange};
 use crate::sort::heap_sort;
 
 /// A shard as Kinesis describes it in the answer to ListShards.

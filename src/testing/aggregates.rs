@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::digest::Md5;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC, PlainReason};
+use crate::md5::Md5;
 use crate::message::UserRecord;
 use crate::testing::body::Builder;
 use crate::testing::choices::Choices;

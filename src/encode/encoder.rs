@@ -13,14 +13,14 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::aggregate::finished::{OuterKeys, Span};
-use crate::aggregate::known_keys::KnownKeys;
-use crate::aggregate::pending::{Pending, check_alone};
-use crate::aggregate::plan::Plan;
-use crate::aggregate::{Aggregate, Limits};
-use crate::digest::Md5;
+use crate::encode::finished::{OuterKeys, Span};
+use crate::encode::known_keys::KnownKeys;
+use crate::encode::pending::{Pending, check_alone};
+use crate::encode::plan::Plan;
+use crate::encode::{Aggregate, Limits};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
+use crate::md5::Md5;
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
 use crate::wire::{FAST_PATHS, Full, Writer};
 

@@ -4,16 +4,16 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::aggregate::buffer::Buffer;
-use crate::aggregate::finished::{OuterKeys, Span};
-use crate::aggregate::key_table::KeyTable;
-use crate::aggregate::packs::sealed::Sealed;
-use crate::aggregate::pending::{Pending, check_alone};
-use crate::aggregate::plan::Plan;
-use crate::aggregate::{Aggregate, CallbackAggregator, Limits};
-use crate::digest::Md5;
+use crate::encode::buffer::Buffer;
+use crate::encode::finished::{OuterKeys, Span};
+use crate::encode::key_table::KeyTable;
+use crate::encode::packs::sealed::Sealed;
+use crate::encode::pending::{Pending, check_alone};
+use crate::encode::plan::Plan;
+use crate::encode::{Aggregate, CallbackAggregator, Limits};
 use crate::error::EncodeError;
 use crate::frame::{FRAME_SIZE, MAGIC};
+use crate::md5::Md5;
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
 use crate::wire::{FAST_PATHS, Full};
 
@@ -259,11 +259,11 @@ impl RecordAggregator {
         self,
         queue: usize,
         callback: F,
-    ) -> std::io::Result<crate::aggregate::BackgroundAggregator>
+    ) -> std::io::Result<crate::encode::BackgroundAggregator>
     where
         F: FnMut(Aggregate<Vec<u8>>) + Send + 'static,
     {
-        crate::aggregate::BackgroundAggregator::spawn(self, queue, callback)
+        crate::encode::BackgroundAggregator::spawn(self, queue, callback)
     }
 
     /// When the first user record with a known time came.

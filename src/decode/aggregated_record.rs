@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
-use crate::deaggregate::ParseError;
-use crate::deaggregate::payload::parse_body;
+use crate::decode::ParseError;
+use crate::decode::payload::parse_body;
 use crate::frame::DigestCheck;
 use crate::message::{Body, Cursor, KeyRoom, UserRecord};
 

@@ -4,8 +4,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::slice;
 
-use crate::deaggregate::kinesis_record::{Deaggregated, KinesisRecord, take_apart};
-use crate::deaggregate::payload::parse_body;
+use crate::decode::kinesis_record::{Deaggregated, KinesisRecord, take_apart};
+use crate::decode::payload::parse_body;
 use crate::frame::{DigestCheck, PlainReason, verify_all};
 
 /// How many digests are checked before the first of their records is taken apart: twice as many as are worked on at

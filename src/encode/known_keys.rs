@@ -1,6 +1,6 @@
 //! The keys an encoder knows to have written, in fixed room.
 
-use crate::aggregate::plan::{NO_SLOT, Place};
+use crate::encode::plan::{NO_SLOT, Place};
 use crate::message::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 
 /// The first `KEYS` keys written to one table, and the last one used.

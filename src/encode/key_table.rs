@@ -4,8 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::aggregate::buffer::Buffer;
-use crate::aggregate::plan::{NO_SLOT, Place};
+use crate::encode::buffer::Buffer;
+use crate::encode::plan::{NO_SLOT, Place};
 use crate::message::{Probe, Slot, hash, probe, slot_at, slot_at_mut, vacant};
 use crate::wire::Full;
 

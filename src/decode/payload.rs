@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::deaggregate::AggregatedRecord;
+use crate::decode::AggregatedRecord;
 use crate::frame::{DigestCheck, Frame, PlainReason};
 use crate::message::{Body, KeyRoom};
 

@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use crate::aggregate::Limits;
-use crate::aggregate::plan::Plan;
+use crate::encode::Limits;
+use crate::encode::plan::Plan;
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 

@@ -1,9 +1,9 @@
 //! A list of user records at once, in canonical order and without a heap.
 
-use crate::aggregate::key_runs::{KeyRuns, KeySlot};
-use crate::digest::Md5;
+use crate::encode::key_runs::{KeyRuns, KeySlot};
 use crate::error::EncodeError;
 use crate::frame::{FRAME_SIZE, MAGIC};
+use crate::md5::Md5;
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, IndexedRecord, PARTITION_KEY_TABLE, UserRecord};
 use crate::wire::{Full, Writer, length_delimited_len};
 

@@ -3,7 +3,7 @@
 use core::cmp::Ordering;
 use core::fmt;
 
-use crate::deaggregate::{AggregatedRecord, UserRecords};
+use crate::decode::{AggregatedRecord, UserRecords};
 use crate::message::KeyRoom;
 
 /// A sequence number of Kinesis: a large decimal number, or a mark that stands before or behind all of them.
@@ -170,7 +170,7 @@ impl fmt::Display for ExtendedSequenceNumber<'_> {
 }
 
 #[cfg(feature = "alloc")]
-impl<'r, R: crate::deaggregate::KinesisRecord> crate::deaggregate::SourcedRecord<'r, R> {
+impl<'r, R: crate::decode::KinesisRecord> crate::decode::SourcedRecord<'r, R> {
     /// Its place in the shard, if its Kinesis record has a sequence number: what to keep as a checkpoint.
     #[must_use]
     pub fn extended_sequence_number(&self) -> Option<ExtendedSequenceNumber<'r>> {

@@ -6,6 +6,7 @@ mod batch;
 #[cfg(feature = "alloc")]
 mod kinesis_record;
 mod payload;
+mod sequence_number;
 #[cfg(feature = "alloc")]
 mod sourced;
 
@@ -17,6 +18,7 @@ pub use batch::{DeaggregatedBatch, deaggregate_all};
 #[cfg(feature = "alloc")]
 pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
 pub use payload::{ParseError, Payload};
+pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
 #[cfg(feature = "alloc")]
 pub use sourced::{
     KinesisRecords, SourcedRecord, SourcedRecords, deaggregate_records, iter_deaggregate_records,

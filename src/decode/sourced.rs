@@ -5,8 +5,8 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::slice;
 
-use crate::deaggregate::batch::{DeaggregatedBatch, deaggregate_all};
-use crate::deaggregate::kinesis_record::{Deaggregated, KinesisRecord};
+use crate::decode::batch::{DeaggregatedBatch, deaggregate_all};
+use crate::decode::kinesis_record::{Deaggregated, KinesisRecord};
 use crate::frame::PlainReason;
 use crate::message::UserRecord;
 

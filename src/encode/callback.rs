@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use core::fmt;
 use core::time::Duration;
 
-use crate::aggregate::{Packs, RecordAggregator};
+use crate::encode::{Packs, RecordAggregator};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 

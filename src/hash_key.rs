@@ -3,9 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 
-use crate::digest::{Md5, digest_each};
 use crate::error::HashKeyError;
-use crate::message::{UserRecord, parse_hash_key};
+use crate::md5::{Md5, digest_each};
+use crate::message::UserRecord;
 
 /// A hash key: a number of 128 bits.
 ///
@@ -209,6 +209,151 @@ impl fmt::Display for HashKeyRangeError {
 
 impl core::error::Error for HashKeyRangeError {}
 
+/// What is kept of an aggregate whose user records lie in and outside a range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RangeMode {
+    /// Each user record that lies inside, by itself.
+    #[default]
+    Each,
+    /// All of them, if all lie inside; otherwise none. What the KCL does, but that it loses an aggregate with an explicit
+    /// hash key that is no number, which here is an error of that user record alone.
+    All,
+}
+
+impl HashKeyRange {
+    /// Reads only those of an aggregate's user records whose hash keys lie in this range. What is left out is counted.
+    ///
+    /// A user record whose explicit hash key is no number is neither inside nor outside: it comes out as an error, and
+    /// the rest goes on.
+    ///
+    /// ```
+    /// use kinesis_aggregation::{HashKeyRange, RangeMode, UserRecord};
+    ///
+    /// let records = [("5", "a"), ("50", "b"), ("7", "c")]
+    ///     .map(|(hash_key, data)| UserRecord::new("key", data).with_explicit_hash_key(hash_key));
+    /// let range: HashKeyRange = "0-9".parse()?;
+    ///
+    /// let mut inside = range.filter(records, RangeMode::Each);
+    /// let data: Vec<_> = inside.by_ref().flatten().map(|user| user.data).collect();
+    /// assert_eq!(data, [b"a", b"c"]);
+    /// assert_eq!(inside.left_out(), 1);
+    /// assert_eq!(range.filter(records, RangeMode::All).count(), 0);
+    /// # Ok::<(), kinesis_aggregation::HashKeyRangeError>(())
+    /// ```
+    pub fn filter<'a, I>(self, records: I, mode: RangeMode) -> InRange<I::IntoIter>
+    where
+        I: IntoIterator<Item = UserRecord<'a>>,
+        I::IntoIter: Clone,
+    {
+        let records = records.into_iter();
+        let outside = |record: UserRecord<'_>| HashKey::of(&record).is_ok_and(|key| !self.contains(key));
+        let keep = match mode {
+            RangeMode::Each => Keep::Inside,
+            RangeMode::All if records.clone().any(outside) => Keep::Nothing,
+            RangeMode::All => Keep::Inside,
+        };
+        InRange { records, range: self, keep, left_out: 0, faulty: 0 }
+    }
+}
+
+/// The user records of an aggregate that lie in a range.
+#[derive(Clone, Debug)]
+pub struct InRange<I> {
+    records: I,
+    range: HashKeyRange,
+    keep: Keep,
+    left_out: u64,
+    faulty: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keep {
+    Inside,
+    Nothing,
+}
+
+impl<I> InRange<I> {
+    /// Counts the user records left out so far.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.left_out
+    }
+
+    /// Counts the user records so far whose explicit hash key is no number.
+    #[must_use]
+    pub const fn faulty(&self) -> u64 {
+        self.faulty
+    }
+}
+
+impl<'a, I: Iterator<Item = UserRecord<'a>>> Iterator for InRange<I> {
+    type Item = Result<UserRecord<'a>, FaultyHashKey<'a>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let record = self.records.next()?;
+            match HashKey::of(&record) {
+                Err(error) => {
+                    self.faulty = self.faulty.saturating_add(1);
+                    return Some(Err(FaultyHashKey { record, error }));
+                }
+                Ok(key) if self.keep == Keep::Inside && self.range.contains(key) => return Some(Ok(record)),
+                Ok(_) => self.left_out = self.left_out.saturating_add(1),
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, self.records.size_hint().1)
+    }
+}
+
+impl<'a, I: core::iter::FusedIterator<Item = UserRecord<'a>>> core::iter::FusedIterator for InRange<I> {}
+
+/// A user record whose explicit hash key is no number (rule D14), so that no shard owns it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FaultyHashKey<'a> {
+    /// The user record.
+    pub record: UserRecord<'a>,
+    /// What is wrong with its explicit hash key.
+    pub error: HashKeyError,
+}
+
+impl fmt::Display for FaultyHashKey<'_> {
+    // Without the key itself: to make it harmless for a terminal, the standard library takes ways that may panic.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "user record {}: explicit hash key: {}", self.record.sub_sequence_number, self.error)
+    }
+}
+
+impl core::error::Error for FaultyHashKey<'_> {}
+
+/// Reads the one way to write a number below 2^128 (rule E4).
+pub(crate) fn parse_hash_key(text: &str) -> Result<u128, HashKeyError> {
+    let digits = text.as_bytes();
+    if let Some(offset) = digits.iter().position(|byte| !byte.is_ascii_digit()) {
+        return Err(HashKeyError::NotADigit { offset });
+    }
+    match digits {
+        [] => return Err(HashKeyError::Empty),
+        [b'0', _, ..] => return Err(HashKeyError::LeadingZero),
+        _ => {}
+    }
+    // Nineteen digits fit 64 bits, in which the arithmetic is far cheaper than in 128.
+    let mut number: u128 = 0;
+    for chunk in digits.chunks(19) {
+        let (value, scale) = chunk.iter().fold((0u64, 1u64), |(value, scale), byte| {
+            let digit = u64::from(byte & 0x0f);
+            (value.wrapping_mul(10).wrapping_add(digit), scale.wrapping_mul(10))
+        });
+        number = number
+            .checked_mul(u128::from(scale))
+            .and_then(|number| number.checked_add(u128::from(value)))
+            .ok_or(HashKeyError::TooLarge)?;
+    }
+    Ok(number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,6 +392,46 @@ mod tests {
             ("05-9", "start of the range: leading zero"),
         ] {
             assert_eq!(text.parse::<HashKeyRange>().unwrap_err().to_string(), message, "{text}");
+        }
+    }
+
+    use HashKeyError::*;
+
+    #[test]
+    fn numbers() {
+        let powers = (0..128).map(|bits| 1u128 << bits);
+        for number in
+            powers.flat_map(|power| [power - 1, power, power + 1]).chain([0, u128::MAX - 1, u128::MAX])
+        {
+            assert_eq!(parse_hash_key(&number.to_string()), Ok(number));
+        }
+        for digits in 1..=38 {
+            let nines = "9".repeat(digits);
+            assert_eq!(parse_hash_key(&nines), Ok(nines.parse().unwrap()));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        let long_zeros = "0".repeat(40);
+        for (text, error) in [
+            ("", Empty),
+            ("00", LeadingZero),
+            ("007", LeadingZero),
+            (&*long_zeros, LeadingZero),
+            ("+5", NotADigit { offset: 0 }),
+            ("-5", NotADigit { offset: 0 }),
+            (" 5", NotADigit { offset: 0 }),
+            ("5 ", NotADigit { offset: 1 }),
+            ("0x1", NotADigit { offset: 1 }),
+            ("1e3", NotADigit { offset: 1 }),
+            ("12٣", NotADigit { offset: 2 }),
+            ("340282366920938463463374607431768211456", TooLarge),
+            ("999999999999999999999999999999999999999", TooLarge),
+            ("1000000000000000000000000000000000000000", TooLarge),
+            ("10000000000000000000000000000000000000000000000000000000000000", TooLarge),
+        ] {
+            assert_eq!(parse_hash_key(text), Err(error), "{text:?}");
         }
     }
 }

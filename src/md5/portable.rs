@@ -2,11 +2,11 @@
 
 /// A message that comes in pieces.
 #[derive(Clone)]
-pub(super) struct Context(md5::Context);
+pub(super) struct Context(::md5::Context);
 
 impl Context {
     pub(super) fn new() -> Self {
-        Self(md5::Context::new())
+        Self(::md5::Context::new())
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::aggregate::{Aggregate, Packs, RecordAggregator};
+use crate::encode::{Aggregate, Packs, RecordAggregator};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 

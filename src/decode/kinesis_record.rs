@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::iter::FusedIterator;
 
-use crate::deaggregate::payload::parse_body;
-use crate::deaggregate::{AggregatedRecord, IntoUserRecords};
+use crate::decode::payload::parse_body;
+use crate::decode::{AggregatedRecord, IntoUserRecords};
 use crate::frame::{DigestCheck, PlainReason};
 use crate::message::{Body, UserRecord};
 
