@@ -140,7 +140,7 @@ fn by_shards() -> Vec<Curve> {
         }
         curves.push(series.run());
     }
-    let mut series = Series::new("shards: route and pack, 256 known keys");
+    let mut series = Series::new("shards: route and aggregate, 256 known keys");
     for (&count, map) in counts.iter().zip(&even) {
         let mut manager = ours::manager(map);
         let corpus = &corpus;

@@ -196,11 +196,11 @@ impl Maps {
             let mut manager = ours::manager(map);
             groups.push(
                 Group::new(
-                    format!("route known keys and pack, {name} map of 64: A"),
+                    format!("route known keys and aggregate, {name} map of 64: A"),
                     0,
                     corpus.user_records().len(),
                 )
-                .with("64 aggregators, told which", move || {
+                .with("64 aggregators, shard given", move || {
                     for (record, &shard) in corpus.user_records().zip(&shards) {
                         drop(aggregators[shard].add(record).expect("a valid user record"));
                     }
