@@ -1,4 +1,4 @@
-//! Encoding: into a buffer one by one, and a list at once.
+//! Encoding: one user record at a time into a buffer, and a list in one call.
 
 use core::time::Duration;
 
