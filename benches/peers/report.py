@@ -1,4 +1,4 @@
-"""Writes the tables and charts of docs/performance.md from docs/performance/results.json. `run` calls this."""
+"""Writes the tables and charts of docs/performance.md from docs/performance/results.json. Called by `run`."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-//! Times things beside each other: in turns, in one process, so that what the machine does to one it does to all.
+//! Times contenders alternately, in one process, so that whatever else happens on the machine affects all of them.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
+/// The number of turns of each contender, unless `KINESIS_AGG_ROUNDS` is set.
 const ROUNDS: usize = 31;
-/// How long a turn takes at least: what the clock costs does not count then.
+/// The minimum time of a turn, long enough that the cost of reading the clock is negligible.
 const TURN: Duration = Duration::from_millis(4);
 
-/// Work that several contenders do, each in its way. The first one is what the others are compared with.
+/// Contenders that do the same work. The others are compared with the first.
 pub struct Group<'w> {
     name: String,
     bytes: usize,
@@ -19,26 +19,26 @@ pub struct Group<'w> {
     contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
 }
 
-/// What came of a group.
+/// The results of a group.
 #[derive(Serialize)]
 pub struct Outcome {
     pub group: String,
-    /// How much is worked on in each run.
+    /// The amount of work in each run.
     pub bytes: usize,
     pub user_records: usize,
     pub contenders: Vec<Timing>,
 }
 
-/// How long a contender took for a run.
+/// The time that a contender took for a run.
 #[derive(Serialize)]
 pub struct Timing {
     pub name: String,
     pub median_ns: f64,
     pub lower_quartile_ns: f64,
     pub upper_quartile_ns: f64,
-    /// How many times as long as the first of the group: the median of the ratios of all rounds.
+    /// The time relative to the first contender: the median of the ratios of all rounds.
     pub ratio: f64,
-    /// The same in cycles of the processor, as far as a chain of multiplications tells them.
+    /// The time in processor cycles, calibrated with a chain of multiplications.
     pub cycles: f64,
 }
 
@@ -51,13 +51,13 @@ impl<'w> Group<'w> {
         &self.name
     }
 
-    /// Adds a contender. What its work answers with is looked at, so that it cannot be left out.
+    /// Adds a contender. Its result goes through `black_box`, so that the work cannot be optimised away.
     pub fn with<T>(mut self, name: &str, mut work: impl FnMut() -> T + 'w) -> Self {
         self.contenders.push((name.into(), Box::new(move || _ = black_box(work()))));
         self
     }
 
-    /// Measures, and shows what came of it to whoever waits.
+    /// Measures the group and prints the results.
     pub fn run(self) -> Outcome {
         let outcome = self.measure();
         outcome.show();
@@ -66,7 +66,7 @@ impl<'w> Group<'w> {
 
     pub fn measure(mut self) -> Outcome {
         let rounds = rounds();
-        // Warm, and see how many runs make a turn.
+        // Warm up, and determine how many runs fill a turn.
         let repetitions: Vec<u32> = self
             .contenders
             .iter_mut()
@@ -86,7 +86,7 @@ impl<'w> Group<'w> {
         for _ in 0..rounds {
             cycles.push(nanoseconds_of_a_cycle());
             for ((turns, &runs), (_, work)) in turns.iter_mut().zip(&repetitions).zip(&mut self.contenders) {
-                // Whoever had the turn before has filled the caches with its own.
+                // The previous contender has evicted this one's data from the caches.
                 work();
                 let start = Instant::now();
                 for _ in 0..runs {
@@ -129,22 +129,21 @@ impl Outcome {
     }
 }
 
-/// How long a cycle is, by a chain of multiplications, three cycles each, and additions, one each, on x86-64 and 64-bit
+/// Returns the length of a cycle, from a chain of multiplications (three cycles each) and additions (one each) on x86-64 and 64-bit
 /// ARM processors of the last ten years.
 fn nanoseconds_of_a_cycle() -> f64 {
     const LENGTH: u32 = 100_000;
     let mut square = black_box(3u64);
     let start = Instant::now();
     for _ in 0..LENGTH {
-        // The compiler knows no shorter way to do this many times.
+        // The compiler cannot shorten this chain.
         square = square.wrapping_mul(square).wrapping_add(3);
     }
     black_box(square);
     start.elapsed().as_nanos() as f64 / f64::from(4 * LENGTH)
 }
 
-/// A moment in the time that this process had a processor for. Whatever else runs on the machine does not count, as long
-/// as it leaves the caches alone.
+/// A point in the CPU time of this process. Other processes do not count, except for their effect on the caches.
 #[derive(Clone, Copy)]
 pub struct Instant(Duration);
 

@@ -1,6 +1,6 @@
-//! A program that packs, or takes apart, or both, or nothing, by its features.
+//! A bare-metal program that encodes, decodes, does both, or does nothing, depending on its features.
 //!
-//! It runs on bare metal: `run` reads the size of its sections and lets an emulator show that it does what it should.
+//! `run` measures its sections and runs it in an emulator to check its results.
 
 #![no_std]
 #![no_main]
@@ -34,10 +34,10 @@ use core::hint::black_box;
 
 use crate::input::{Input, Seen};
 
-/// Does the work; answers whether it went well.
+/// Does the work and returns whether the results are correct.
 #[inline(never)]
 fn work() -> bool {
-    // What goes in is unknown to the compiler. All of this stands in the empty program as well.
+    // Hide the input from the compiler. The empty program contains all of this too.
     let input = black_box(Input::get());
     let mut expected = Seen::default();
     for (key, data) in input.records {
@@ -62,7 +62,7 @@ fn run(input: Input, expected: &Seen, buffer: &mut [u8]) -> bool {
     black_box(expected);
     let len = subject::encode(input.records, buffer);
     black_box(&*buffer);
-    // Streamed or canonical, all orders are equally long.
+    // Streamed and canonical order have the same length.
     len == Some(input.payload.len())
 }
 
