@@ -108,8 +108,8 @@ fn by_partition_keys() -> Vec<Curve> {
     let mut packing = Series::new("partition keys: aggregate, less the MD5");
     for (&count, corpus) in counts.iter().zip(&corpora) {
         let mut keys = Vec::new();
-        reading = reading
-            .with(count, 100_000, move || ours::visit(&corpus.payload, &mut keys, DigestCheck::Skip));
+        reading =
+            reading.with(count, 100_000, move || ours::visit(&corpus.payload, &mut keys, DigestCheck::Skip));
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         packing = packing
             .with(count, 100_000, move || ours::aggregate(&mut aggregator, corpus.user_records()))

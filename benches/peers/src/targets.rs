@@ -222,5 +222,6 @@ pub fn map(starts: Vec<u128>) -> OwnedShardMap {
         .zip(ends)
         .map(|(&start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).expect("a range"));
     let ids: Vec<String> = (0..=starts.len()).map(|number| format!("shardId-{number:012}")).collect();
-    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).expect("a complete map")
+    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range)))
+        .expect("a complete map")
 }

@@ -16,7 +16,8 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
 
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
-    let aggregate = kinesis_aggregation::AggregatedRecord::parse(payload, [""; crate::input::CAPACITY]).ok()?;
+    let aggregate =
+        kinesis_aggregation::AggregatedRecord::parse(payload, [""; crate::input::CAPACITY]).ok()?;
     for record in &aggregate {
         seen.record(record.partition_key, record.data);
     }

@@ -52,7 +52,10 @@ fn checks(buffer: &mut [u8]) -> Result<(), Failure> {
         report("digests", stack::measure(|| digests::check(&mut all)))?,
         report("golden vectors decoded", stack::measure(|| vectors::decode(&mut all)))?,
         report("golden vectors encoded", stack::measure(|| vectors::encode_again(buffer, &mut all)))?,
-        report("readings aggregated and deaggregated", stack::measure(|| sensors::round_trip(buffer, &mut all)))?,
+        report(
+            "readings aggregated and deaggregated",
+            stack::measure(|| sensors::round_trip(buffer, &mut all)),
+        )?,
     ];
     if let Some(deepest) = stacks.into_iter().flatten().max() {
         println!("firmware: deepest stack: {deepest} bytes");
