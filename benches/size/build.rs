@@ -1,4 +1,4 @@
-//! Generates micropb's messages, with the capacities in `src/input.rs`.
+//! Lets micropb generate its messages, each container as large as `src/input.rs` says.
 
 use micropb_gen::{Config, Generator};
 
@@ -9,10 +9,10 @@ fn main() {
     }
     let mut generator = Generator::new();
     generator.use_container_heapless();
-    // These are never called, so they would not be linked either.
-    let minimal =
+    // Nobody calls these; they would not be linked either.
+    let bare =
         Config::new().no_accessors(true).no_clone_impl(true).no_debug_impl(true).no_partial_eq_impl(true);
-    generator.configure(".", minimal);
+    generator.configure(".", bare);
     for (path, len) in [
         (".AggregatedRecord.partition_key_table", 16),
         (".AggregatedRecord.explicit_hash_key_table", 16),

@@ -1,4 +1,4 @@
-"""Builds the programs, measures their sizes, runs them, and writes the tables of docs/size.md. Called by `run`."""
+"""Builds the programs, reads their sizes, runs them, and writes the tables of docs/size.md. `run` calls this."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ SUBJECTS = {
 }
 WORK = {"encode": ["encode", "digest"], "decode": ["decode", "digest"], "both": ["encode", "decode", "digest"]}
 
-# The budget for encoding, decoding and MD5 on a Cortex-M4, in bytes of flash, by opt-level.
+# What encoding, decoding and MD5 may take on a Cortex-M4, in bytes of flash, by opt-level.
 BUDGET = {"z": 7_300, "s": 8_100}
 
 
@@ -45,7 +45,7 @@ class Size:
 
 
 def tree_without_digest():
-    """Copies the project, with a digest that does nothing. Files that are not compiled are symbolic links."""
+    """A copy of the project with a digest that does nothing. All that is not compiled is linked to, not copied."""
     tree = OUT / "no_digest"
     shutil.rmtree(tree, ignore_errors=True)
     ignore = shutil.ignore_patterns("target")
@@ -57,7 +57,7 @@ def tree_without_digest():
     for entry in (ROOT / "benches").iterdir():
         if entry.name != "size":
             (tree / "benches" / entry.name).symlink_to(entry)
-    kernel = tree / "src" / "md5" / "small.rs"
+    kernel = tree / "src" / "digest" / "small.rs"
     if not kernel.exists():
         sys.exit(f"size: the digest is no longer in {kernel}")
     shutil.copy(HERE / "no_digest.rs", kernel)
@@ -65,7 +65,7 @@ def tree_without_digest():
 
 
 def build(target, level, features, package=HERE):
-    # A name without a path: the linker runs in the package, and a path would make the flags differ between its copies.
+    # By name alone: the linker runs in the package, and with a path the flags would differ between copies of it.
     script = "riscv.x" if target.startswith("riscv") else "arm.x"
     environment = os.environ | {
         "RUSTFLAGS": f"-Clinker={os.environ['LINKER']} -Clink-arg=-T{script}",
@@ -78,15 +78,15 @@ def build(target, level, features, package=HERE):
 
 
 def run(target, program):
-    """Runs the program in an emulator and returns the depth of its stack in bytes."""
+    """Lets the program do its work; answers with its deepest stack in bytes."""
     machine = ["qemu-system-arm", "-machine", "mps2-an386"]
     if target.startswith("riscv"):
         machine = ["qemu-system-riscv32", "-machine", "virt", "-bios", "none"]
     machine += ["-display", "none", "-semihosting-config", "enable=on,target=native", "-kernel", program]
     done = subprocess.run(machine, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     if done.returncode:
-        sys.exit(f"size: {program} failed\n{done.stdout}{done.stderr}")
-    # Which of the two semihosting writes to depends on the version of the emulator.
+        sys.exit(f"size: {program} did not do its work\n{done.stdout}{done.stderr}")
+    # Semihosting writes to either, by the version of the emulator.
     return int((done.stdout + done.stderr).strip(), 16)
 
 
@@ -97,13 +97,13 @@ def measure(target, level, features, package=HERE):
 
 
 def table(target, level, without_digest):
-    """Returns the table for a processor and an opt-level, with a line for the digest alone, and this library's sizes."""
+    """One table for a processor and an opt-level, and one for the digest alone."""
     empty = measure(target, level, [])
     rows = {}
     for subject in SUBJECTS:
         row = {work: measure(target, level, [subject, *features]).less(empty) for work, features in WORK.items()}
         package = without_digest if subject == "ours" else HERE
-        row["no digest"] = measure(target, level, [subject, "encode", "decode"], package).less(empty)
+        row["bare"] = measure(target, level, [subject, "encode", "decode"], package).less(empty)
         rows[subject] = row
         print(f"size: {target} {level} {subject}: {row['both']}", flush=True)
     digests = [measure(target, level, [subject, "digest"]).less(empty) for subject in ("ours", "md-5")]
@@ -114,7 +114,7 @@ def table(target, level, without_digest):
     ]
     for subject, row in rows.items():
         both = row["both"]
-        sizes = [row[work].flash for work in ("encode", "decode", "both", "no digest")] + [both.ram, both.stack]
+        sizes = [row[work].flash for work in ("encode", "decode", "both", "bare")] + [both.ram, both.stack]
         cells = " | ".join(f"{size:,}" for size in sizes)
         lines.append(f"| {SUBJECTS[subject]} | {cells} | {both.panics} |")
     ours, md_5 = (digest.flash for digest in digests)
@@ -123,7 +123,7 @@ def table(target, level, without_digest):
 
 
 def write(name, lines):
-    """Replaces the lines between the markers of this name in the document."""
+    """Puts lines between the marks of this name in the document."""
     before, rest = DOCUMENT.read_text().split(f"<!-- {name} -->\n")
     after = rest[rest.index("<!-- end -->") :]
     text = "\n".join(lines)
@@ -131,9 +131,9 @@ def write(name, lines):
 
 
 def check(level, both):
-    """Returns whether this library is within its budget and free of panics on a Cortex-M4."""
+    """What must hold for this library on a Cortex-M4; answers with whether it does."""
     good = both.panics == 0 and both.flash <= BUDGET[level]
-    verdict = "within budget" if good else f"OVER BUDGET: at most {BUDGET[level]} bytes and no panic symbols"
+    verdict = "as promised" if good else f"TOO MUCH: the budget is {BUDGET[level]} bytes and no panic"
     print(f"size: opt-level {level}: {both.flash} bytes of flash, {both.panics} panic symbols: {verdict}", flush=True)
     return good
 

@@ -1,4 +1,4 @@
-//! Times contenders alternately, in one process, so that whatever else happens on the machine affects all of them.
+//! Times things beside each other: in turns, in one process, so that what the machine does to one it does to all.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// The number of turns of each contender, unless `KINESIS_AGG_ROUNDS` is set.
+/// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
 const ROUNDS: usize = 31;
-/// The minimum time of a turn, long enough that the cost of reading the clock is negligible.
+/// How long a turn takes at least: what the clock costs does not count then.
 const TURN: Duration = Duration::from_millis(4);
 
-/// Contenders that do the same work. The others are compared with the first.
+/// Work that several contenders do, each in its way. The first one is what the others are compared with.
 pub struct Group<'w> {
     name: String,
     bytes: usize,
@@ -19,26 +19,26 @@ pub struct Group<'w> {
     contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
 }
 
-/// The results of a group.
+/// What came of a group.
 #[derive(Serialize)]
 pub struct Outcome {
     pub group: String,
-    /// The amount of work in each run.
+    /// How much is worked on in each run.
     pub bytes: usize,
     pub user_records: usize,
     pub contenders: Vec<Timing>,
 }
 
-/// The time that a contender took for a run.
+/// How long a contender took for a run.
 #[derive(Serialize)]
 pub struct Timing {
     pub name: String,
     pub median_ns: f64,
     pub lower_quartile_ns: f64,
     pub upper_quartile_ns: f64,
-    /// The time relative to the first contender: the median of the ratios of all rounds.
+    /// How many times as long as the first of the group: the median of the ratios of all rounds.
     pub ratio: f64,
-    /// The time in processor cycles, calibrated with a chain of multiplications.
+    /// The same in cycles of the processor, as far as a chain of multiplications tells them.
     pub cycles: f64,
 }
 
@@ -51,13 +51,13 @@ impl<'w> Group<'w> {
         &self.name
     }
 
-    /// Adds a contender. Its result goes through `black_box`, so that the work cannot be optimised away.
+    /// Adds a contender. What its work answers with is looked at, so that it cannot be left out.
     pub fn with<T>(mut self, name: &str, mut work: impl FnMut() -> T + 'w) -> Self {
         self.contenders.push((name.into(), Box::new(move || _ = black_box(work()))));
         self
     }
 
-    /// Measures the group and prints the results.
+    /// Measures, and shows what came of it to whoever waits.
     pub fn run(self) -> Outcome {
         let outcome = self.measure();
         outcome.show();
@@ -66,7 +66,7 @@ impl<'w> Group<'w> {
 
     pub fn measure(mut self) -> Outcome {
         let rounds = rounds();
-        // Warm up, and determine how many runs fill a turn.
+        // Warm, and see how many runs make a turn.
         let repetitions: Vec<u32> = self
             .contenders
             .iter_mut()
@@ -86,7 +86,7 @@ impl<'w> Group<'w> {
         for _ in 0..rounds {
             cycles.push(nanoseconds_of_a_cycle());
             for ((turns, &runs), (_, work)) in turns.iter_mut().zip(&repetitions).zip(&mut self.contenders) {
-                // The previous contender has evicted this one's data from the caches.
+                // Whoever had the turn before has filled the caches with its own.
                 work();
                 let start = Instant::now();
                 for _ in 0..runs {
@@ -129,21 +129,22 @@ impl Outcome {
     }
 }
 
-/// Returns the length of a cycle, from a chain of multiplications (three cycles each) and additions (one each) on x86-64 and 64-bit
+/// How long a cycle is, by a chain of multiplications, three cycles each, and additions, one each, on x86-64 and 64-bit
 /// ARM processors of the last ten years.
 fn nanoseconds_of_a_cycle() -> f64 {
     const LENGTH: u32 = 100_000;
     let mut square = black_box(3u64);
     let start = Instant::now();
     for _ in 0..LENGTH {
-        // The compiler cannot shorten this chain.
+        // The compiler knows no shorter way to do this many times.
         square = square.wrapping_mul(square).wrapping_add(3);
     }
     black_box(square);
     start.elapsed().as_nanos() as f64 / f64::from(4 * LENGTH)
 }
 
-/// A point in the CPU time of this process. Other processes do not count, except for their effect on the caches.
+/// A moment in the time that this process had a processor for. Whatever else runs on the machine does not count, as long
+/// as it leaves the caches alone.
 #[derive(Clone, Copy)]
 pub struct Instant(Duration);
 

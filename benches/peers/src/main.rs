@@ -1,12 +1,12 @@
-//! Times this library and other crates.
+//! Times this library beside other crates.
 //!
 //! ```text
-//! peers measure OUT     measures the target table, and writes JSON to OUT
-//! peers measure - A     measures only groups whose name contains A
-//! peers scale OUT       measures how the time scales, and writes JSON to OUT
-//! peers scale - batch   measures only series whose name contains batch
-//! peers corpora DIR     writes the corpora to files, for other languages
-//! peers worker          serves requests from languages.py
+//! peers measure OUT     all of the target table, as JSON, to OUT
+//! peers measure - A     only groups whose name has an A in it
+//! peers scale OUT       from little to much, as JSON, to OUT
+//! peers scale - batch   only series whose name has a batch in it
+//! peers corpora DIR     the corpora as files, for other languages
+//! peers worker          does what languages.py asks for
 //! ```
 
 mod clock;
@@ -36,7 +36,7 @@ fn main() {
         }
         ["corpora", folder] => write_corpora(Path::new(folder)),
         ["worker"] => worker::serve(),
-        _ => panic!("see the top of main.rs"),
+        _ => panic!("see the head of main.rs"),
     }
 }
 
@@ -47,7 +47,7 @@ fn write_json(out: &str, outcomes: &impl Serialize) {
     }
 }
 
-/// Writes the payload and the user records of each corpus.
+/// For each corpus, its payload, and its user records.
 fn write_corpora(folder: &Path) {
     fs::create_dir_all(folder).expect("the folder can be made");
     for corpus in Corpus::usual() {
@@ -58,7 +58,8 @@ fn write_corpora(folder: &Path) {
     fs::write(folder.join("H.payload"), corpora::hostile()).expect("the file can be written");
 }
 
-/// Serializes user records: the lengths of key and data (four bytes each, little-endian), then key and data.
+/// Of each user record the length of the key and of the data, of four bytes each, least significant first, then key and
+/// data.
 fn written<'a>(records: impl Iterator<Item = UserRecord<'a>>) -> Vec<u8> {
     let mut bytes = Vec::new();
     for record in records {

@@ -1,4 +1,4 @@
-//! The same work with other crates, used as documented.
+//! The same work done with other crates, as their documents say.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use quick_protobuf::{BytesReader, MessageRead};
 
 use kinesis_aggregation::{MAGIC, UserRecord};
 
-/// The messages for prost, with `data` copied.
+/// The messages for prost; `data` is copied.
 #[derive(Clone, PartialEq, Message)]
 pub struct Aggregated {
     #[prost(string, repeated, tag = "1")]
@@ -40,7 +40,7 @@ pub struct Tag {
     pub value: Option<String>,
 }
 
-/// The messages for prost, with `data` sharing the payload's memory.
+/// The messages for prost; `data` shares the memory of the payload.
 #[derive(Clone, PartialEq, Message)]
 pub struct SharedAggregated {
     #[prost(string, repeated, tag = "1")]
@@ -63,7 +63,7 @@ pub struct SharedRecord {
     pub tags: Vec<Tag>,
 }
 
-/// The messages for quick-protobuf, as written by its generator.
+/// The messages for quick-protobuf, as its generator writes them.
 #[derive(Default)]
 pub struct QuickAggregated<'a> {
     pub partition_key_table: Vec<Cow<'a, str>>,
@@ -133,18 +133,18 @@ impl<'a> MessageRead<'a> for QuickTag<'a> {
     }
 }
 
-/// Returns the body of an aggregated record if its digest matches.
+/// The body of an aggregated record whose digest is right.
 pub fn verified(payload: &[u8]) -> Option<&[u8]> {
     let (body, digest) = body(payload)?;
     (md5::compute(body).0 == *digest).then_some(body)
 }
 
-/// Returns the body and the digest of an aggregated record.
+/// The body and the digest of an aggregated record.
 pub fn body(payload: &[u8]) -> Option<(&[u8], &[u8; 16])> {
     payload.strip_prefix(&MAGIC)?.split_last_chunk()
 }
 
-/// Visits a user record's key and data. All contenders do this.
+/// What everyone does with a user record: look at its key and at its data.
 pub fn look_at(sum: usize, partition_key: &str, data: &[u8]) -> usize {
     let byte = |bytes: &[u8]| bytes.first().map_or(0, |&byte| usize::from(byte));
     sum.wrapping_add(partition_key.len()).wrapping_add(byte(data)).wrapping_add(data.len())
@@ -172,8 +172,8 @@ pub fn by_quick_protobuf(body: &[u8]) -> usize {
     })
 }
 
-/// Aggregates with prost, the standard library's map and the `md5` crate.
-pub fn aggregate_by_prost<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<u8> {
+/// Packs with prost, the standard library's map and the `md5` crate.
+pub fn pack_by_prost<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<u8> {
     let mut indexes = HashMap::<&str, u64>::new();
     let mut message = Aggregated::default();
     for record in records {
@@ -191,7 +191,7 @@ pub fn aggregate_by_prost<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> 
     }
     let mut payload = Vec::with_capacity(MAGIC.len() + message.encoded_len() + 16);
     payload.extend(MAGIC);
-    message.encode(&mut payload).expect("a vector grows");
+    message.encode(&mut payload).expect("a vector has room");
     let digest = md5::compute(&payload[MAGIC.len()..]).0;
     payload.extend(digest);
     payload

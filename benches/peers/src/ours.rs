@@ -1,4 +1,4 @@
-//! The operations of this library that are timed.
+//! What is timed of this library.
 
 use kinesis_aggregation::{
     AddStatus, AggregationManager, DigestCheck, Encoder, Limits, OwnedShardMap, Payload, RecordAggregator,
@@ -7,8 +7,8 @@ use kinesis_aggregation::{
 
 use crate::others::look_at;
 
-/// Deaggregates a payload and visits every user record.
-pub fn visit<'a>(payload: &'a [u8], keys: &mut Vec<&'a str>, check: DigestCheck) -> usize {
+/// Takes a payload apart, and looks at every user record.
+pub fn take_apart<'a>(payload: &'a [u8], keys: &mut Vec<&'a str>, check: DigestCheck) -> usize {
     match Payload::parse_with(payload, keys, check) {
         Payload::Aggregated(aggregate) => {
             aggregate.records().fold(0, |sum, record| look_at(sum, record.partition_key, record.data))
@@ -17,14 +17,14 @@ pub fn visit<'a>(payload: &'a [u8], keys: &mut Vec<&'a str>, check: DigestCheck)
     }
 }
 
-/// Deaggregates many payloads together.
-pub fn visit_all(payloads: &[Vec<u8>]) -> usize {
+/// Takes many payloads apart together.
+pub fn take_all_apart(payloads: &[Vec<u8>]) -> usize {
     let records = deaggregate_all(payloads).flatten();
     records.fold(0, |sum, record| look_at(sum, record.partition_key, record.data))
 }
 
-/// Aggregates in canonical order. The limits must be large enough for one aggregate.
-pub fn aggregate<'r>(
+/// Packs in canonical order, until there are no more. The limit is as high as it can be, for the large corpora.
+pub fn pack<'r>(
     aggregator: &mut RecordAggregator,
     records: impl Iterator<Item = UserRecord<'r>>,
 ) -> Option<Vec<u8>> {
@@ -36,7 +36,7 @@ pub fn aggregate<'r>(
     aggregator.finish().map(|aggregate| aggregate.into_data())
 }
 
-/// Encodes in streamed order.
+/// Packs in streamed order.
 pub fn stream<'r, const KEYS: usize>(
     encoder: &mut Encoder<'_, KEYS>,
     records: impl Iterator<Item = UserRecord<'r>>,
@@ -49,7 +49,7 @@ pub fn stream<'r, const KEYS: usize>(
     encoder.finish().map_or(0, |aggregate| aggregate.data().len())
 }
 
-/// Aggregates by shard.
+/// Packs by shard.
 pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item = UserRecord<'r>>) -> usize {
     for record in records {
         drop(manager.add(record).expect("a valid user record"));

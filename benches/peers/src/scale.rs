@@ -1,4 +1,4 @@
-//! Scaling: the cost of a user record, or of a byte, must not depend on how many there are.
+//! From little to much: what a user record, or a byte, costs must not depend on how many there are.
 
 use kinesis_aggregation::{DigestCheck, HashKey, Limits, Md5, OwnedShardMap, RecordAggregator, UserRecord};
 use serde::Serialize;
@@ -7,16 +7,16 @@ use crate::clock::Group;
 use crate::corpora::{Corpus, Random};
 use crate::{others, ours, targets};
 
-/// The same work on increasing amounts, measured alternately.
+/// The same work on more and more, in turns.
 struct Series<'w> {
     group: Group<'w>,
-    /// For each point, its position on the axis and the number by which the time is divided.
+    /// How much of what, for each point: what is counted on the axis, and what the time is divided by.
     points: Vec<(usize, usize)>,
-    /// Whether each point has a second contender whose time is subtracted.
+    /// Each point has a second contender, whose time does not count.
     less: bool,
 }
 
-/// The results of a series.
+/// What came of a series.
 #[derive(Serialize)]
 pub struct Curve {
     pub series: String,
@@ -40,7 +40,7 @@ impl<'w> Series<'w> {
         self
     }
 
-    /// Subtracts the time of `work` from the point just added.
+    /// What must be done anyway, for the point just added.
     fn less<T>(mut self, work: impl FnMut() -> T + 'w) -> Self {
         self.group = self.group.with("part", work);
         self.less = true;
@@ -64,7 +64,7 @@ impl<'w> Series<'w> {
     }
 }
 
-/// Measures the series whose names contain `only`.
+/// Measures the series that have `only` in their names.
 pub fn measure(only: &str) -> Vec<Curve> {
     type Family = (&'static str, fn() -> Vec<Curve>);
     let families: [Family; 5] = [
@@ -77,7 +77,7 @@ pub fn measure(only: &str) -> Vec<Curve> {
     families.iter().filter(|(name, _)| name.contains(only)).flat_map(|(_, measure)| measure()).collect()
 }
 
-/// Up to a million user records, in as many aggregates of 10 MiB as needed.
+/// Up to a million user records, in as many aggregates of 10 MiB as they need.
 fn by_user_records() -> Vec<Curve> {
     let corpus = Corpus::new("many", 1_000_000, 80..112, 256);
     let counts = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
@@ -89,18 +89,18 @@ fn by_user_records() -> Vec<Curve> {
             let mut keys = Vec::new();
             payloads
                 .iter()
-                .map(|payload| ours::visit(payload, &mut keys, DigestCheck::Verify))
+                .map(|payload| ours::take_apart(payload, &mut keys, DigestCheck::Verify))
                 .fold(0, usize::wrapping_add)
         });
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         let records = &corpus;
         packing = packing
-            .with(count, count, move || ours::aggregate(&mut aggregator, records.user_records().take(count)));
+            .with(count, count, move || ours::pack(&mut aggregator, records.user_records().take(count)));
     }
     vec![reading.run(), packing.run()]
 }
 
-/// 100,000 user records with increasing numbers of keys. Each key makes the payload larger, so the digest is excluded.
+/// 100,000 user records, of more and more keys. Each key adds its bytes to the payload, so the digest does not count.
 fn by_partition_keys() -> Vec<Curve> {
     let counts = [1, 10, 100, 1_000, 10_000, 100_000];
     let corpora: Vec<_> = counts.iter().map(|&keys| Corpus::new("keys", 100_000, 16..17, keys)).collect();
@@ -108,17 +108,17 @@ fn by_partition_keys() -> Vec<Curve> {
     let mut packing = Series::new("partition keys: aggregate, less the MD5");
     for (&count, corpus) in counts.iter().zip(&corpora) {
         let mut keys = Vec::new();
-        reading =
-            reading.with(count, 100_000, move || ours::visit(&corpus.payload, &mut keys, DigestCheck::Skip));
+        reading = reading
+            .with(count, 100_000, move || ours::take_apart(&corpus.payload, &mut keys, DigestCheck::Skip));
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         packing = packing
-            .with(count, 100_000, move || ours::aggregate(&mut aggregator, corpus.user_records()))
+            .with(count, 100_000, move || ours::pack(&mut aggregator, corpus.user_records()))
             .less(|| Md5::digest(body(&corpus.payload)));
     }
     vec![reading.run(), packing.run()]
 }
 
-/// Streams with increasing numbers of shards, of equal or random size.
+/// Streams of more and more shards, all as large as each other, or at random.
 fn by_shards() -> Vec<Curve> {
     let counts = [1, 10, 100, 1_000, 10_000];
     let even: Vec<_> = counts.iter().map(|&shards| even_map(shards)).collect();
@@ -140,7 +140,7 @@ fn by_shards() -> Vec<Curve> {
         }
         curves.push(series.run());
     }
-    let mut series = Series::new("shards: route and aggregate, 256 known keys");
+    let mut series = Series::new("shards: route and pack, 256 known keys");
     for (&count, map) in counts.iter().zip(&even) {
         let mut manager = ours::manager(map);
         let corpus = &corpus;
@@ -150,7 +150,7 @@ fn by_shards() -> Vec<Curve> {
     curves
 }
 
-/// Payloads of a kilobyte to 10 MB, with user records of about 96 bytes and 10 keys.
+/// Payloads of a kilobyte to 10 MB, of user records of some 96 bytes and 10 keys.
 fn by_payload_size() -> Vec<Curve> {
     let counts = [7, 90, 950, 9_500, 95_000];
     let corpora: Vec<_> =
@@ -161,27 +161,27 @@ fn by_payload_size() -> Vec<Curve> {
     for corpus in &corpora {
         let (payload, len) = (&corpus.payload, corpus.payload.len());
         let mut keys = Vec::new();
-        reading = reading.with(len, len, move || ours::visit(payload, &mut keys, DigestCheck::Verify));
+        reading = reading.with(len, len, move || ours::take_apart(payload, &mut keys, DigestCheck::Verify));
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-        packing = packing.with(len, len, move || ours::aggregate(&mut aggregator, corpus.user_records()));
+        packing = packing.with(len, len, move || ours::pack(&mut aggregator, corpus.user_records()));
         digest = digest.with(len, len, || Md5::digest(body(payload)));
     }
     vec![reading.run(), packing.run(), digest.run()]
 }
 
-/// Increasing numbers of payloads like B in a batch.
+/// Payloads like B, more and more together.
 fn by_batch() -> Vec<Curve> {
     let corpus = Corpus::new("B", 500, 80..112, 32);
     let payloads = vec![corpus.payload.clone(); 256];
     let mut series = Series::new("batch: deaggregate");
     for count in [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256] {
         let batch = &payloads[..count];
-        series = series.with(count, count * corpus.payload.len(), move || ours::visit_all(batch));
+        series = series.with(count, count * corpus.payload.len(), move || ours::take_all_apart(batch));
     }
     vec![series.run()]
 }
 
-/// Aggregates the user records into payloads.
+/// The aggregates that these user records fill.
 fn payloads<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<Vec<u8>> {
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
     let mut payloads = Vec::new();

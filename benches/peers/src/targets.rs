@@ -1,4 +1,4 @@
-//! Measures the rows of the target table in docs/performance.md.
+//! The rows of the target table of docs/performance.md.
 
 use bytes::Bytes;
 use kinesis_aggregation::{
@@ -10,7 +10,7 @@ use crate::clock::{Group, Outcome};
 use crate::corpora::{Corpus, Random, hostile};
 use crate::{others, ours};
 
-/// Measures the groups whose names contain `only`.
+/// Measures the groups that have `only` in their names.
 pub fn measure(only: &str) -> Vec<Outcome> {
     let corpora = Corpus::usual();
     let hostile = hostile();
@@ -48,13 +48,13 @@ fn digest(bytes: &[u8]) -> Group<'_> {
         .with("md5", move || md5::compute(bytes))
 }
 
-/// This library deaggregating a payload, and its MD5 over the same bytes.
+/// A payload taken apart by this library, beside its MD5.
 fn reading<'w>(name: impl Into<String>, payload: &'w [u8], user_records: usize) -> Group<'w> {
     let (body, _) = others::body(payload).expect("an aggregated record");
     let mut keys = Vec::new();
     Group::new(name, payload.len(), user_records)
         .with("MD5 of this library", || Md5::digest(body))
-        .with("this library", move || ours::visit(payload, &mut keys, DigestCheck::Verify))
+        .with("this library", move || ours::take_apart(payload, &mut keys, DigestCheck::Verify))
 }
 
 fn deaggregate(corpus: &Corpus) -> Group<'_> {
@@ -62,13 +62,13 @@ fn deaggregate(corpus: &Corpus) -> Group<'_> {
     let (body, _) = others::body(payload).expect("an aggregated record");
     let shared = Bytes::copy_from_slice(body);
     reading(format!("deaggregate, verified: {}", corpus.name), payload, corpus.user_records().len())
-        .with("prost, md5", || others::by_prost(others::verified(payload).expect("a matching digest")))
+        .with("prost, md5", || others::by_prost(others::verified(payload).expect("a right digest")))
         .with("prost with Bytes, md5", move || {
-            others::verified(payload).expect("a matching digest");
+            others::verified(payload).expect("a right digest");
             others::by_prost_bytes(shared.clone())
         })
         .with("quick-protobuf, md5", || {
-            others::by_quick_protobuf(others::verified(payload).expect("a matching digest"))
+            others::by_quick_protobuf(others::verified(payload).expect("a right digest"))
         })
 }
 
@@ -82,7 +82,7 @@ fn unverified(corpus: &Corpus) -> Group<'_> {
         payload.len(),
         corpus.user_records().len(),
     )
-    .with("this library", move || ours::visit(payload, &mut keys, DigestCheck::Skip))
+    .with("this library", move || ours::take_apart(payload, &mut keys, DigestCheck::Skip))
     .with("prost", || others::by_prost(body))
     .with("prost with Bytes", move || others::by_prost_bytes(shared.clone()))
     .with("quick-protobuf", || others::by_quick_protobuf(body))
@@ -92,29 +92,29 @@ fn batch(payloads: &[Vec<u8>]) -> Group<'_> {
     let bytes = payloads.iter().map(Vec::len).sum();
     Group::new("deaggregate 8 of B", bytes, 8 * 500)
         .with("one by one", || {
-            payloads.iter().map(|payload| ours::visit_all(std::slice::from_ref(payload))).sum::<usize>()
+            payloads.iter().map(|payload| ours::take_all_apart(std::slice::from_ref(payload))).sum::<usize>()
         })
-        .with("a batch", || ours::visit_all(payloads))
+        .with("a batch", || ours::take_all_apart(payloads))
 }
 
 fn aggregate(corpus: &Corpus) -> Group<'_> {
     let (body, _) = others::body(&corpus.payload).expect("an aggregated record");
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-    assert_eq!(ours::aggregate(&mut aggregator, corpus.user_records()).as_ref(), Some(&corpus.payload));
-    assert_eq!(others::aggregate_by_prost(corpus.user_records()), corpus.payload);
+    assert_eq!(ours::pack(&mut aggregator, corpus.user_records()).as_ref(), Some(&corpus.payload));
+    assert_eq!(others::pack_by_prost(corpus.user_records()), corpus.payload);
     Group::new(
         format!("aggregate, canonical: {}", corpus.name),
         corpus.payload.len(),
         corpus.user_records().len(),
     )
     .with("MD5 of this library", || Md5::digest(body))
-    .with("this library", move || ours::aggregate(&mut aggregator, corpus.user_records()))
-    .with("prost, HashMap, md5", || others::aggregate_by_prost(corpus.user_records()))
+    .with("this library", move || ours::pack(&mut aggregator, corpus.user_records()))
+    .with("prost, HashMap, md5", || others::pack_by_prost(corpus.user_records()))
 }
 
 fn streamed<'w>(corpus: &'w Corpus, buffer: &'w mut [u8]) -> Group<'w> {
     let (body, _) = others::body(&corpus.payload).expect("an aggregated record");
-    // All keys of E are different, so remembering more of them would gain nothing.
+    // All keys of E are different: they need not be known.
     let mut encoder = Encoder::<256>::new(buffer, Limits::KINESIS_MAX);
     Group::new(
         format!("encode, streamed: {}", corpus.name),
@@ -125,7 +125,7 @@ fn streamed<'w>(corpus: &'w Corpus, buffer: &'w mut [u8]) -> Group<'w> {
     .with("this library", move || ours::stream(&mut encoder, corpus.user_records()))
 }
 
-/// The time of `finish`: filling and finishing, compared with filling alone.
+/// What is left to do at the end: the whole, without all but the end.
 fn finish(corpus: &Corpus) -> Group<'_> {
     let mut buffer = vec![0; 2 * corpus.payload.len()];
     let mut adding = vec![0; 2 * corpus.payload.len()];
@@ -153,7 +153,7 @@ impl Maps {
     fn new() -> Self {
         let width = u128::MAX / 64;
         let even = (1..64).map(|number| number * width).collect();
-        // Like a stream that was split where it was busy: repeatedly halved, and the remaining shards at random.
+        // As a stream becomes that was split where it was busy: halves of halves, and the rest at random.
         let mut random = Random::new(3);
         let mut uneven: Vec<u128> = (0..32).map(|bits| u128::MAX >> 1 >> bits).collect();
         uneven.extend((0..31).map(|_| u128::from(random.next()) << 64 | u128::from(random.next())));
@@ -196,11 +196,11 @@ impl Maps {
             let mut manager = ours::manager(map);
             groups.push(
                 Group::new(
-                    format!("route known keys and aggregate, {name} map of 64: A"),
+                    format!("route known keys and pack, {name} map of 64: A"),
                     0,
                     corpus.user_records().len(),
                 )
-                .with("64 aggregators, shard given", move || {
+                .with("64 aggregators, told which", move || {
                     for (record, &shard) in corpus.user_records().zip(&shards) {
                         drop(aggregators[shard].add(record).expect("a valid user record"));
                     }
@@ -213,7 +213,7 @@ impl Maps {
     }
 }
 
-/// Builds a map whose shards, after the first, begin at these hash keys.
+/// A map whose shards after the first begin at these hash keys.
 pub fn map(starts: Vec<u128>) -> OwnedShardMap {
     let ends = starts.iter().map(|start| start - 1).chain([u128::MAX]);
     let ranges = [0]
@@ -222,6 +222,5 @@ pub fn map(starts: Vec<u128>) -> OwnedShardMap {
         .zip(ends)
         .map(|(&start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).expect("a range"));
     let ids: Vec<String> = (0..=starts.len()).map(|number| format!("shardId-{number:012}")).collect();
-    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range)))
-        .expect("a complete map")
+    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).expect("a whole map")
 }

@@ -1,4 +1,4 @@
-//! femtopb: borrowing messages, with repeated fields that are parsed on access.
+//! femtopb: messages that borrow, repeated fields read when they are asked for.
 
 use crate::frame;
 use femtopb::{Message as _, Repeated, UnknownFields, item_encoding};
@@ -15,7 +15,7 @@ struct AggregatedRecord<'a> {
     unknown_fields: UnknownFields<'a>,
 }
 
-/// femtopb omits fields that equal their default, even required ones, so these defaults are values that never occur.
+/// femtopb leaves out what equals its default, even where it is required: these defaults are none that occur.
 #[derive(Clone, femtopb::Message)]
 struct Record<'a> {
     #[femtopb(uint64, optional, tag = 1, default = 0xffff_ffff)]
@@ -42,8 +42,8 @@ struct Tag<'a> {
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
-    let mut table = heapless::Vec::<&str, { crate::input::CAPACITY }>::new();
-    let mut indexed = heapless::Vec::<_, { crate::input::CAPACITY }>::new();
+    let mut table = heapless::Vec::<&str, { crate::input::ROOM }>::new();
+    let mut indexed = heapless::Vec::<_, { crate::input::ROOM }>::new();
     for (key, data) in records {
         let partition_key_index = Some(frame::index_in(&mut table, key)?);
         indexed.push(Record { partition_key_index, data: Some(data), ..Default::default() }).ok()?;
@@ -63,7 +63,7 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
     let message = AggregatedRecord::decode(frame::open(payload)?).ok()?;
-    let mut table = heapless::Vec::<&str, { crate::input::CAPACITY }>::new();
+    let mut table = heapless::Vec::<&str, { crate::input::ROOM }>::new();
     for key in &message.partition_key_table {
         table.push(key.ok()?).ok()?;
     }

@@ -1,7 +1,7 @@
-//! The frame, which a protobuf library does not handle: magic and digest.
+//! What a protobuf library leaves to do: magic and digest.
 
 #[cfg(feature = "encode")]
-use crate::input::CAPACITY;
+use crate::input::ROOM;
 
 const MAGIC: [u8; 4] = *b"\xf3\x89\x9a\xc2";
 
@@ -16,10 +16,10 @@ fn digest(_: &[u8]) -> [u8; 16] {
     [0; 16]
 }
 
-/// Returns the index of `key` in the table, and adds it if it is missing.
+/// The index of `key` in the table, where it is put if it is not there.
 #[cfg(feature = "encode")]
-#[allow(dead_code, reason = "not every library uses such a table")]
-pub fn index_in<'k, K: AsRef<str>>(table: &mut heapless::Vec<K, CAPACITY>, key: &'k str) -> Option<u64>
+#[allow(dead_code, reason = "not all have such a table")]
+pub fn index_in<'k, K: AsRef<str>>(table: &mut heapless::Vec<K, ROOM>, key: &'k str) -> Option<u64>
 where
     K: TryFrom<&'k str>,
 {
@@ -33,7 +33,7 @@ where
     Some(index as u64)
 }
 
-/// Writes the frame around the body that `write` writes, and returns the total size.
+/// Writes the frame around the body that `write` writes; answers with the size of all.
 #[cfg(feature = "encode")]
 pub fn seal(buffer: &mut [u8], write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<usize> {
     let (magic, rest) = buffer.split_first_chunk_mut()?;
@@ -45,7 +45,7 @@ pub fn seal(buffer: &mut [u8], write: impl FnOnce(&mut [u8]) -> Option<usize>) -
     Some(MAGIC.len() + len + digest.len())
 }
 
-/// Returns the body if magic and digest match.
+/// The body, if magic and digest are right.
 #[cfg(feature = "decode")]
 pub fn open(payload: &[u8]) -> Option<&[u8]> {
     let (body, last) = payload.strip_prefix(&MAGIC)?.split_last_chunk()?;

@@ -1,11 +1,11 @@
-//! The input of all programs, and the check of their results.
+//! What all programs work on, and the proof that they did.
 
 /// A partition key and data.
 pub type Record = (&'static str, &'static [u8]);
 
-/// The capacity for keys and for user records, for libraries that need one.
+/// How many keys and user records all have room for, where they need it.
 #[allow(dead_code, reason = "by features")]
-pub const CAPACITY: usize = 16;
+pub const ROOM: usize = 16;
 
 static RECORDS: [Record; 6] = [
     ("sensor-1", b"21.5"),
@@ -16,7 +16,7 @@ static RECORDS: [Record; 6] = [
     ("sensor-1", b"{\"celsius\":21.4}"),
 ];
 
-/// `RECORDS`, aggregated in canonical order.
+/// The same, aggregated, in canonical order.
 #[cfg(feature = "digest")]
 static PAYLOAD: &[u8] = b"\xf3\x89\x9a\xc2\x0a\x08sensor-1\x0a\x08sensor-2\x0a\x08sensor-3\
     \x1a\x08\x08\x00\x1a\x0421.5\x1a\x08\x08\x01\x1a\x0419.0\x1a\x08\x08\x00\x1a\x0421.6\
@@ -33,7 +33,7 @@ pub struct Input {
     pub records: &'static [Record],
     #[cfg_attr(
         all(feature = "encode", feature = "decode"),
-        expect(dead_code, reason = "it decodes its own output")
+        expect(dead_code, reason = "it takes apart what it packed")
     )]
     pub payload: &'static [u8],
 }
@@ -44,7 +44,7 @@ impl Input {
     }
 }
 
-/// A checksum over the keys and data of an aggregate.
+/// Takes in all that comes out of an aggregate.
 #[derive(Default, PartialEq)]
 pub struct Seen(u32);
 

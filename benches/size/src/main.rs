@@ -1,6 +1,6 @@
-//! A bare-metal program that encodes, decodes, does both, or does nothing, depending on its features.
+//! A program that packs, or takes apart, or both, or nothing, by its features.
 //!
-//! `run` measures its sections and runs it in an emulator to check its results.
+//! It runs on bare metal: `run` reads the size of its sections and lets an emulator show that it does what it should.
 
 #![no_std]
 #![no_main]
@@ -34,10 +34,10 @@ use core::hint::black_box;
 
 use crate::input::{Input, Seen};
 
-/// Does the work and returns whether the results are correct.
+/// Does the work; answers whether it went well.
 #[inline(never)]
 fn work() -> bool {
-    // Hide the input from the compiler. The empty program contains all of this too.
+    // What goes in is unknown to the compiler. All of this stands in the empty program as well.
     let input = black_box(Input::get());
     let mut expected = Seen::default();
     for (key, data) in input.records {
@@ -62,7 +62,7 @@ fn run(input: Input, expected: &Seen, buffer: &mut [u8]) -> bool {
     black_box(expected);
     let len = subject::encode(input.records, buffer);
     black_box(&*buffer);
-    // Streamed and canonical order have the same length.
+    // Streamed or canonical, all orders are equally long.
     len == Some(input.payload.len())
 }
 

@@ -1,10 +1,10 @@
-//! This library. Without `digest`, `run` builds it with a stub in place of the digest.
+//! This library. Without `digest`, `run` builds it with a digest that does nothing.
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
     use kinesis_aggregation::{AddStatus, Encoder, Limits, UserRecord};
 
-    let mut encoder = Encoder::<{ crate::input::CAPACITY }>::new(buffer, Limits::default());
+    let mut encoder = Encoder::<{ crate::input::ROOM }>::new(buffer, Limits::default());
     for (key, data) in records {
         match encoder.add(UserRecord::new(key, data)) {
             Ok(AddStatus::Added) => {}
@@ -16,8 +16,7 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
 
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
-    let aggregate =
-        kinesis_aggregation::AggregatedRecord::parse(payload, [""; crate::input::CAPACITY]).ok()?;
+    let aggregate = kinesis_aggregation::AggregatedRecord::parse(payload, [""; crate::input::ROOM]).ok()?;
     for record in &aggregate {
         seen.record(record.partition_key, record.data);
     }
