@@ -1,7 +1,5 @@
 //! The known differences between upb and this crate.
 
-#![expect(clippy::arithmetic_side_effects, reason = "all numbers are small, and a panic fails the test")]
-
 use std::collections::BTreeSet;
 
 use crate::common::{Record, field, varint};

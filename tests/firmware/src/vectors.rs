@@ -50,7 +50,7 @@ pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
     Ok(DECODE.len() + ENCODE.len())
 }
 
-/// Re-encodes the decoded user records. The bytes have to match those of the other producers.
+/// Encodes what was decoded: the bytes have to be those of the other producers.
 pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Failure> {
     for vector in ENCODE {
         let failure = Failure(vector.name);
@@ -60,7 +60,7 @@ pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Fa
         let mut users = [UserRecord::new("", ""); 16];
         let mut slots = [KeySlot::EMPTY; 32];
         let users =
-            users.get_mut(..aggregate.len()).ok_or(Failure("more user records than the array holds"))?;
+            users.get_mut(..aggregate.len()).ok_or(Failure("more user records than there is room for"))?;
         for (to, from) in users.iter_mut().zip(&aggregate) {
             *to = from;
         }

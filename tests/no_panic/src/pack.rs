@@ -1,4 +1,4 @@
-//! Encoding: one user record at a time into a buffer, and a list in one call.
+//! Encoding: into a buffer one by one, and a list at once.
 
 use core::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Hash keys, shards, sequence numbers, and the digest.
+//! Hash keys, shards, sequence numbers; and the digest.
 
 use core::hash::Hasher;
 

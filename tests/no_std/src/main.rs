@@ -85,16 +85,16 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
     compare(aggregate.data(), records.get(finished..).ok_or("more user records than were added")?)
 }
 
-/// Encodes in canonical order, with slots and output buffer of exactly the required size.
+/// In canonical order, with room for the index and the output just as large as needed.
 fn canonical(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
     let mut slots = [KeySlot::EMPTY; 10];
     let len = kinesis_aggregation::encoded_len(records, &mut slots).map_err(|_| "no size")?;
-    let short = buffer.get_mut(..len.saturating_sub(1)).ok_or("larger than the buffer")?;
+    let short = buffer.get_mut(..len.saturating_sub(1)).ok_or("more than the buffer")?;
     let available = short.len();
     if encode(records, &mut slots, short) != Err(EncodeError::BufferTooSmall { required: len, available }) {
-        return Err("a buffer that is too small was accepted");
+        return Err("a buffer that is too small was not noticed");
     }
-    let exact = buffer.get_mut(..len).ok_or("larger than the buffer")?;
+    let exact = buffer.get_mut(..len).ok_or("more than the buffer")?;
     compare(encode(records, &mut slots, exact).map_err(|_| "not encoded")?, records)
 }
 
