@@ -8,7 +8,8 @@
 use std::io;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_aggregation::{SourcedRecord, UserRecord, deaggregate_all, iter_deaggregate_records};
+use kinesis_aggregation::decode::{SourcedRecord, deaggregate_all};
+use kinesis_aggregation::{UserRecord, iter_deaggregate_records};
 use serde_json::{Value, json};
 
 use crate::event::{Event, Record};

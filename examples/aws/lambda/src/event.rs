@@ -5,7 +5,8 @@
 //! times incorrectly: `….37` seconds as 37 milliseconds.
 
 use aws_lambda_events::encodings::Base64Data;
-use kinesis_aggregation::{KinesisRecord, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::KinesisRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 

@@ -4,7 +4,7 @@
 //! therefore returned together, one per line.
 
 use aws_lambda_events::encodings::Base64Data;
-use kinesis_aggregation::{Deaggregated, KinesisRecord, deaggregate_all};
+use kinesis_aggregation::decode::{Deaggregated, KinesisRecord, deaggregate_all};
 use serde::{Deserialize, Serialize};
 
 /// The size limit of Lambda's response.
@@ -128,7 +128,7 @@ const fn base64_len(len: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kinesis_aggregation::{Limits, RecordAggregator};
+    use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
 
     fn record(id: usize, data: Vec<u8>) -> Record {
         let mut encoded = Base64Data::default();
@@ -139,9 +139,9 @@ mod tests {
     fn aggregate(texts: &[&str]) -> Vec<u8> {
         let mut aggregator = RecordAggregator::new(Limits::default());
         for text in texts {
-            assert!(matches!(aggregator.add(kinesis_aggregation::UserRecord::new("k", text)), Ok(None)));
+            assert!(matches!(aggregator.add(UserRecord::new("k", text)), Ok(None)));
         }
-        aggregator.finish().map(|aggregate| aggregate.into_data()).unwrap_or_default()
+        aggregator.finish().map(|aggregate| aggregate.data).unwrap_or_default()
     }
 
     #[test]

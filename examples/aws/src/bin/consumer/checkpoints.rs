@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kinesis_aggregation::{ExtendedSequenceNumber, SequenceNumber};
+use kinesis_aggregation::decode::{ExtendedSequenceNumber, SequenceNumber};
 use kinesis_aggregation_aws_examples::Failure;
 use serde::{Deserialize, Serialize};
 

@@ -10,10 +10,8 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput}
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{
-    AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
-    Shard, UserRecord,
-};
+use kinesis_aggregation::route::{Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 use kinesis_aggregation_aws_examples::{Failure, explain, list_shards};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
@@ -222,7 +220,7 @@ impl Publisher {
             Placement::Misplaced(aggregate) => {
                 note_resent(&mut self.resent, "misplaced", &aggregate)?;
                 self.report.misplaced += user_records;
-                self.queue.extend(self.manager.put_back(aggregate)?);
+                self.queue.extend(self.manager.requeue(aggregate)?);
             }
         }
         // The map is stale.
@@ -249,7 +247,7 @@ impl Publisher {
         let queued = if changed { self.queue.drain() } else { Vec::new() };
         self.queue.extend(self.manager.refresh(map));
         for aggregate in queued {
-            self.queue.extend(self.manager.put_back(aggregate)?);
+            self.queue.extend(self.manager.requeue(aggregate)?);
         }
         for (aggregate, shard_id) in std::mem::take(&mut self.unknown) {
             self.delivered(aggregate, shard_id)?;
@@ -258,10 +256,10 @@ impl Publisher {
     }
 }
 
-async fn shard_map(client: &Client, stream: &str) -> Result<OwnedShardMap, Failure> {
+async fn shard_map(client: &Client, stream: &str) -> Result<ShardMap, Failure> {
     let shards = list_shards(client, stream).await?;
     let shards: Vec<Shard<'_>> = shards.iter().map(Shard::try_from).collect::<Result<_, _>>()?;
-    Ok(OwnedShardMap::new(shards)?)
+    Ok(ShardMap::new(shards)?)
 }
 
 /// What a failed call means for its entries.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinesis_aggregation::RoutedAggregate;
+use kinesis_aggregation::route::RoutedAggregate;
 
 #[derive(Default)]
 pub struct Report {
