@@ -125,7 +125,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | callbacks on a worker thread; includes `alloc` and `fast-digest` |
-//! | `alloc` | with `std` | everything except [`Payload`], [`Encoder`], hash keys and sequence numbers |
+//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`] and everything else that allocates |
 //! | `fast-digest` | with `std` | MD5 a third faster, and several messages at once; otherwise the `md5` crate is used |
 //! | `small-digest` | | MD5 in 1.2 KB of flash instead of 8 KB, without `fast-digest` |
 //! | `simd` | | the widest vectors of the machine for many digests; includes `std`, needs Rust 1.89 |

@@ -6,7 +6,7 @@
         tests/data/aws/user-records.jsonl does, and OURS is what the command wrote
 
 Ours must be the user records expected, with all that the event says about their Kinesis records. Python's must be the
-same, field by field, but for its known defects: docs/migrating-from-python.md lists them. Each is allowed where it is known
+same, field by field, but for its known defects: docs/coming-from-python.md lists them. Each is allowed where it is known
 to happen, and has to happen there: a defect that is gone is a difference too.
 
 Prints the numbers of user records and of Kinesis records compared, and a note.
