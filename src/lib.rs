@@ -69,9 +69,11 @@ pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
 pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
 #[cfg(feature = "alloc")]
 pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
+pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
-pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
+pub use crate::hash_key::{
+    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
+};
 pub use crate::md5::Md5;
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]

@@ -11,7 +11,7 @@ use std::collections::HashSet;
 use common::{frame, hex};
 use kinesis_aggregation::{
     AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    FaultyHashKey, HashKey, HashKeyError, HashKeyRange, Limits, Md5, ParseError, PlainReason, PutBackError,
+    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, Limits, Md5, ParseError, PlainReason, PutBackError,
     RecordAggregator, RecordTag, RoutedAggregate, SequenceNumber, SequenceNumberError, ShardMapError,
     UserRecord, deaggregate,
 };
@@ -97,7 +97,7 @@ fn errors_say_everything_they_know() {
         ("the callback has panicked and takes no more aggregates", Box::new(AddError::WorkerStopped)),
         (
             "user record 0: explicit hash key: 2^128 or more",
-            Box::new(FaultyHashKey { record, error: HashKeyError::TooLarge }),
+            Box::new(InvalidHashKey { record, error: HashKeyError::TooLarge }),
         ),
         (
             "neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END",

@@ -111,7 +111,7 @@ fn shards_are_those_that_own_the_hash_key() {
 
             let number = effective(&partition_key, explicit.as_deref());
             let owner = ranges.iter().position(|&(start, end)| start <= number && number <= end).unwrap();
-            let key = HashKey::of(&record).unwrap();
+            let key = record.hash_key().unwrap();
             assert_eq!(key.get().to_be_bytes(), number, "{record:?}");
             assert_eq!(key.to_string(), to_decimal(number), "{record:?}");
             assert_eq!(lent.shard_for(key).id(), ids[owner], "{record:?} among {} shards", ids.len());

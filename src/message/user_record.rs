@@ -1,7 +1,7 @@
 //! What producers put in and consumers get out.
 
 use crate::error::EncodeError;
-use crate::hash_key::parse_hash_key;
+use crate::hash_key::{HashKey, HashKeyError};
 use crate::message::{RecordTag, Tags};
 
 /// A user record: one of the records that were packed into an aggregate, or are about to be.
@@ -80,9 +80,22 @@ impl<'a> UserRecord<'a> {
                 return Err(EncodeError::PartitionKeyLength { characters });
             }
         }
-        match self.explicit_hash_key.map(parse_hash_key) {
+        match self.explicit_hash_key.map(str::parse::<HashKey>) {
             Some(Err(error)) => Err(EncodeError::ExplicitHashKey(error)),
             Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    /// Returns the effective hash key, by which Kinesis would choose the shard (rule R1): the explicit hash key if there is
+    /// one, otherwise the hash key of the partition key.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the explicit hash key is not a decimal number below 2^128, without a sign or leading zeros.
+    pub fn hash_key(&self) -> Result<HashKey, HashKeyError> {
+        match self.explicit_hash_key {
+            Some(explicit) => explicit.parse(),
+            None => Ok(HashKey::of_partition_key(self.partition_key)),
         }
     }
 }

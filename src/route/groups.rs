@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use crate::encode::{Limits, RecordAggregator};
-use crate::error::HashKeyError;
 use crate::hash_key::HashKey;
+use crate::hash_key::HashKeyError;
 use crate::message::UserRecord;
 use crate::route::OwnedShardMap;
 use crate::route::recent_keys::RecentKeys;
@@ -100,7 +100,7 @@ impl Router {
                 let (key, position) = match known {
                     Some(known) => known,
                     None => {
-                        let key = HashKey::of(record)?;
+                        let key = record.hash_key()?;
                         let position = map.position_of(key);
                         if record.explicit_hash_key.is_none() {
                             recent.insert(record.partition_key, key, position, most_memory);

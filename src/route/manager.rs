@@ -225,7 +225,7 @@ impl AggregationManager {
         };
         // All of them: consumers drop the whole aggregate for one that is not the shard's.
         let owns_all =
-            sent.records().all(|record| HashKey::of(&record).is_ok_and(|key| shard.range().contains(key)));
+            sent.records().all(|record| record.hash_key().is_ok_and(|key| shard.range().contains(key)));
         if owns_all { Placement::DeliveredElsewhere } else { self.misplaced(sent) }
     }
 

@@ -39,7 +39,7 @@ fn hash_keys_are_read_and_written() {
     ] {
         assert_eq!(text.parse(), expected.map(HashKey::new), "{name}");
         let record = UserRecord::new("key", "").with_explicit_hash_key(text);
-        assert_eq!(HashKey::of(&record), expected.map(HashKey::new), "{name}");
+        assert_eq!(record.hash_key(), expected.map(HashKey::new), "{name}");
         if let Ok(number) = expected {
             assert_eq!(HashKey::new(number).to_string(), text, "{name}");
         }
@@ -103,7 +103,7 @@ fn ranges_are_read_and_written() {
         (Start(HashKeyError::Empty), "start of the range: no digits"),
         (End(HashKeyError::LeadingZero), "end of the range: leading zero"),
         (Empty { start: key(9), end: key(5) }, "empty range: 9 is above 5"),
-        (NoDash, "no range: START-END is expected"),
+        (NoDash, "not a range: START-END is expected"),
     ] {
         assert_eq!(error.to_string(), text);
     }

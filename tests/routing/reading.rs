@@ -100,7 +100,7 @@ fn ranges_filter_as_by_hand() {
             }
             assert_eq!(seen, expected, "case {case}, {mode:?}: {range} of {records:?}");
             let errors = inside.iter().filter(|inside| inside.is_none()).count();
-            let counts = (filtered.left_out(), filtered.faulty());
+            let counts = (filtered.left_out(), filtered.invalid());
             assert_eq!(
                 counts,
                 ((records.len() - expected.len()) as u64, errors as u64),

@@ -112,7 +112,7 @@ fn restream(
     let mut encoder = Encoder::<KEYS>::new(buffer, limits);
     let mut hand_out = |streamed: Aggregate<&[u8]>, first: UserRecord<'_>| {
         let explicit_hash_key = match packed.shard_id {
-            Some(_) => HashKey::of(&first).ok(),
+            Some(_) => first.hash_key().ok(),
             None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
         };
         let partition_key = first.partition_key;

@@ -34,7 +34,7 @@ pub(crate) fn route(text: &str, seen: &mut Seen) {
 fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
     let key = HashKey::of_partition_key(text);
     let record = UserRecord::new(text, "").with_explicit_hash_key(text);
-    for other in [read::<HashKey>(text), HashKey::of(&record)] {
+    for other in [read::<HashKey>(text), UserRecord::hash_key(&record)] {
         match other {
             Ok(other) => ordered::<HashKey>(seen, &key, &other),
             Err(fault) => shown(seen, &fault),
