@@ -45,6 +45,7 @@ mod decode;
 
 mod encode;
 
+#[cfg(feature = "alloc")]
 mod route;
 
 #[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
@@ -78,10 +79,9 @@ pub use crate::md5::Md5;
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
-    AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
-    PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
+    AggregationManager, Counters, HandedOut, PendingAggregate, Placement, PutBackError, PutEntry, PutOutcome,
+    PutQueue, PutRequest, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
 };
-pub use crate::route::{Shard, ShardMap, ShardMapError};
 
 // The examples of the documents are tested like those of the library.
 

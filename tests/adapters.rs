@@ -32,7 +32,7 @@ mod sdk {
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
     use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
+        AggregationManager, HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard, ShardMap,
     };
 
     use super::*;
@@ -77,7 +77,7 @@ mod sdk {
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()

@@ -4,13 +4,13 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 use kinesis_aggregation::{
-    AggregationManager, EncodeError, Encoder, HandedOut, HashKeyRange, KinesisRecord, Limits, OwnedShardMap,
-    RecordTag, Shard, Tags, UserRecord, deaggregate_all,
+    AggregationManager, EncodeError, Encoder, HandedOut, HashKeyRange, KinesisRecord, Limits, RecordTag,
+    Shard, ShardMap, Tags, UserRecord, deaggregate_all,
 };
 
 /// A manager for a stream of one shard.
 fn manager(limits: Limits) -> AggregationManager {
-    let map = OwnedShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
+    let map = ShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
     AggregationManager::by_shard(map, limits)
 }
 

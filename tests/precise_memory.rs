@@ -12,18 +12,18 @@ use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
 use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, RoutedAggregate, Shard, UserRecord,
+    AggregationManager, HashKey, HashKeyRange, Limits, RoutedAggregate, Shard, ShardMap, UserRecord,
 };
 
 /// A map of so many even shards.
-fn even(shards: u128) -> OwnedShardMap {
+fn even(shards: u128) -> ShardMap {
     let start = |shard: u128| HashKey::new(u128::MAX / shards * shard);
     let ids: Vec<String> = (0..shards).map(|shard| format!("shard-{shard}")).collect();
     let range = |shard: u128| {
         let end = if shard + 1 == shards { HashKey::MAX } else { HashKey::new(start(shard + 1).get() - 1) };
         HashKeyRange::new(start(shard), end).unwrap()
     };
-    OwnedShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
+    ShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
 }
 
 /// Holds that what is counted is within so many percent of what the allocator says has come since the beginning.

@@ -7,8 +7,8 @@ use core::fmt::Debug;
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, Encoder, ExtendedSequenceNumber, HashKey, HashKeyRange, Limits, OwnedShardMap,
-    Placement, RecordAggregator, RoutedAggregate, SequenceNumber, Shard, UserRecord,
+    AggregationManager, Encoder, ExtendedSequenceNumber, HashKey, HashKeyRange, Limits, Placement,
+    RecordAggregator, RoutedAggregate, SequenceNumber, Shard, ShardMap, UserRecord,
 };
 
 /// Holds that all ways to compare agree on items in ascending order.
@@ -54,7 +54,7 @@ fn limits_in_force_are_those_that_were_set() {
 
 #[test]
 fn a_manager_shows_its_map() {
-    let map = OwnedShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
+    let map = ShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
     let manager = AggregationManager::by_shard(map.clone(), Limits::default());
     assert_eq!(manager.shard_map(), Some(&map));
     assert!(map.shards().eq([map.shard_for(HashKey::MAX)]));
@@ -89,7 +89,7 @@ fn what_is_handed_out_adds_up() {
 /// As long as no newer map was seen, a shard that is not in the map may be one that is to come.
 #[test]
 fn a_shard_stays_unknown_until_a_refresh() {
-    let map = OwnedShardMap::new([Shard::new("old", HashKeyRange::ALL)]).unwrap();
+    let map = ShardMap::new([Shard::new("old", HashKeyRange::ALL)]).unwrap();
     let mut manager = AggregationManager::by_shard(map.clone(), Limits::default());
     assert!(manager.refresh(map.clone()).is_empty());
     assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());

@@ -108,7 +108,7 @@ fn errors_say_everything_they_know() {
         ("no open shard owns the hash keys 1 to 2", Box::new(ShardMapError::Gap { start: one, end: two })),
         ("two open shards own the hash key 2", Box::new(ShardMapError::Overlap { at: two })),
         (
-            "a shard whose hash keys begin at 1 is listed twice",
+            "two different shards have the same id; one of them starts at hash key 1",
             Box::new(ShardMapError::ListedTwice { start: one }),
         ),
         (

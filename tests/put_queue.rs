@@ -15,8 +15,8 @@ mod steps;
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
-    PutQueue, PutRequest, RecordAggregator, RoutedAggregate, Shard, UserRecord,
+    AggregationManager, HashKey, HashKeyRange, Limits, Placement, PutEntry, PutOutcome, PutQueue, PutRequest,
+    RecordAggregator, RoutedAggregate, Shard, ShardMap, UserRecord,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -197,7 +197,7 @@ fn aggregates_are_entries() {
 fn what_a_manager_hands_out_is_entries() {
     let below = HashKeyRange::new(HashKey::MIN, HashKey::new((1 << 127) - 1)).unwrap();
     let above = HashKeyRange::new(HashKey::new(1 << 127), HashKey::MAX).unwrap();
-    let map = OwnedShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
+    let map = ShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
     let mut manager = AggregationManager::by_shard(map, Limits::default());
     for hash_key in ["1", "170141183460469231731687303715884105728", "2"] {
         let record = UserRecord::new("device-7", "21.5").with_explicit_hash_key(hash_key);

@@ -28,7 +28,7 @@ use core::time::Duration;
 
 use common::random::Random;
 use consumer::Consumers;
-use kinesis_aggregation::{AggregationManager, Limits, OwnedShardMap};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
 use ledger::{Counts, Ledger};
 use producer::Producer;
 use stream::Stream;
@@ -42,7 +42,7 @@ enum Routing {
 }
 
 impl Routing {
-    fn manager(self, map: OwnedShardMap, limits: Limits) -> AggregationManager {
+    fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
         match self {
             Self::ByShard => AggregationManager::by_shard(map, limits),
             Self::ByKeys => AggregationManager::by_keys(limits),

@@ -10,7 +10,7 @@ use crate::encode::{Limits, RecordAggregator};
 use crate::hash_key::HashKey;
 use crate::hash_key::HashKeyError;
 use crate::message::UserRecord;
-use crate::route::OwnedShardMap;
+use crate::route::ShardMap;
 use crate::route::recent_keys::RecentKeys;
 
 /// An aggregator with something pending.
@@ -53,7 +53,7 @@ pub(crate) enum Route {
 #[derive(Clone, Debug)]
 pub(crate) enum Router {
     /// By the shard that owns its hash key. `slots` has the group of each shard.
-    Shards { map: OwnedShardMap, slots: Vec<Option<usize>>, recent: RecentKeys },
+    Shards { map: ShardMap, slots: Vec<Option<usize>>, recent: RecentKeys },
     /// By its explicit hash key and partition key. `joined` is room to put them together.
     Keys { slots: BTreeMap<Box<str>, usize>, joined: String },
     /// All in one.
@@ -61,8 +61,8 @@ pub(crate) enum Router {
 }
 
 impl Router {
-    pub(crate) fn by_shard(map: OwnedShardMap) -> Self {
-        let slots = alloc::vec![None; map.len()];
+    pub(crate) fn by_shard(map: ShardMap) -> Self {
+        let slots = alloc::vec![None; map.shards().len()];
         Self::Shards { map, slots, recent: RecentKeys::default() }
     }
 
@@ -284,9 +284,9 @@ impl Groups {
 
     /// Puts another shard map in place. Groups whose shard is in both stay; the others are handed back, to be routed
     /// anew. Without a map, nothing happens.
-    pub(crate) fn replace_map(&mut self, new: OwnedShardMap) -> Vec<Group> {
+    pub(crate) fn replace_map(&mut self, new: ShardMap) -> Vec<Group> {
         let Router::Shards { map, slots, recent } = &mut self.router else { return Vec::new() };
-        *slots = alloc::vec![None; new.len()];
+        *slots = alloc::vec![None; new.shards().len()];
         recent.clear();
         let old = core::mem::replace(map, new.clone());
         let mut to_route_anew = Vec::new();

@@ -14,7 +14,7 @@ use crate::hash_key::HashKey;
 use crate::message::UserRecord;
 use crate::route::groups::{Group, Groups, Route, Router};
 use crate::route::{
-    Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
+    Counters, HandedOut, PendingAggregate, Placement, PutBackError, RoutedAggregate, ShardMap,
 };
 use crate::wire::widen;
 
@@ -26,11 +26,11 @@ use crate::wire::widen;
 ///
 /// ```
 /// use kinesis_aggregation::{
-///     AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, Shard, UserRecord,
+///     AggregationManager, HashKey, HashKeyRange, Limits, ShardMap, Placement, Shard, UserRecord,
 /// };
 ///
 /// let (below, middle) = (HashKey::new((1 << 127) - 1), HashKey::new(1 << 127));
-/// let map = OwnedShardMap::new([
+/// let map = ShardMap::new([
 ///     Shard::new("shardId-000000000000", HashKeyRange::new(HashKey::MIN, below).unwrap()),
 ///     Shard::new("shardId-000000000001", HashKeyRange::new(middle, HashKey::MAX).unwrap()),
 /// ])?;
@@ -71,7 +71,7 @@ impl AggregationManager {
     /// Packs the user records of each shard together. Each aggregate is put with an explicit hash key, so that it lands
     /// on its shard.
     #[must_use]
-    pub fn by_shard(map: OwnedShardMap, limits: Limits) -> Self {
+    pub fn by_shard(map: ShardMap, limits: Limits) -> Self {
         Self::new(Router::by_shard(map), limits)
     }
 
@@ -191,7 +191,7 @@ impl AggregationManager {
     ///
     /// User records with the same hash key keep their order. A manager that does not route by shard needs no map, and
     /// ignores it.
-    pub fn refresh(&mut self, map: OwnedShardMap) -> HandedOut {
+    pub fn refresh(&mut self, map: ShardMap) -> HandedOut {
         self.refreshes = self.refreshes.saturating_add(1);
         let mut full = HandedOut::default();
         for mut group in self.groups.replace_map(map) {
@@ -274,7 +274,7 @@ impl AggregationManager {
 
     /// The shard map in use, if it routes by shard.
     #[must_use]
-    pub const fn shard_map(&self) -> Option<&OwnedShardMap> {
+    pub const fn shard_map(&self) -> Option<&ShardMap> {
         match &self.groups.router {
             Router::Shards { map, .. } => Some(map),
             _ => None,

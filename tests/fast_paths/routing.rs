@@ -3,13 +3,13 @@
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, EncodeError, HandedOut, HashKeyRange, Limits, OwnedShardMap, Shard, UserRecord,
+    AggregationManager, EncodeError, HandedOut, HashKeyRange, Limits, Shard, ShardMap, UserRecord,
 };
 
 use crate::common::random::Random;
 
 /// A map whose shards after the first begin anywhere.
-fn map(random: &mut Random) -> OwnedShardMap {
+fn map(random: &mut Random) -> ShardMap {
     let mut starts: Vec<u128> = (0..random.below(12)).map(|_| u128::from(random.next()) << 64 | 1).collect();
     starts.push(0);
     starts.sort_unstable();
@@ -18,7 +18,7 @@ fn map(random: &mut Random) -> OwnedShardMap {
     let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
     let ranges =
         starts.iter().zip(ends).map(|(&start, end)| HashKeyRange::new(start.into(), end.into()).unwrap());
-    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).unwrap()
+    ShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).unwrap()
 }
 
 /// What was handed out, but for the time since when it was pending.

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kinesis_aggregation::{
-    AggregationManager, Counters, HashKeyRange, Limits, OwnedShardMap, RoutedAggregate, Shard,
+    AggregationManager, Counters, HashKeyRange, Limits, RoutedAggregate, Shard, ShardMap,
 };
 
 use crate::common_encode::OwnedRecord;
@@ -18,7 +18,7 @@ pub(crate) enum Routing {
 }
 
 impl Routing {
-    pub(crate) fn manager(self, map: OwnedShardMap, limits: Limits) -> AggregationManager {
+    pub(crate) fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
         match self {
             Self::ByShard => AggregationManager::by_shard(map, limits),
             Self::ByKeys => AggregationManager::by_keys(limits),
@@ -31,12 +31,12 @@ impl Routing {
 pub(crate) type Shards = Vec<(String, u128, u128)>;
 
 /// A map of these shards.
-pub(crate) fn map_of(shards: &Shards) -> OwnedShardMap {
+pub(crate) fn map_of(shards: &Shards) -> ShardMap {
     let shard = |(id, start, end): &'_ (String, u128, u128)| {
         (id.clone(), HashKeyRange::new((*start).into(), (*end).into()).unwrap())
     };
     let listing: Vec<_> = shards.iter().map(shard).collect();
-    OwnedShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
+    ShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
 }
 
 /// The hash key by rule R1.

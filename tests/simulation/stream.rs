@@ -1,6 +1,6 @@
 //! A stream that is resharded.
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, RoutedAggregate, Shard};
+use kinesis_aggregation::{HashKeyRange, RoutedAggregate, Shard, ShardMap};
 
 use crate::common::random::Random;
 use crate::ledger::Counts;
@@ -108,7 +108,7 @@ impl Stream {
 
     /// What ListShards would have answered at a version, in any order: with shards closed not long ago, some of which
     /// are only known to be so by their children.
-    pub(crate) fn map(&self, version: usize, random: &mut Random) -> OwnedShardMap {
+    pub(crate) fn map(&self, version: usize, random: &mut Random) -> ShardMap {
         let mut listing = Vec::new();
         for shard in self.shards.iter().filter(|shard| shard.opened <= version) {
             let closed = shard.closed.filter(|&closed| closed <= version);
@@ -121,7 +121,7 @@ impl Stream {
             listing.push(if closed.is_some() && !random.one_in(3) { listed.closed() } else { listed });
         }
         random.shuffle(&mut listing);
-        OwnedShardMap::new(listing).unwrap()
+        ShardMap::new(listing).unwrap()
     }
 
     /// An open shard's first or last hash key, or one beside them.

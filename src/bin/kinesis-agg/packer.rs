@@ -1,8 +1,8 @@
 //! Packing as the options say.
 
 use kinesis_aggregation::{
-    AddStatus, Aggregate, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, OwnedShardMap,
-    RoutedAggregate, UserRecord,
+    AddStatus, Aggregate, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, RoutedAggregate,
+    ShardMap, UserRecord,
 };
 
 use crate::args::{Grouping, Order, PackingArgs};
@@ -19,7 +19,7 @@ pub(crate) struct Packer<H> {
     order: Order,
     manager: AggregationManager,
     /// The shards to name, if they are known.
-    shards: Option<OwnedShardMap>,
+    shards: Option<ShardMap>,
     /// The buffer for streamed order.
     buffer: Vec<u8>,
     hand_out: H,

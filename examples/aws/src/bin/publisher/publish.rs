@@ -11,8 +11,8 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinesis_aggregation::{
-    AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
-    Shard, UserRecord,
+    AggregationManager, Limits, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Shard,
+    ShardMap, UserRecord,
 };
 use kinesis_aggregation_aws_examples::{Failure, explain, list_shards};
 use tokio::sync::mpsc::Receiver;
@@ -258,10 +258,10 @@ impl Publisher {
     }
 }
 
-async fn shard_map(client: &Client, stream: &str) -> Result<OwnedShardMap, Failure> {
+async fn shard_map(client: &Client, stream: &str) -> Result<ShardMap, Failure> {
     let shards = list_shards(client, stream).await?;
     let shards: Vec<Shard<'_>> = shards.iter().map(Shard::try_from).collect::<Result<_, _>>()?;
-    Ok(OwnedShardMap::new(shards)?)
+    Ok(ShardMap::new(shards)?)
 }
 
 /// What an error says about the entries.
