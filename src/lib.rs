@@ -79,8 +79,8 @@ pub use crate::md5::Md5;
 pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
-    AggregationManager, Counters, HandedOut, PendingAggregate, Placement, PutBackError, PutEntry, PutOutcome,
-    PutQueue, PutRequest, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
+    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, PutEntry, PutOutcome, PutQueue,
+    PutRequest, RequeueError, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
 };
 
 // The examples of the documents are tested like those of the library.

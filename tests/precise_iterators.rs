@@ -54,7 +54,7 @@ fn exact_sizes_are_exact_at_every_step() {
         .map(|(start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap());
     let map = ShardMap::new([Shard::new("s-1", halves[0]), Shard::new("s-2", halves[1])]).unwrap();
     counts_down("shards", map.shards(), 2);
-    let mut manager = AggregationManager::by_keys(Limits::default());
+    let mut manager = AggregationManager::by_key(Limits::default());
     for key in ["a", "b", "c"] {
         assert!(manager.add(UserRecord::new(key, "")).unwrap().is_empty());
     }

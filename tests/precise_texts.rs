@@ -11,9 +11,9 @@ use std::collections::HashSet;
 use common::{frame, hex};
 use kinesis_aggregation::{
     AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, Limits, Md5, ParseError, PlainReason, PutBackError,
-    RecordAggregator, RecordTag, RoutedAggregate, SequenceNumber, SequenceNumberError, ShardMapError,
-    UserRecord, deaggregate,
+    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, Limits, Md5, ParseError, PlainReason,
+    RecordAggregator, RecordTag, RequeueError, RoutedAggregate, SequenceNumber, SequenceNumberError,
+    ShardMapError, UserRecord, deaggregate,
 };
 
 /// A body for each kind of fault, and what is said of it.
@@ -57,7 +57,7 @@ fn each_fault_says_what_and_where() {
 
 /// A manager's aggregate of one user record.
 fn routed() -> RoutedAggregate {
-    let mut manager = AggregationManager::together(Limits::default());
+    let mut manager = AggregationManager::unrouted(Limits::default());
     let _ = manager.add(UserRecord::new("k", "data")).unwrap();
     manager.flush().into_vec().remove(0)
 }
@@ -112,8 +112,8 @@ fn errors_say_everything_they_know() {
             Box::new(ShardMapError::ListedTwice { start: one }),
         ),
         (
-            "aggregate not taken back: user record needs an aggregate of 4 bytes: the limit is 3",
-            Box::new(PutBackError { aggregate: Box::new(routed()), error: too_large }),
+            "aggregate not requeued: user record needs an aggregate of 4 bytes: the limit is 3",
+            Box::new(RequeueError { aggregate: Box::new(routed()), error: too_large }),
         ),
     ];
     for (text, error) in rows {
@@ -156,7 +156,7 @@ fn debug_output_sums_up() {
     assert_eq!(encoder.add(record), Ok(AddStatus::Added));
     assert_eq!(format!("{encoder:?}"), format!("Encoder {{ {counts}, buffer: 64, limits: {limits:?}, .. }}"));
 
-    let mut manager = AggregationManager::together(limits);
+    let mut manager = AggregationManager::unrouted(limits);
     assert!(manager.add(record).unwrap().is_empty());
     assert_eq!(
         format!("{manager:?}"),

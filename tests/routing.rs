@@ -1,5 +1,5 @@
-//! Hash keys, ranges, shard maps and reading by range, compared with slow ways to do the same that share no code with
-//! the library: numbers of sixteen bytes in school arithmetic, MD5 from the `md5` crate, and a walk over all shards.
+//! Hash keys, ranges, shard maps, managers and filtering by range, compared with simple implementations that share no code
+//! with the library: numbers of sixteen bytes in long arithmetic, MD5 from the `md5` crate, and a search of all shards.
 //!
 //! `KINESIS_AGG_CASES=1000000 cargo test --release --test routing` is a long run.
 
@@ -17,16 +17,20 @@ mod common;
 mod decimal;
 #[path = "routing/hash_keys.rs"]
 mod hash_keys;
+#[path = "routing/managers.rs"]
+mod managers;
 #[path = "routing/reading.rs"]
 mod reading;
 #[path = "routing/shard_maps.rs"]
 mod shard_maps;
 
+use core::fmt::Debug;
+
 use common::random::Random;
 use decimal::{Number, above, any_number, below, from_decimal, to_decimal};
 use kinesis_aggregation::{HashKeyRange, Shard, ShardMap, UserRecord};
 
-/// How many cases to run: in a debug build as many as are quick.
+/// The number of cases to run.
 fn cases() -> usize {
     let cases = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
     cases.unwrap_or(50_000)
@@ -40,7 +44,7 @@ fn effective(partition_key: &str, explicit_hash_key: Option<&str>) -> Number {
     }
 }
 
-/// The ranges of so many shards: even ones, or uneven ones, some of which own one hash key.
+/// The ranges of as many shards: even ones, or uneven ones, some of which own a single hash key.
 fn ranges(random: &mut Random, shards: usize) -> Vec<(Number, Number)> {
     let mut starts = vec![[0; 16]];
     match random.below(3) {
@@ -69,7 +73,7 @@ fn ranges(random: &mut Random, shards: usize) -> Vec<(Number, Number)> {
 }
 
 #[test]
-fn shards_are_those_that_own_the_hash_key() {
+fn the_shard_of_a_user_record_owns_its_hash_key() {
     let mut random = Random::new(1);
     // Keys with MD5s that begin with a zero byte, one of them with two.
     let low_keys: Vec<String> =
@@ -118,7 +122,18 @@ fn shards_are_those_that_own_the_hash_key() {
     }
 }
 
-/// A shard as a listing would describe it, in decimal.
+/// Asserts that all ways to compare agree on items in ascending order.
+fn ordered<T: Ord + Debug>(ascending: &[T]) {
+    for (i, a) in ascending.iter().enumerate() {
+        for (j, b) in ascending.iter().enumerate() {
+            let expected = i.cmp(&j);
+            assert_eq!((a.cmp(b), a.partial_cmp(b)), (expected, Some(expected)), "{a:?} and {b:?}");
+            assert_eq!((a == b, a < b), (i == j, i < j), "{a:?} and {b:?}");
+        }
+    }
+}
+
+/// A shard as a listing describes it, in decimal.
 fn shard(id: &str, (start, end): (Number, Number)) -> Shard<'_> {
     Shard::new(id, HashKeyRange::parse(&to_decimal(start), &to_decimal(end)).unwrap())
 }

@@ -1,17 +1,13 @@
-//! Shards, and aggregating user records by shard.
+//! Aggregating user records by shard, so that no consumer drops them.
 
-mod answers;
 mod groups;
 mod manager;
-mod put_outcome;
 mod put_queue;
 mod recent_keys;
-mod routed;
 mod shard_map;
 
-pub use answers::{Counters, PendingAggregate, Placement, PutBackError};
-pub use manager::AggregationManager;
-pub use put_outcome::{PutEntry, PutOutcome, Settled};
-pub use put_queue::{PutQueue, PutRequest};
-pub use routed::{HandedOut, RoutedAggregate};
+pub use manager::{
+    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, RequeueError, RoutedAggregate,
+};
+pub use put_queue::{PutEntry, PutOutcome, PutQueue, PutRequest, Settled};
 pub use shard_map::{Shard, ShardMap, ShardMapError};

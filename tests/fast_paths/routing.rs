@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, EncodeError, HandedOut, HashKeyRange, Limits, Shard, ShardMap, UserRecord,
+    Aggregates, AggregationManager, EncodeError, HashKeyRange, Limits, Shard, ShardMap, UserRecord,
 };
 
 use crate::common::random::Random;
@@ -22,7 +22,7 @@ fn map(random: &mut Random) -> ShardMap {
 }
 
 /// What was handed out, but for the time since when it was pending.
-fn shown(out: Result<HandedOut, EncodeError>) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {
+fn shown(out: Result<Aggregates, EncodeError>) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {
     let shown = out?.into_iter().map(|aggregate| {
         let explicit_hash_key = format!("{:?}", aggregate.explicit_hash_key());
         (aggregate.shard_id().unwrap().to_owned(), explicit_hash_key, aggregate.into_data())

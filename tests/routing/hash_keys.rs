@@ -4,9 +4,10 @@ use kinesis_aggregation::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError
 
 use crate::common::random::Random;
 use crate::decimal::{any_number, from_decimal, to_decimal};
+use crate::ordered;
 
 #[test]
-fn hash_keys_are_read_and_written() {
+fn hash_keys_are_parsed_and_printed() {
     use HashKeyError::{Empty, LeadingZero, NotADigit, TooLarge};
     let zeros = "0".repeat(39);
     for (name, text, expected) in [
@@ -55,7 +56,12 @@ fn hash_keys_are_read_and_written() {
 }
 
 #[test]
-fn hash_keys_come_back() {
+fn hash_keys_compare_as_numbers() {
+    ordered(&[HashKey::MIN, HashKey::new(1), HashKey::MAX]);
+}
+
+#[test]
+fn hash_keys_survive_a_round_trip_through_text() {
     let mut random = Random::new(2);
     for _ in 0..5_000 {
         let number = any_number(&mut random);
@@ -68,7 +74,7 @@ fn hash_keys_come_back() {
 }
 
 #[test]
-fn ranges_are_read_and_written() {
+fn ranges_are_parsed_and_printed() {
     use HashKeyRangeError::{Empty, End, NoDash, Start};
     let key = HashKey::new;
     let max = HashKey::MAX.to_string();
@@ -110,7 +116,7 @@ fn ranges_are_read_and_written() {
 }
 
 #[test]
-fn ranges_own_both_their_ends() {
+fn ranges_contain_both_ends() {
     let (max, half) = (u128::MAX, 1 << 127);
     for (start, end, inside, outside) in [
         (0, max, vec![0, 1, half, max - 1, max], vec![]),

@@ -1,4 +1,4 @@
-//! Listings that make a map, and those that make none.
+//! Which listings make a shard map, which are refused, and which shard owns a hash key.
 
 use kinesis_aggregation::{HashKey, HashKeyRange, Shard, ShardMap, ShardMapError};
 
@@ -32,7 +32,7 @@ fn check(name: &str, listing: &[Shard<'_>], expected: &Result<Vec<&str>, ShardMa
 }
 
 #[test]
-fn listings_that_make_a_map() {
+fn open_shards_that_cover_all_hash_keys_make_a_map() {
     let two = [open("a", 0, 9), open("b", 10, MAX)];
     for (name, listing, ids) in [
         ("one", vec![open("a", 0, MAX)], vec!["a"]),
@@ -99,7 +99,7 @@ fn listings_that_make_a_map() {
 }
 
 #[test]
-fn listings_that_make_none() {
+fn other_listings_are_refused_with_the_first_fault() {
     let gap = |start, end| ShardMapError::Gap { start: HashKey::new(start), end: HashKey::new(end) };
     let overlap = |at| ShardMapError::Overlap { at: HashKey::new(at) };
     for (name, listing, error, text) in [

@@ -1,4 +1,4 @@
-//! A producer: it adds, puts, and does what the manager answers.
+//! A producer, which does what its manager returns.
 
 use core::time::Duration;
 
@@ -14,7 +14,7 @@ pub(crate) struct Producer {
     version: usize,
     /// What is to be put.
     outbox: Vec<RoutedAggregate>,
-    /// Puts whose answers are on their way.
+    /// Puts that are in flight.
     answers: Vec<Answer>,
 }
 
@@ -56,7 +56,7 @@ impl Producer {
         self.outbox.extend(full.unwrap());
     }
 
-    /// Hands out all that is pending.
+    /// Flushes its manager.
     pub(crate) fn flush(&mut self, counts: &mut Counts) {
         let rest = self.manager.flush();
         counts.flushed += rest.len();
@@ -138,7 +138,7 @@ impl Producer {
             if random.one_in(2) {
                 self.outbox.push(aggregate);
             } else {
-                self.put_back(aggregate, &mut ledger.counts);
+                self.requeue(aggregate, &mut ledger.counts);
             }
             return;
         };
@@ -160,15 +160,15 @@ impl Producer {
                 if random.one_in(2) {
                     self.refresh(stream, random, &mut ledger.counts);
                 }
-                self.put_back(sent, &mut ledger.counts);
+                self.requeue(sent, &mut ledger.counts);
             }
             Placement::Unknown(_) => panic!("{shard} is unknown to a refreshed map, and still no decision"),
         }
     }
 
-    fn put_back(&mut self, aggregate: RoutedAggregate, counts: &mut Counts) {
-        counts.put_back += 1;
-        self.outbox.extend(self.manager.put_back(aggregate).unwrap());
+    fn requeue(&mut self, aggregate: RoutedAggregate, counts: &mut Counts) {
+        counts.requeued += 1;
+        self.outbox.extend(self.manager.requeue(aggregate).unwrap());
     }
 
     /// Asks for the map. The answer may show the stream as it was not long ago.

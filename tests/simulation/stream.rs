@@ -5,7 +5,7 @@ use kinesis_aggregation::{HashKeyRange, RoutedAggregate, Shard, ShardMap};
 use crate::common::random::Random;
 use crate::ledger::Counts;
 
-/// The hash key that Kinesis would use, by a way of its own (rule R1).
+/// The hash key that Kinesis would use (rule R1), computed without the library.
 pub(crate) fn hash_key(explicit_hash_key: Option<&str>, partition_key: &str) -> u128 {
     match explicit_hash_key {
         Some(explicit) => explicit.parse().unwrap(),
@@ -130,7 +130,7 @@ impl Stream {
         random.pick(&[shard.start, shard.end, shard.start.wrapping_sub(1), shard.end.wrapping_add(1)])
     }
 
-    /// Takes a record, as PutRecord, and answers with its shard.
+    /// Takes a record as PutRecord does, and returns its shard.
     pub(crate) fn put(&mut self, aggregate: &RoutedAggregate) -> &str {
         let explicit = aggregate.explicit_hash_key().map(|key| key.to_string());
         let key = hash_key(explicit.as_deref(), aggregate.partition_key());

@@ -54,8 +54,8 @@ impl<H: FnMut(Packed<'_>) -> Result<(), Failure>> Packer<H> {
         let shards = shards.map(|shards| shards.map);
         let manager = match (grouping, &shards) {
             (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
-            (Grouping::PartitionKey, _) => AggregationManager::by_keys(limits),
-            (Grouping::All | Grouping::Shard, _) => AggregationManager::together(limits),
+            (Grouping::PartitionKey, _) => AggregationManager::by_key(limits),
+            (Grouping::All | Grouping::Shard, _) => AggregationManager::unrouted(limits),
         };
         let manager = manager.with_max_memory(MAX_MEMORY);
         Self { limits, order: args.order, manager, shards, buffer: Vec::new(), hand_out }

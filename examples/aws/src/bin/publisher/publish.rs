@@ -222,7 +222,7 @@ impl Publisher {
             Placement::Misplaced(aggregate) => {
                 note_resent(&mut self.resent, "misplaced", &aggregate)?;
                 self.report.misplaced += user_records;
-                self.queue.extend(self.manager.put_back(aggregate)?);
+                self.queue.extend(self.manager.requeue(aggregate)?);
             }
         }
         // The map is stale.
@@ -249,7 +249,7 @@ impl Publisher {
         let waiting = if changed { self.queue.drain() } else { Vec::new() };
         self.queue.extend(self.manager.refresh(map));
         for aggregate in waiting {
-            self.queue.extend(self.manager.put_back(aggregate)?);
+            self.queue.extend(self.manager.requeue(aggregate)?);
         }
         for (aggregate, shard_id) in std::mem::take(&mut self.unknown) {
             self.delivered(aggregate, shard_id)?;

@@ -1,0 +1,84 @@
+//! Managers: the limits and the map in use, the aggregates they return, and shards that are not in the map.
+
+use core::time::Duration;
+
+use kinesis_aggregation::{
+    AggregationManager, Encoder, HashKey, HashKeyRange, Limits, Placement, RecordAggregator, RoutedAggregate,
+    Shard, ShardMap, UserRecord,
+};
+
+#[test]
+fn limits_are_those_given() {
+    let limits = Limits::KPL.with_max_bytes(77).with_max_user_records(3).with_max_age(Duration::from_secs(5));
+    assert_eq!((limits.max_bytes(), limits.max_user_records()), (77, 3));
+    assert_eq!(limits.max_age(), Some(Duration::from_secs(5)));
+    assert_eq!(RecordAggregator::new(limits).limits(), limits);
+    assert_eq!(Encoder::<1>::new(&mut [0; 100], limits).limits(), limits);
+    let manager = AggregationManager::by_key(limits);
+    assert_eq!((manager.limits(), manager.shard_map()), (limits, None));
+}
+
+#[test]
+fn the_shard_map_is_the_one_given() {
+    let map = ShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
+    let manager = AggregationManager::by_shard(map.clone(), Limits::default());
+    assert_eq!(manager.shard_map(), Some(&map));
+    assert!(map.shards().eq([map.shard_for(HashKey::MAX)]));
+    assert_eq!((map.find("only"), map.find("other")), (Some(map.shard_for(HashKey::MIN)), None));
+}
+
+#[test]
+fn aggregates_of_several_calls_are_collected_in_order() {
+    let mut manager = AggregationManager::by_key(Limits::default());
+    let mut all = manager.flush();
+    for key in ["a", "b", "c"] {
+        all.extend(manager.add(UserRecord::new(key, "21.5")).unwrap());
+        all.extend(manager.flush());
+    }
+    assert!(all.iter().map(RoutedAggregate::partition_key).eq(["a", "b", "c"]));
+    assert!((&all).into_iter().eq(all.clone().into_vec().iter()));
+    assert!(all.clone().into_iter().eq(all.into_vec()));
+}
+
+/// Until the map is refreshed, a shard that it does not have may be a new one.
+#[test]
+fn a_shard_stays_unknown_until_a_refresh() {
+    let map = ShardMap::new([Shard::new("old", HashKeyRange::ALL)]).unwrap();
+    let mut manager = AggregationManager::by_shard(map.clone(), Limits::default());
+    assert!(manager.refresh(map.clone()).is_empty());
+    assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
+    let mut sent = manager.flush().into_vec().remove(0);
+    for _ in 0..3 {
+        sent = match manager.confirm(sent, "new") {
+            Placement::Unknown(sent) => sent,
+            other => panic!("{other:?}"),
+        };
+    }
+    assert!(manager.refresh(map).is_empty());
+    assert!(matches!(manager.confirm(sent, "new"), Placement::Misplaced(_)));
+}
+
+/// Above the bound on memory, the fullest 64th and one more are finished at once, until the rest is within the bound.
+#[test]
+fn the_fullest_share_is_finished_even_if_all_are_equally_full() {
+    let max_memory = 500_000;
+    let mut manager = AggregationManager::by_key(Limits::default()).with_max_memory(max_memory);
+    let mut times = 0;
+    // Large enough that most of the memory is data, not the list of aggregates.
+    let data = [7; 1010];
+    for key in 0..1000 {
+        let data = if key % 20 == 0 { &data[..] } else { &data[..1000] };
+        let finished = manager.add(UserRecord::new(&format!("device-{key:04}"), data)).unwrap().len();
+        let mut pending = manager.pending().len() + finished;
+        let mut rest = finished;
+        while rest > 0 {
+            let at_once = pending / 64 + 1;
+            assert!(at_once <= rest, "{finished} finished, and {rest} of {pending} at last");
+            pending -= at_once;
+            rest -= at_once;
+            times += 1;
+        }
+        assert!(finished == 0 || manager.memory() > max_memory / 2, "{finished} finished, {manager:?}");
+    }
+    assert!(times > 50 && manager.pending().len() > 128, "{times}, {manager:?}");
+}
