@@ -71,6 +71,20 @@ mod sdk {
     }
 
     #[test]
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().into_data()))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
     fn one_record() {
         let record = record("100", aggregate().into_data());
         assert_eq!(iter_deaggregate_records(&record).count(), 2);

@@ -65,6 +65,15 @@ impl KinesisRecords for GetRecordsOutput {
     }
 }
 
+/// An event of enhanced fan-out.
+impl KinesisRecords for types::SubscribeToShardEvent {
+    type Record = types::Record;
+
+    fn records(&self) -> &[types::Record] {
+        &self.records
+    }
+}
+
 impl From<Aggregate<Vec<u8>>> for PutRecordsRequestEntryBuilder {
     fn from(aggregate: Aggregate<Vec<u8>>) -> Self {
         Self::default()
