@@ -136,13 +136,6 @@ pub enum EncodeError {
         /// The size of the buffer.
         available: usize,
     },
-    /// The index room that the caller lent is too small.
-    KeySlotsTooFew {
-        /// How many slots are needed.
-        required: usize,
-        /// How many slots there are.
-        available: usize,
-    },
 }
 
 impl fmt::Display for EncodeError {
@@ -162,9 +155,6 @@ impl fmt::Display for EncodeError {
             ),
             Self::BufferTooSmall { required, available } => {
                 write!(f, "aggregate needs {required} bytes: the buffer has {available}")
-            }
-            Self::KeySlotsTooFew { required, available } => {
-                write!(f, "index needs {required} key slots: {available} were lent")
             }
         }
     }

@@ -66,7 +66,7 @@ pub use crate::decode::{
 };
 #[cfg(feature = "std")]
 pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+pub use crate::encode::{AddStatus, Aggregate, Encoder, Limits};
 #[cfg(feature = "alloc")]
 pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};

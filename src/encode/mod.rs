@@ -8,10 +8,8 @@ mod background;
 mod buffer;
 #[cfg(feature = "alloc")]
 mod callback;
-mod encode;
 mod encoder;
 mod finished;
-mod key_runs;
 #[cfg(feature = "alloc")]
 mod key_table;
 mod known_keys;
@@ -27,10 +25,8 @@ pub use aggregator::RecordAggregator;
 pub use background::{AddError, BackgroundAggregator, WorkerPanic};
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
-pub use encode::{encode, encoded_len};
 pub use encoder::{AddStatus, Encoder};
 pub use finished::Aggregate;
-pub use key_runs::KeySlot;
 pub use limits::Limits;
 #[cfg(feature = "alloc")]
 pub use packs::Packs;
