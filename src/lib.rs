@@ -66,9 +66,9 @@ pub use crate::decode::{
 };
 #[cfg(feature = "std")]
 pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::encode::{AddStatus, Aggregate, Encoder, Limits};
+pub use crate::encode::{AddStatus, AggregateRef, Encoder, Limits};
 #[cfg(feature = "alloc")]
-pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
+pub use crate::encode::{Aggregate, CallbackAggregator, RecordAggregator};
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
 pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
 pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};

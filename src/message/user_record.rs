@@ -57,13 +57,6 @@ impl<'a> UserRecord<'a> {
         Self { tags: Tags::given(tags), ..self }
     }
 
-    /// Whether the partition key is plainly valid: not empty, and of no more bytes than it may have characters.
-    #[inline]
-    pub(crate) const fn has_usual_partition_key(&self) -> bool {
-        let len = self.partition_key.len();
-        0 < len && len <= MAX_PARTITION_KEY_CHARACTERS
-    }
-
     /// Checks what producers may send: the partition key (rule E5) and the explicit hash key (rule E4).
     ///
     /// Everything that encodes does so itself; this is to find out beforehand.
@@ -73,17 +66,30 @@ impl<'a> UserRecord<'a> {
     /// [`EncodeError::PartitionKeyLength`] or [`EncodeError::ExplicitHashKey`].
     #[inline]
     pub fn validate(&self) -> Result<(), EncodeError> {
-        if !self.has_usual_partition_key() {
-            // All bytes but the later ones of a character; `chars().count()` is many times as much code.
-            let characters = self.partition_key.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
-            if !(1..=MAX_PARTITION_KEY_CHARACTERS).contains(&characters) {
-                return Err(EncodeError::PartitionKeyLength { characters });
-            }
-        }
+        self.validate_partition_key()?;
         match self.explicit_hash_key.map(parse_hash_key) {
             Some(Err(error)) => Err(EncodeError::ExplicitHashKey(error)),
             Some(Ok(_)) | None => Ok(()),
         }
+    }
+
+    /// Checks the partition key alone (rule E5). One of at most 256 bytes needs no counting of characters.
+    #[inline]
+    pub(crate) fn validate_partition_key(&self) -> Result<(), EncodeError> {
+        match self.partition_key.len() {
+            1..=MAX_PARTITION_KEY_CHARACTERS => Ok(()),
+            _ => validate_characters(self.partition_key),
+        }
+    }
+}
+
+/// Counts the characters of a partition key that may have too many.
+fn validate_characters(partition_key: &str) -> Result<(), EncodeError> {
+    // Every byte except the later ones of a character; `chars().count()` is many times as much code.
+    let characters = partition_key.bytes().filter(|byte| byte & 0xc0 != 0x80).count();
+    match characters {
+        1..=MAX_PARTITION_KEY_CHARACTERS => Ok(()),
+        _ => Err(EncodeError::PartitionKeyLength { characters }),
     }
 }
 

@@ -177,7 +177,7 @@ impl Groups {
     #[inline]
     pub(crate) fn add_recent(&mut self, record: &UserRecord<'_>) -> bool {
         let group = self.router.find_recent(record).and_then(|slot| self.active.get_mut(slot));
-        group.is_some_and(|group| group.aggregator.add_usual(record, false))
+        group.is_some_and(|group| group.aggregator.add_in_place(record))
     }
 
     /// Begins a group, and answers with its slot.

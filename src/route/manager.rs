@@ -3,12 +3,10 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::encode::packs::sealed::Sealed;
-use crate::encode::{Aggregate, CallbackAggregator, Limits, check_alone};
+use crate::encode::{Aggregate, Limits, check_alone, write_digests};
 use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
@@ -112,10 +110,10 @@ impl AggregationManager {
     ///
     /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
     /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that an aggregate of its own could not take
-    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`]). Nothing has changed then but a counter.
+    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Nothing has changed then but a counter.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
-        if self.add_usual(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
+        if self.add_in_place(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
     }
 
     /// The same, with the time on any clock that never goes back.
@@ -148,11 +146,8 @@ impl AggregationManager {
     ///
     /// [`Self::place`] would add it just the same.
     #[inline]
-    fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
-        // That it fits an aggregate of its own: the key is there twice, and what else there is takes 40 bytes at most.
-        let key_len = record.partition_key.len();
-        let alone = record.data.len().saturating_add(key_len.saturating_mul(2)).saturating_add(40);
-        let added = alone <= self.limits.max_size() && self.groups.add_recent(record);
+    fn add_in_place(&mut self, record: &UserRecord<'_>) -> bool {
+        let added = self.groups.add_recent(record);
         self.counters.added = self.counters.added.saturating_add(u64::from(added));
         added
     }
@@ -168,7 +163,7 @@ impl AggregationManager {
         let slot = slots.get(map.position_of_id(shard_id)?).copied().flatten()?;
         let mut out = HandedOut::default();
         let group = self.groups.remove(slot)?;
-        self.end(group, &mut out);
+        self.end([group], &mut out);
         out.0.pop()
     }
 
@@ -197,9 +192,9 @@ impl AggregationManager {
         for mut group in self.groups.replace_map(map) {
             let since = group.aggregator.since();
             if let Some(aggregate) = group.aggregator.finish() {
-                let user_records = widen(aggregate.user_records());
+                let user_records = widen(aggregate.user_records);
                 self.counters.rerouted = self.counters.rerouted.saturating_add(user_records);
-                for record in crate::decode::deaggregate(aggregate.data()) {
+                for record in crate::decode::deaggregate(&aggregate.data) {
                     // What was taken once is taken again: all that is taken fits an aggregate of its own.
                     _ = self.place(record, since, &mut full);
                 }
@@ -322,31 +317,6 @@ impl AggregationManager {
         self.counters
     }
 
-    /// Hands every full aggregate to `callback`, on the calling thread.
-    #[must_use]
-    pub fn on_complete<F: FnMut(RoutedAggregate)>(self, callback: F) -> CallbackAggregator<F, Self> {
-        CallbackAggregator::new(self, callback)
-    }
-
-    /// Hands every full aggregate to `callback`, on a thread of its own.
-    ///
-    /// At most `queue` aggregates wait for it; when as many do, adding waits until there is room again.
-    ///
-    /// # Errors
-    ///
-    /// Answers with the error of the operating system if it can start no thread.
-    #[cfg(feature = "std")]
-    pub fn on_complete_in_background<F>(
-        self,
-        queue: usize,
-        callback: F,
-    ) -> std::io::Result<crate::encode::BackgroundAggregator<Self>>
-    where
-        F: FnMut(RoutedAggregate) + Send + 'static,
-    {
-        crate::encode::BackgroundAggregator::spawn(self, queue, callback)
-    }
-
     /// Packs a user record into its group, and hands out what is full.
     fn place(
         &mut self,
@@ -354,18 +324,18 @@ impl AggregationManager {
         now: Option<Duration>,
         out: &mut HandedOut,
     ) -> Result<(), EncodeError> {
-        record.validate()?;
-        // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
-        check_alone(&self.limits, &record)?;
+        record.validate_partition_key()?;
         let (slot, hash_key) =
             self.groups.router.find(&record, self.max_memory / 16).map_err(EncodeError::ExplicitHashKey)?;
+        // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
+        check_alone(&self.limits, &record)?;
         let slot = match slot {
             Ok(slot) => slot,
             Err(route) => self.groups.begin(route, self.limits),
         };
         let added = self.groups.update(slot, |group| {
             let since = group.aggregator.since();
-            let full = group.aggregator.add_valid(&record, now)?;
+            let full = group.aggregator.add_with(&record, now)?;
             // Whatever is full began with the hash key kept here; what begins now begins with this one.
             let first = if full.is_some() || group.aggregator.user_records() == 1 {
                 core::mem::replace(&mut group.first_hash_key, hash_key)
@@ -392,41 +362,42 @@ impl AggregationManager {
             if fullest.is_empty() {
                 break;
             }
-            for group in fullest {
-                self.end(group, out);
-            }
+            self.end(fullest, out);
         }
     }
 
     fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> HandedOut {
         let mut out = HandedOut::default();
-        for group in self.groups.remove_where(chosen) {
-            self.end(group, &mut out);
-        }
+        let groups = self.groups.remove_where(chosen);
+        self.end(groups, &mut out);
         out
     }
 
-    /// Hands out what is pending in a group that was taken out.
-    fn end(&mut self, group: Group, out: &mut HandedOut) {
-        let Group { mut aggregator, route, first_hash_key, .. } = group;
-        let since = aggregator.since();
-        if let Some(aggregate) = aggregator.finish() {
-            let full = self.routed(aggregate, &route, first_hash_key, since);
-            self.count_out(full, out);
+    /// Finishes the aggregates of groups that were removed. Their digests are computed together, several times as fast as
+    /// one by one.
+    fn end(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut HandedOut) {
+        let before = out.0.len();
+        for group in groups {
+            let Group { mut aggregator, route, first_hash_key, .. } = group;
+            let since = aggregator.since();
+            if let Some(aggregate) = aggregator.finish_undigested() {
+                let full = self.routed(aggregate, &route, first_hash_key, since);
+                self.count_out(full, out);
+            }
+            self.groups.keep_spare(aggregator, self.max_memory / 2);
         }
-        self.groups.keep_spare(aggregator, self.max_memory / 2);
+        write_digests(out.0.iter_mut().skip(before).map(|full| &mut full.aggregate));
     }
 
     fn routed(
         &self,
-        aggregate: Aggregate<Vec<u8>>,
+        aggregate: Aggregate,
         route: &Route,
         first_hash_key: Option<HashKey>,
         since: Option<Duration>,
     ) -> RoutedAggregate {
-        let own = aggregate.explicit_hash_key().and_then(|key| key.parse().ok());
         RoutedAggregate {
-            explicit_hash_key: first_hash_key.or(own),
+            explicit_hash_key: first_hash_key.or(aggregate.explicit_hash_key),
             shard_id: self.shard_id(route).map(Into::into),
             aggregate,
             since,
@@ -449,32 +420,6 @@ impl AggregationManager {
         counters.aggregates = counters.aggregates.saturating_add(1);
         counters.bytes = counters.bytes.saturating_add(widen(full.size_bytes()));
         out.0.push(full);
-    }
-}
-
-impl Sealed for AggregationManager {
-    type Full = RoutedAggregate;
-
-    fn add_to(
-        &mut self,
-        record: UserRecord<'_>,
-        now: Option<Duration>,
-        out: impl FnMut(RoutedAggregate),
-    ) -> Result<(), EncodeError> {
-        let full = match now {
-            Some(now) => self.add_at(record, now)?,
-            None => self.add(record)?,
-        };
-        full.into_iter().for_each(out);
-        Ok(())
-    }
-
-    fn finish_to(&mut self, out: impl FnMut(RoutedAggregate)) {
-        self.flush().into_iter().for_each(out);
-    }
-
-    fn clear_all(&mut self) {
-        self.clear();
     }
 }
 

@@ -27,7 +27,7 @@ impl PutEntry for RoutedAggregate {
     }
 }
 
-impl PutEntry for Aggregate<Vec<u8>> {
+impl PutEntry for Aggregate {
     fn size_bytes(&self) -> usize {
         self.size_bytes()
     }

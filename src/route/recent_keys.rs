@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::encode::{hash, slot_of_hash};
 use crate::hash_key::HashKey;
-use crate::message::{hash, slot_of_hash};
 use crate::wire::equal;
 
 /// The most bytes of a partition key that is kept: an UUID and any 128-bit number in decimal are.

@@ -13,7 +13,7 @@ use crate::hash_key::HashKey;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "user records are lost unless their aggregate is sent"]
 pub struct RoutedAggregate {
-    pub(crate) aggregate: Aggregate<Vec<u8>>,
+    pub(crate) aggregate: Aggregate,
     pub(crate) explicit_hash_key: Option<HashKey>,
     pub(crate) shard_id: Option<Box<str>>,
     /// When its first user record came, so that one that comes back is as old as it was.
@@ -26,13 +26,13 @@ impl RoutedAggregate {
     /// The data to put: magic, body and digest.
     #[must_use]
     pub fn data(&self) -> &[u8] {
-        self.aggregate.data()
+        &self.aggregate.data
     }
 
     /// The partition key to put it with: that of the first user record (rule E8).
     #[must_use]
     pub fn partition_key(&self) -> &str {
-        self.aggregate.partition_key()
+        &self.aggregate.partition_key
     }
 
     /// The explicit hash key to put it with, if any. Of an aggregate routed to a shard it is always there: the
@@ -51,7 +51,7 @@ impl RoutedAggregate {
     /// Counts the user records, of which there is at least one.
     #[must_use]
     pub fn user_records(&self) -> usize {
-        self.aggregate.user_records()
+        self.aggregate.user_records
     }
 
     /// The bytes that Kinesis counts: the data and the partition key (rule E6).
@@ -69,7 +69,7 @@ impl RoutedAggregate {
     /// Gives the data away, without a copy. The keys have to be read before.
     #[must_use]
     pub fn into_data(self) -> Vec<u8> {
-        self.aggregate.into_data()
+        self.aggregate.data
     }
 }
 
