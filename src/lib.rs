@@ -11,7 +11,6 @@
 #![cfg_attr(
     test,
     allow(
-        clippy::arithmetic_side_effects,
         clippy::as_conversions,
         reason = "tests count in small numbers, and a panic in one is its failure"
     )

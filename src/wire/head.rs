@@ -36,11 +36,7 @@ impl Head {
     /// The number is encoded without a branch on its length, which a processor could not foresee for indexes.
     #[inline(always)]
     #[must_use]
-    #[expect(
-        clippy::arithmetic_side_effects,
-        clippy::as_conversions,
-        reason = "truths are 0 or 1, and numbers are widened"
-    )]
+    #[expect(clippy::as_conversions, reason = "truths are 0 or 1, and numbers are widened")]
     pub(crate) const fn put_before(self, number: u32, tag: u8) -> Self {
         // 0, 8 or 16: all bytes but the last are marked.
         let marked = 8 * (number >= 1 << 7) as u32 + 8 * (number >= 1 << 14) as u32;

@@ -5,7 +5,6 @@ pub(crate) const MAX_LEN: usize = 10;
 
 /// Counts the bytes of the shortest varint that holds `value`: 1 to 10.
 #[expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     reason = "the number of significant bits is 1 to 64, so everything fits a byte"
 )]
