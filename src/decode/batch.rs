@@ -51,7 +51,7 @@ impl<'r, R: KinesisRecord> Iterator for DeaggregatedBatch<'r, R> {
             verdicts.reverse();
         }
         let record = self.records.next()?;
-        self.checked = self.checked.saturating_sub(1);
+        self.checked -= 1;
         let verdict = self.verdicts.get(self.checked).copied()?;
         Some(take_apart(record, verdict.and_then(|()| parse_body(record.data(), DigestCheck::Skip))))
     }

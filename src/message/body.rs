@@ -26,22 +26,22 @@ impl<'a> Body<'a> {
         let mut fields = message;
         loop {
             while let Some(record) = RawRecord::take_usual(&mut fields) {
-                body.user_records = body.user_records.wrapping_add(1);
+                body.user_records += 1;
                 largest.take_in(&record);
             }
             let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
-                    body.user_records = body.user_records.wrapping_add(1);
+                    body.user_records += 1;
                     largest.check_and_take_in(record.bytes(), record.offset(), field.offset)?;
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.partition_keys = body.partition_keys.wrapping_add(1);
+                    body.partition_keys += 1;
                 }
                 (EXPLICIT_HASH_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.explicit_hash_keys = body.explicit_hash_keys.wrapping_add(1);
+                    body.explicit_hash_keys += 1;
                 }
                 _ => {}
             }
@@ -74,7 +74,7 @@ impl<'a> Body<'a> {
 
     /// How many keys both tables hold.
     pub(crate) fn keys(&self) -> usize {
-        self.partition_keys.saturating_add(self.explicit_hash_keys)
+        self.partition_keys + self.explicit_hash_keys
     }
 
     /// Copies the keys into a room of [`Self::keys`]: one table, then the other.
@@ -125,7 +125,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let sub_sequence_number = self.next_sub_sequence_number;
-        self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
+        self.next_sub_sequence_number += 1;
         match RawRecord::take_usual(&mut self.fields) {
             Some(record) => record.resolve(keys, partition_keys, sub_sequence_number),
             // `Some(…?)` and not the call alone: the compiler would pass usual user records through memory as well.

@@ -118,7 +118,7 @@ impl<'a> RawRecord<'a> {
                         Tags::check(tag, field.offset)?;
                     }
                     first_tag = first_tag.or(Some(before));
-                    tags = tags.saturating_add(1);
+                    tags += 1;
                 }
                 _ => {}
             }
@@ -241,8 +241,7 @@ impl<'r> UsualRecord<'r> {
     /// The bytes of the message with its tag and length.
     #[inline(always)]
     pub(crate) const fn field_len(&self) -> usize {
-        // Data is in memory, of which it leaves room for 16 bytes.
-        self.head.len().wrapping_add(self.data.len())
+        self.head.len() + self.data.len()
     }
 
     #[inline(always)]
@@ -307,9 +306,10 @@ fn message_len(
     partition_key_index: u32,
     explicit_hash_key_index: Option<u32>,
 ) -> usize {
-    let index_len = |index: u32| 1usize.saturating_add(varint::encoded_len(u64::from(index)));
-    index_len(partition_key_index)
-        .saturating_add(explicit_hash_key_index.map_or(0, index_len))
+    let index_len = |index: u32| 1 + varint::encoded_len(u64::from(index));
+    let indexes = index_len(partition_key_index) + explicit_hash_key_index.map_or(0, index_len);
+    // Several tags may borrow the same bytes: their sum need not fit memory.
+    indexes
         .saturating_add(length_delimited_len(record.data.len()))
         .saturating_add(record.tags.encoded_len())
 }

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
                 }
                 WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
                     Some(outer) => innermost = outer,
-                    None => return Ok(message.len().wrapping_sub(rest.bytes().len())),
+                    None => return Ok(message.len() - rest.bytes().len()),
                 },
                 WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
             }

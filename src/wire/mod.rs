@@ -31,7 +31,9 @@ pub(crate) const fn widen(size: usize) -> u64 {
     size as u64
 }
 
-/// The bytes of one encoded `repeated` or singular length-delimited field with a one-byte tag.
+/// Counts the bytes of a length-delimited field with a one-byte tag.
+///
+/// It saturates: `len` may be the sum of slices that overlap, and so more than there is memory.
 pub(crate) const fn length_delimited_len(len: usize) -> usize {
-    1usize.saturating_add(varint::encoded_len(widen(len))).saturating_add(len)
+    (1 + varint::encoded_len(widen(len))).saturating_add(len)
 }

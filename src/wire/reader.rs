@@ -18,14 +18,14 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Reads a message that begins `offset` bytes into the payload.
     pub(crate) const fn new(message: &'a [u8], offset: usize) -> Self {
-        Self { unread: message, end: offset.saturating_add(message.len()) }
+        Self { unread: message, end: offset + message.len() }
     }
 
     /// The offset in the payload of the next byte.
     #[inline]
     pub(crate) const fn offset(&self) -> usize {
-        // Never wraps: `end` is the offset of the first byte plus a length that only shrinks.
-        self.end.wrapping_sub(self.unread.len())
+        // `end` is the offset of the first byte plus a length that only shrinks.
+        self.end - self.unread.len()
     }
 
     #[inline]
@@ -53,7 +53,7 @@ impl<'a> Reader<'a> {
             return Ok("");
         }
         core::str::from_utf8(self.unread).map_err(|fault| {
-            DecodeErrorKind::InvalidUtf8.at(self.offset().saturating_add(fault.valid_up_to()))
+            DecodeErrorKind::InvalidUtf8.at(self.offset() + fault.valid_up_to())
         })
     }
 

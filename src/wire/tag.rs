@@ -23,7 +23,7 @@ pub(crate) struct Tag {
 /// The tag, one byte, of field `number`, below 16, with a varint in it.
 #[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
 pub(crate) const fn varint_tag(number: u32) -> u8 {
-    number.wrapping_shl(3) as u8
+    (number << 3) as u8
 }
 
 /// The tag, one byte, of field `number`, below 16, with a length and as many bytes in it.

@@ -31,7 +31,7 @@ impl<'b> Writer<'b> {
     pub(crate) fn head(&mut self, head: Head) -> Result<(), Full> {
         let (bytes, len) = head.to_bytes();
         *self.buffer.get_mut(self.position..).and_then(<[u8]>::first_chunk_mut).ok_or(Full)? = bytes;
-        self.position = self.position.saturating_add(len);
+        self.position = self.position + len;
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl<'b> Writer<'b> {
     #[inline]
     fn byte(&mut self, byte: u8) -> Result<(), Full> {
         *self.buffer.get_mut(self.position).ok_or(Full)? = byte;
-        self.position = self.position.saturating_add(1);
+        self.position += 1;
         Ok(())
     }
 
