@@ -55,13 +55,12 @@ pub mod testing;
 #[cfg(feature = "lambda-events")]
 pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
 pub use crate::decode::{
-    AggregatedRecord, ExtendedSequenceNumber, IntoUserRecords, ParseError, Payload, SequenceNumber,
-    SequenceNumberError, UserRecords,
+    AggregatedRecord, ExtendedSequenceNumber, Payload, SequenceNumber, SequenceNumberError, UserRecords,
 };
 #[cfg(feature = "alloc")]
 pub use crate::decode::{
     Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
-    deaggregate, deaggregate_all, deaggregate_records, iter_deaggregate_records, recycle,
+    deaggregate, deaggregate_all, iter_deaggregate_records,
 };
 #[cfg(feature = "std")]
 pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
@@ -69,10 +68,10 @@ pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, 
 #[cfg(feature = "alloc")]
 pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
 pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
-pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
 pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
 pub use crate::md5::Md5;
-pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
+pub use crate::message::{RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
     AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,

@@ -77,9 +77,18 @@ impl<'a> Body<'a> {
         self.partition_keys + self.explicit_hash_keys
     }
 
-    /// Copies the keys into a room of [`Self::keys`]: one table, then the other.
-    pub(crate) fn fill(&self, room: &mut [&'a str]) {
-        let Some((partition_keys, explicit_hash_keys)) = room.split_at_mut_checked(self.partition_keys)
+    /// Copies the keys into a vector.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn collect_keys(&self) -> alloc::vec::Vec<&'a str> {
+        let mut keys = alloc::vec![""; self.keys()];
+        self.fill(&mut keys);
+        keys
+    }
+
+    /// Copies the keys into a slice of [`Self::keys`] entries: one table, then the other.
+    pub(crate) fn fill(&self, keys: &mut [&'a str]) {
+        debug_assert_eq!(keys.len(), self.keys(), "callers provide one entry for each key");
+        let Some((partition_keys, explicit_hash_keys)) = keys.split_at_mut_checked(self.partition_keys)
         else {
             return;
         };
@@ -104,7 +113,12 @@ impl<'a> Body<'a> {
 
     /// Walks the user records, from the first.
     pub(crate) const fn cursor(&self) -> Cursor<'a> {
-        Cursor { fields: self.message, remaining: self.user_records, next_sub_sequence_number: 0 }
+        Cursor {
+            fields: self.message,
+            partition_keys: self.partition_keys,
+            remaining: self.user_records,
+            next_sub_sequence_number: 0,
+        }
     }
 }
 
@@ -112,42 +126,39 @@ impl<'a> Body<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     fields: Reader<'a>,
+    /// How many partition keys come before the explicit hash keys.
+    partition_keys: usize,
     pub(crate) remaining: usize,
     next_sub_sequence_number: u64,
 }
 
 impl<'a> Cursor<'a> {
-    /// Yields the next user record; `keys` are both tables, `partition_keys` of them from the first.
+    /// Yields the next user record; `keys` are both tables.
     ///
     /// Nothing fails here: the body was checked as a whole, indexes included. Where the code must name a way out
     /// nevertheless, the walk ends.
     #[inline]
-    pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
+    pub(crate) fn next(&mut self, keys: &[&'a str]) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let sub_sequence_number = self.next_sub_sequence_number;
         self.next_sub_sequence_number += 1;
         match RawRecord::take_usual(&mut self.fields) {
-            Some(record) => record.resolve(keys, partition_keys, sub_sequence_number),
+            Some(record) => record.resolve(keys, self.partition_keys, sub_sequence_number),
             // `Some(…?)` and not the call alone: the compiler would pass usual user records through memory as well.
-            None => Some(self.next_unusual(keys, partition_keys, sub_sequence_number)?),
+            None => Some(self.next_unusual(keys, sub_sequence_number)?),
         }
     }
 
     /// Reads on up to the next user record, whatever it looks like, and whatever else stands before it.
     #[inline(never)]
-    fn next_unusual(
-        &mut self,
-        keys: &[&'a str],
-        partition_keys: usize,
-        sub_sequence_number: u64,
-    ) -> Option<UserRecord<'a>> {
+    fn next_unusual(&mut self, keys: &[&'a str], sub_sequence_number: u64) -> Option<UserRecord<'a>> {
         // A copy, which fits registers.
         let mut fields = self.fields;
         while let Ok(Some(field)) = fields.field() {
             if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
                 self.fields = fields;
                 let record = RawRecord::parse(record, field.offset, false).ok()?;
-                return record.resolve(keys, partition_keys, sub_sequence_number);
+                return record.resolve(keys, self.partition_keys, sub_sequence_number);
             }
         }
         None

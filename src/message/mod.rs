@@ -10,7 +10,6 @@
 
 mod body;
 mod key_index;
-mod key_table;
 mod record;
 mod tag;
 mod user_record;
@@ -19,7 +18,6 @@ pub(crate) use body::{Body, Cursor};
 pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 #[cfg(feature = "alloc")]
 pub(crate) use key_index::{slot_of_hash, vacant};
-pub use key_table::KeyRoom;
 pub(crate) use record::{IndexedRecord, UsualRecord};
 pub use tag::{RecordTag, Tags};
 pub use user_record::UserRecord;

@@ -309,9 +309,7 @@ fn message_len(
     let index_len = |index: u32| 1 + varint::encoded_len(u64::from(index));
     let indexes = index_len(partition_key_index) + explicit_hash_key_index.map_or(0, index_len);
     // Several tags may borrow the same bytes: their sum need not fit memory.
-    indexes
-        .saturating_add(length_delimited_len(record.data.len()))
-        .saturating_add(record.tags.encoded_len())
+    indexes.saturating_add(length_delimited_len(record.data.len())).saturating_add(record.tags.encoded_len())
 }
 
 /// What stands before the data of a record whose indexes and lengths take three bytes at most: as

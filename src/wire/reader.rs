@@ -52,9 +52,8 @@ impl<'a> Reader<'a> {
         if FAST_PATHS && self.is_empty() {
             return Ok("");
         }
-        core::str::from_utf8(self.unread).map_err(|fault| {
-            DecodeErrorKind::InvalidUtf8.at(self.offset() + fault.valid_up_to())
-        })
+        core::str::from_utf8(self.unread)
+            .map_err(|fault| DecodeErrorKind::InvalidUtf8.at(self.offset() + fault.valid_up_to()))
     }
 
     /// Takes a byte.
