@@ -14,7 +14,7 @@ use crate::encode::{Aggregate, CallbackAggregator, Limits};
 use crate::error::EncodeError;
 use crate::frame::{FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, IndexedRecord, PARTITION_KEY_TABLE, UserRecord};
 use crate::wire::{FAST_PATHS, Full};
 
 /// Packs user records into aggregates, byte for byte as the KPL does (rule E1).
@@ -100,19 +100,17 @@ impl RecordAggregator {
             place => place,
         };
         let explicit_hash_key_index = explicit_hash_key.map(|place| place.index());
-        let Some(usual) = UsualRecord::new(record, partition_key.index(), explicit_hash_key_index) else {
-            return false;
-        };
-        let added = usual.field_len().wrapping_add(partition_key.cost(record.partition_key));
+        let usual = IndexedRecord::new(record, partition_key.index(), explicit_hash_key_index);
+        let added = usual.field_len.wrapping_add(partition_key.cost(record.partition_key));
         if !self.pending.admits_another(&self.limits, self.framed_len(), added) {
             return false;
         }
-        if !may_grow && (partition_key.is_new() || !self.records.has_room(usual.field_len())) {
+        if !may_grow && (partition_key.is_new() || !self.records.has_room(usual.field_len)) {
             return false;
         }
         let key = self.partition_keys.insert(partition_key, PARTITION_KEY_TABLE, record.partition_key);
         let data = self.records.write(
-            usual.field_len(),
+            usual.field_len,
             #[inline(always)]
             |writer| usual.write(writer),
         );

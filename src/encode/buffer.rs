@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::wire::{Full, Head, Writer};
+use crate::message::HEAD_SIZE;
+use crate::wire::{Full, Writer};
 
 /// A buffer that is written from its beginning on, grows as needed, and is kept from one aggregate to the next.
 ///
@@ -35,7 +36,7 @@ impl Buffer {
 
     #[inline(always)]
     const fn needed(&self, len: usize) -> usize {
-        self.written.saturating_add(len).saturating_add(Head::MOST)
+        self.written.saturating_add(len).saturating_add(HEAD_SIZE)
     }
 
     /// Writes `len` bytes more, behind which there is room for a head.
@@ -89,7 +90,7 @@ mod tests {
                 assert_eq!((buffer.len(), buffer.written().len()), (3 * count, 3 * count), "{round}");
                 assert_eq!(buffer.memory() == memory, room, "{round}, {count}");
                 // A head may be written where there is room for it alone.
-                assert!(buffer.bytes.len() >= 3 * count + Head::MOST, "{round}");
+                assert!(buffer.bytes.len() >= 3 * count + HEAD_SIZE, "{round}");
             }
             assert_eq!(buffer.written(), b"abc".repeat(100), "{round}");
             assert!(buffer.memory() < 1000, "{round}");

@@ -21,7 +21,7 @@ use crate::encode::{Aggregate, Limits};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, IndexedRecord, PARTITION_KEY_TABLE, UserRecord};
 use crate::wire::{FAST_PATHS, Full, Writer};
 
 /// The digest takes in what was written in runs of at least this many bytes: a call for each user record would
@@ -140,10 +140,8 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
                 place => place,
             };
         let explicit_hash_key_index = explicit_hash_key.map(|place| place.index());
-        let Some(usual) = UsualRecord::new(record, place.index(), explicit_hash_key_index) else {
-            return false;
-        };
-        let added = usual.field_len().wrapping_add(place.cost(record.partition_key));
+        let usual = IndexedRecord::new(record, place.index(), explicit_hash_key_index);
+        let added = usual.field_len.wrapping_add(place.cost(record.partition_key));
         let encoded_len = self.written.wrapping_add(DIGEST_SIZE);
         if added.wrapping_add(DIGEST_SIZE) > vacant.len()
             || !self.pending.admits_another(&self.limits, encoded_len, added)
