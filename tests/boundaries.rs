@@ -1,7 +1,6 @@
 //! Sizes at which a varint grows: every way to encode is exact on both sides of each.
 
 #![cfg(feature = "alloc")]
-#![expect(clippy::arithmetic_side_effects, reason = "sizes in tests stay far below 2^64")]
 
 mod common_encode;
 

@@ -2,10 +2,6 @@
 //! aggregate is plain and never other data, and what it yields borrows from the payload alone.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
 
 mod common;
 mod reference;

@@ -2,7 +2,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
 )]

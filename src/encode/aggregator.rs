@@ -10,8 +10,8 @@ use crate::encode::packer::{Packer, Plan, Store};
 use crate::encode::{AddStatus, Aggregate, CallbackAggregator, Limits};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord};
-use crate::wire::{Full, Head, Writer};
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, HEAD_SIZE, PARTITION_KEY_TABLE, UserRecord};
+use crate::wire::{Full, Writer};
 
 /// Aggregates user records, byte for byte as the Amazon Kinesis Producer Library does (rule E1).
 ///
@@ -359,7 +359,7 @@ impl Buffer {
     /// The length needed to write `len` bytes. The head of a record is stored as a whole, however short it is.
     #[inline(always)]
     const fn needed(&self, len: usize) -> usize {
-        self.written + len + Head::MOST
+        self.written + len + HEAD_SIZE
     }
 
     /// Writes `len` bytes.
@@ -411,7 +411,7 @@ mod tests {
                 assert_eq!(buffer.written().len(), 3 * count, "{round}");
                 assert_eq!(buffer.memory() == memory, has_capacity, "{round}, {count}");
                 // The head of the next record may be stored behind.
-                assert!(buffer.bytes.len() >= 3 * count + Head::MOST, "{round}");
+                assert!(buffer.bytes.len() >= 3 * count + HEAD_SIZE, "{round}");
             }
             assert_eq!(buffer.written(), b"abc".repeat(100), "{round}");
             assert!(buffer.memory() < 1000, "{round}");

@@ -1,7 +1,6 @@
 //! What holds for a list of user records in every way to encode it.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
