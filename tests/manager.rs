@@ -3,7 +3,6 @@
 
 #![cfg(feature = "std")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -67,7 +67,7 @@ fn errors_say_everything_they_know() {
     let record = UserRecord::new("k", "data");
     let [one, two] = [1, 2].map(HashKey::new);
     let too_large = EncodeError::TooLarge { required: 4, limit: 3 };
-    let rows: [(&str, Box<dyn Error>); 23] = [
+    let rows: [(&str, Box<dyn Error>); 22] = [
         ("does not begin with the magic", Box::new(PlainReason::NoMagic)),
         ("begins with the magic but has no more than 20 bytes", Box::new(PlainReason::TooShort)),
         ("digest does not match the body", Box::new(ParseError::Plain(PlainReason::DigestMismatch))),
@@ -88,10 +88,6 @@ fn errors_say_everything_they_know() {
         (
             "aggregate needs 4 bytes: the buffer has 3",
             Box::new(EncodeError::BufferTooSmall { required: 4, available: 3 }),
-        ),
-        (
-            "index needs 4 key slots: 3 were lent",
-            Box::new(EncodeError::KeySlotsTooFew { required: 4, available: 3 }),
         ),
         ("user record needs an aggregate of 4 bytes: the limit is 3", Box::new(AddError::Encode(too_large))),
         ("the callback has panicked and takes no more aggregates", Box::new(AddError::WorkerStopped)),

@@ -3,7 +3,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     reason = "all numbers are small, and a panic fails the test, as it should"
@@ -183,7 +182,7 @@ fn aggregates_are_entries() {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     let aggregate = aggregator.finish().unwrap();
-    let size = aggregate.size_bytes();
+    let size = aggregate.aggregate.size_bytes();
     assert_eq!(PutEntry::shard_id(&aggregate), None);
     let mut queue = PutQueue::new();
     assert!(queue.is_empty());
@@ -206,7 +205,7 @@ fn routed_aggregates_are_entries() {
     let mut queue = PutQueue::new();
     let mut finished = manager.flush();
     assert_eq!((&finished).into_iter().count(), 2);
-    let size: usize = finished.iter().map(RoutedAggregate::size_bytes).sum();
+    let size: usize = finished.iter().map(|routed| routed.aggregate.size_bytes()).sum();
     // Aggregates of several calls can be collected.
     finished.extend(manager.flush());
     let mut all = kinesis_aggregation::Aggregates::default();
@@ -216,7 +215,7 @@ fn routed_aggregates_are_entries() {
     assert_eq!(queue.size_bytes(), size);
     let request = queue.next_request(Duration::ZERO).unwrap();
     let shards: Vec<_> =
-        request.entries().map(|aggregate| aggregate.shard_id().unwrap().to_owned()).collect();
+        request.entries().map(|aggregate| aggregate.shard_id.as_deref().unwrap().to_owned()).collect();
     assert_eq!((shards, request.size_bytes()), (vec!["above".to_owned(), "below".to_owned()], size));
 
     let answer = [PutOutcome::Throttled, PutOutcome::Delivered { shard_id: "above" }];
@@ -227,7 +226,7 @@ fn routed_aggregates_are_entries() {
     queue.extend(manager.flush());
     // The shard that was throttled is backing off, the other one is not.
     let request = queue.next_request(Duration::ZERO).unwrap();
-    assert_eq!(request.entries().map(|aggregate| aggregate.user_records()).collect::<Vec<_>>(), [2]);
+    assert_eq!(request.entries().map(|aggregate| aggregate.aggregate.user_records).collect::<Vec<_>>(), [2]);
     let settled = queue.settle(request, [PutOutcome::Delivered { shard_id: "below" }], Duration::ZERO);
     for (sent, shard_id) in settled.delivered {
         assert_eq!(manager.confirm(sent, &shard_id), Placement::Delivered);

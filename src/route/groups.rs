@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::encode::{Aggregate, Limits, RecordAggregator};
 use crate::error::EncodeError;
-use crate::hash_key::{HashKey, HashKeyError};
+use crate::hash_key::HashKey;
 use crate::message::UserRecord;
 use crate::route::recent_keys::RecentKeys;
 use crate::route::{RoutedAggregate, Shard, ShardMap};
@@ -114,26 +114,23 @@ impl Router {
 
     /// Returns the destination of a user record and, where routing is by shard, its hash key.
     ///
-    /// Hash keys are cached in at most `cache_memory` bytes.
+    /// `explicit_hash_key` is that of the user record, parsed. Other hash keys are cached in at most `cache_memory` bytes.
     fn route(
         &mut self,
         record: &UserRecord<'_>,
+        explicit_hash_key: Option<HashKey>,
         cache_memory: usize,
-    ) -> Result<(Destination, Option<HashKey>), HashKeyError> {
-        Ok(match self {
+    ) -> (Destination, Option<HashKey>) {
+        match self {
             Self::Shard { map, groups, recent } => {
-                let cacheable = record.explicit_hash_key.is_none();
-                let cached = if cacheable { recent.find(record.partition_key) } else { None };
-                let (hash_key, position) = match cached {
-                    Some(cached) => cached,
-                    None => {
-                        let hash_key = record.hash_key()?;
+                let (hash_key, position) = match explicit_hash_key {
+                    Some(hash_key) => (hash_key, map.position_of(hash_key)),
+                    None => recent.find(record.partition_key).unwrap_or_else(|| {
+                        let hash_key = HashKey::of_partition_key(record.partition_key);
                         let position = map.position_of(hash_key);
-                        if cacheable {
-                            recent.insert(record.partition_key, hash_key, position, cache_memory);
-                        }
+                        recent.insert(record.partition_key, hash_key, position, cache_memory);
                         (hash_key, position)
-                    }
+                    }),
                 };
                 let group = groups.get(position).copied().flatten();
                 (Destination::new(group, || Route::Shard(position)), Some(hash_key))
@@ -148,7 +145,7 @@ impl Router {
                 (Destination::new(groups.get(keys).copied(), || Route::Keys(keys.into())), None)
             }
             Self::Unrouted { group } => (Destination::new(*group, || Route::Unrouted), None),
-        })
+        }
     }
 
     /// Sets the index of the group for a route, or that there is none.
@@ -170,13 +167,10 @@ impl Router {
         }
     }
 
-    fn routed(
-        &self,
-        aggregate: Aggregate<Vec<u8>>,
-        group: &Group,
-        since: Option<Duration>,
-    ) -> RoutedAggregate {
-        RoutedAggregate::new(aggregate, self.shard_id(&group.route), group.first_hash_key, since)
+    /// Completes an aggregate of a group by where it goes: its shard, and the hash key of its first user record (rule E8).
+    fn routed(&self, mut aggregate: Aggregate, group: &Group, since: Option<Duration>) -> RoutedAggregate {
+        aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
+        RoutedAggregate::new(aggregate, self.shard_id(&group.route), since)
     }
 }
 
@@ -228,16 +222,10 @@ impl Groups {
         if record.explicit_hash_key.is_some() {
             return false;
         }
-        // It must fit an aggregate of its own as well, which has the partition key twice and at most 40 bytes beside it.
-        let alone =
-            record.data.len().saturating_add(record.partition_key.len().saturating_mul(2)).saturating_add(40);
-        if alone > self.limits.max_size() {
-            return false;
-        }
         let index =
             recent.shard_of(record.partition_key).and_then(|shard| groups.get(shard).copied().flatten());
         let group = index.and_then(|index| self.active.get_mut(index));
-        group.is_some_and(|group| group.aggregator.add_usual(record, false))
+        group.is_some_and(|group| group.aggregator.add_in_place(record))
     }
 
     /// Returns the index of the group that a user record goes to, which may be a new one, and its hash key where routing is by
@@ -245,13 +233,14 @@ impl Groups {
     pub(crate) fn find_or_begin(
         &mut self,
         record: &UserRecord<'_>,
-    ) -> Result<(usize, Option<HashKey>), HashKeyError> {
-        let (destination, hash_key) = self.router.route(record, self.max_memory / 16)?;
+        explicit_hash_key: Option<HashKey>,
+    ) -> (usize, Option<HashKey>) {
+        let (destination, hash_key) = self.router.route(record, explicit_hash_key, self.max_memory / 16);
         let index = match destination {
             Destination::Group(index) => index,
             Destination::New(route) => self.begin(route),
         };
-        Ok((index, hash_key))
+        (index, hash_key)
     }
 
     fn begin(&mut self, route: Route) -> usize {
@@ -281,7 +270,7 @@ impl Groups {
             return Ok(None);
         };
         let (memory, since) = (group.memory(), group.aggregator.since());
-        let full = group.aggregator.add_valid(record, now);
+        let full = group.aggregator.add_with(record, now);
         self.allocated = self.allocated - memory + group.memory();
         let full = full?.map(|full| self.router.routed(full, group, since));
         if group.aggregator.user_records() == 1 {
@@ -290,10 +279,10 @@ impl Groups {
         Ok(full)
     }
 
-    /// Finishes what is pending in a group that was removed.
+    /// Finishes what is pending in a group that was removed, without its digest.
     pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
         let since = group.aggregator.since();
-        let aggregate = group.aggregator.finish()?;
+        let aggregate = group.aggregator.finish_undigested()?;
         let routed = self.router.routed(aggregate, &group, since);
         self.keep_spare(group.aggregator);
         Some(routed)
@@ -420,7 +409,7 @@ mod tests {
         for number in (0..count).map(|number| number.wrapping_mul(37) % count) {
             let key = format!("key-{number:03}");
             let record = UserRecord::new(&key, if number < larger { "more data" } else { "data" });
-            let (index, hash_key) = groups.find_or_begin(&record).unwrap();
+            let (index, hash_key) = groups.find_or_begin(&record, None);
             assert!(groups.add(index, &record, hash_key, None).unwrap().is_none());
         }
         groups

@@ -435,15 +435,15 @@ pub trait PutEntry {
 
 impl PutEntry for RoutedAggregate {
     fn size_bytes(&self) -> usize {
-        self.size_bytes()
+        self.aggregate.size_bytes()
     }
 
     fn shard_id(&self) -> Option<&str> {
-        self.shard_id()
+        self.shard_id.as_deref()
     }
 }
 
-impl PutEntry for Aggregate<Vec<u8>> {
+impl PutEntry for Aggregate {
     fn size_bytes(&self) -> usize {
         self.size_bytes()
     }

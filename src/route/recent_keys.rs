@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
+use crate::encode::{hash, slot_of_hash};
 use crate::hash_key::HashKey;
-use crate::message::{hash, slot_of_hash};
 use crate::wire::equal;
 
 /// The longest partition key that is cached, in bytes: long enough for a UUID and for any 128-bit number in decimal.

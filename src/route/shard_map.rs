@@ -74,12 +74,12 @@ impl<'a> Shard<'a> {
 pub struct ShardMap {
     /// At least one, in the order of their hash keys.
     shards: Vec<OpenShard>,
-    /// For each first byte of a hash key, the position of the shard that owns the lowest hash key with this byte; then the
-    /// position of the last shard.
+    /// For each prefix of hash keys, the position of the shard that owns the lowest hash key with this prefix; then the position
+    /// of the last shard. A prefix is the first byte, or longer if there are more than 64 shards.
     ///
-    /// MD5 digests spread evenly over first bytes, so few shards are left to search, however the stream was split. At 64
-    /// shards a search of them all takes 29 ns instead of 5 (`benches/route.rs`), most likely for mispredicted branches.
-    by_first_byte: Vec<u32>,
+    /// MD5 digests spread evenly over prefixes, so few shards are left to search, however the stream was split. At 64 shards a
+    /// search of them all takes 29 ns instead of 5 (`benches/route.rs`), most likely for mispredicted branches.
+    by_prefix: Vec<u32>,
     /// The positions of the shards, in the order of their ids.
     by_id: Vec<u32>,
 }
@@ -117,9 +117,11 @@ impl ShardMap {
     }
 
     fn of_open_shards(open: &[Shard<'_>]) -> Self {
+        let prefixes = (4 * open.len()).next_power_of_two().max(256);
+        let shift = shift(prefixes);
         // The first shard starts at 0, so there always is one that starts at or below a hash key.
-        let owner_of_lowest = |first_byte: u8| {
-            let lowest = HashKey::new(u128::from(first_byte) << 120);
+        let owner_of_lowest = |prefix: u128| {
+            let lowest = HashKey::new(prefix << shift);
             to_u32(open.partition_point(|shard| shard.range.start() <= lowest) - 1)
         };
         let last = to_u32(open.len() - 1);
@@ -127,7 +129,7 @@ impl ShardMap {
         by_id.sort_unstable_by_key(|&position| open.get(to_usize(position)).map(Shard::id));
         Self {
             shards: open.iter().map(|shard| OpenShard { id: shard.id.into(), range: shard.range }).collect(),
-            by_first_byte: (0..=u8::MAX).map(owner_of_lowest).chain([last]).collect(),
+            by_prefix: (0..).take(prefixes).map(owner_of_lowest).chain([last]).collect(),
             by_id,
         }
     }
@@ -154,9 +156,9 @@ impl ShardMap {
 
     /// Returns the position of the shard that owns a hash key.
     pub(crate) fn position_of(&self, key: HashKey) -> usize {
-        let [first_byte, ..] = key.get().to_be_bytes();
-        let position = |byte: usize| self.by_first_byte.get(byte).map_or(0, |&position| to_usize(position));
-        let (first, last) = (position(first_byte.into()), position(usize::from(first_byte) + 1));
+        let prefix = usize::try_from(key.get() >> shift(self.by_prefix.len() - 1)).unwrap_or_default();
+        let position = |prefix: usize| self.by_prefix.get(prefix).map_or(0, |&position| to_usize(position));
+        let (first, last) = (position(prefix), position(prefix + 1));
         if first == last {
             return first;
         }
@@ -206,6 +208,11 @@ fn check_cover(open: &[Shard<'_>]) -> Result<(), ShardMapError> {
         Some(start) => Err(ShardMapError::Gap { start, end: HashKey::MAX }),
         None => Ok(()),
     }
+}
+
+/// The number of bits after a prefix, where there is a power of two of prefixes.
+const fn shift(prefixes: usize) -> u32 {
+    u128::BITS - prefixes.trailing_zeros()
 }
 
 /// Narrows a position: no stream has 2^32 shards, nor does any list of them fit in memory.

@@ -1,7 +1,5 @@
 //! All that packs a stream of user records, behind one trait.
 
-#![expect(clippy::arithmetic_side_effects, reason = "sizes in tests stay far below 2^64")]
-
 use core::time::Duration;
 
 use kinesis_aggregation::{AddStatus, Aggregate, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};

@@ -24,8 +24,8 @@ fn map(random: &mut Random) -> ShardMap {
 /// What was handed out, but for the time since when it was pending.
 fn shown(out: Result<Aggregates, EncodeError>) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {
     let shown = out?.into_iter().map(|aggregate| {
-        let explicit_hash_key = format!("{:?}", aggregate.explicit_hash_key());
-        (aggregate.shard_id().unwrap().to_owned(), explicit_hash_key, aggregate.into_data())
+        let explicit_hash_key = format!("{:?}", aggregate.aggregate.explicit_hash_key);
+        (aggregate.shard_id.as_deref().unwrap().to_owned(), explicit_hash_key, aggregate.aggregate.data)
     });
     Ok(shown.collect())
 }

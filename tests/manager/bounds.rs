@@ -29,8 +29,8 @@ fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
     assert_eq!(out.len(), 10_000);
     // Nothing was taken out before, so they are in the order in which they were begun.
     for ((id, start, end), aggregate) in shards.iter().zip(&out) {
-        assert_eq!(aggregate.shard_id(), Some(id.as_str()));
-        let key = aggregate.explicit_hash_key().map(HashKey::get);
+        assert_eq!(aggregate.shard_id.as_deref(), Some(id.as_str()));
+        let key = aggregate.aggregate.explicit_hash_key.map(HashKey::get);
         assert!(key == Some(*start) || key == Some(*end), "{id}: {key:?}");
         assert!(aggregate.records().map(|record| record.data).eq([id.as_bytes()]), "{id}");
     }
@@ -39,7 +39,7 @@ fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
 
 /// The sizes of aggregates.
 fn sizes(out: &[RoutedAggregate]) -> Vec<usize> {
-    out.iter().map(RoutedAggregate::size_bytes).collect()
+    out.iter().map(|routed| routed.aggregate.size_bytes()).collect()
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn above_the_bound_the_fullest_is_finished_first() {
 
             let out = manager.add(UserRecord::new(&key, &data)).unwrap();
             added += 1;
-            finished += out.iter().map(RoutedAggregate::user_records).sum::<usize>();
+            finished += out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>();
             assert_eq!(sizes(&out), fullest[..out.len()], "{name}, user record {number}");
             assert!(manager.memory() <= max_memory, "{name}: {}", manager.memory());
             assert_eq!(finished + manager.user_records(), added, "{name}");
@@ -80,7 +80,7 @@ fn a_bound_of_zero_finishes_each_user_record_at_once() {
             let key = format!("key {number}");
             let out = manager.add(UserRecord::new(&key, "data")).unwrap();
             assert_eq!(
-                out.iter().map(RoutedAggregate::partition_key).collect::<Vec<_>>(),
+                out.iter().map(|routed| &*routed.aggregate.partition_key).collect::<Vec<_>>(),
                 [&key],
                 "{routing:?}"
             );
@@ -107,7 +107,7 @@ fn what_was_accepted_once_is_accepted_again() {
         let mut moved = manager.clone();
         let split = vec![("b".to_owned(), 0, 4), ("c".to_owned(), 5, u128::MAX)];
         let out = moved.refresh(map_of(&split));
-        let kept = out.iter().map(RoutedAggregate::user_records).sum::<usize>() + moved.user_records();
+        let kept = out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>() + moved.user_records();
         assert_eq!(kept, manager.user_records(), "{len} bytes: lost by a refresh");
 
         sent.extend(manager.flush());

@@ -63,7 +63,7 @@ impl Driver {
                 let pending = self.model.pending_for(&shard);
                 let out = self.manager.flush_shard(&shard);
                 let expected = if self.model.routing == Routing::ByShard { pending } else { 0 };
-                assert_eq!(out.as_ref().map_or(0, RoutedAggregate::user_records), expected);
+                assert_eq!(out.as_ref().map_or(0, |routed| routed.aggregate.user_records), expected);
                 self.take(out);
             }
             Step::Expired(later) => {
@@ -169,7 +169,7 @@ impl Driver {
             return;
         }
         let mut sent = self.sent.swap_remove(index);
-        let predicted = sent.aggregate.shard_id().map(str::to_owned);
+        let predicted = sent.aggregate.shard_id.as_deref().map(str::to_owned);
         let shards = &self.model.shards;
         let shard = match answer {
             Answer::Predicted => predicted.clone().unwrap_or_default(),
@@ -197,7 +197,7 @@ impl Driver {
             Placement::Unknown(aggregate) => {
                 assert!(known.is_none() && predicted != Some(shard));
                 assert!(sent.unknown_at.is_none_or(|refreshes| refreshes == self.refreshes));
-                assert_eq!(aggregate.data(), sent.aggregate.data());
+                assert_eq!(&aggregate.aggregate.data, sent.&aggregate.aggregate.data);
                 sent.unknown_at = Some(self.refreshes);
                 sent.aggregate = aggregate;
                 self.sent.push(sent);
@@ -243,7 +243,7 @@ impl Driver {
         for aggregate in &rest {
             books.finish(aggregate);
             let entry =
-                (aggregate.shard_id().map(str::to_owned), aggregate.user_records(), aggregate.size_bytes());
+                (aggregate.shard_id.as_deref().map(str::to_owned), aggregate.aggregate.user_records, aggregate.aggregate.size_bytes());
             let place = listed.iter().position(|pending| *pending == entry);
             listed.swap_remove(place.unwrap_or_else(|| panic!("not listed: {entry:?}")));
         }

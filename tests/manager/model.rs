@@ -118,18 +118,18 @@ impl Model {
     pub(crate) fn finish(&mut self, aggregate: &RoutedAggregate) -> (Vec<OwnedRecord>, Option<Duration>) {
         let records: Vec<OwnedRecord> = aggregate.records().map(OwnedRecord::from).collect();
         let first = &records[0];
-        assert_eq!(aggregate.user_records(), records.len());
-        assert_eq!(aggregate.partition_key(), first.partition_key);
-        assert_eq!(aggregate.size_bytes(), aggregate.data().len() + first.partition_key.len());
-        assert!(aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(), "{aggregate:?}");
+        assert_eq!(aggregate.aggregate.user_records, records.len());
+        assert_eq!(aggregate.aggregate.partition_key, first.partition_key);
+        assert_eq!(aggregate.aggregate.size_bytes(), aggregate.aggregate.data.len() + first.partition_key.len());
+        assert!(aggregate.aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(), "{aggregate:?}");
         assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
-        let outer = aggregate.explicit_hash_key().map(u128::from);
+        let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
         if self.routing == Routing::ByShard {
             assert_eq!(outer, Some(effective(first)), "{aggregate:?}");
-            assert_eq!(aggregate.shard_id(), Some(self.owner(effective(first))), "{aggregate:?}");
+            assert_eq!(aggregate.shard_id.as_deref(), Some(self.owner(effective(first))), "{aggregate:?}");
         } else {
             assert_eq!(outer, first.explicit_hash_key.as_ref().map(|key| key.parse().unwrap()));
-            assert_eq!(aggregate.shard_id(), None);
+            assert_eq!(aggregate.shard_id.as_deref(), None);
         }
 
         let group = self.group_of(&self.queue_of(first));
@@ -148,7 +148,7 @@ impl Model {
         }
         self.counters.finished += u64::try_from(records.len()).unwrap();
         self.counters.aggregates += 1;
-        self.counters.bytes += u64::try_from(aggregate.size_bytes()).unwrap();
+        self.counters.bytes += u64::try_from(aggregate.aggregate.size_bytes()).unwrap();
         (records, since)
     }
 

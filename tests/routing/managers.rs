@@ -35,7 +35,7 @@ fn aggregates_of_several_calls_are_collected_in_order() {
         all.extend(manager.add(UserRecord::new(key, "21.5")).unwrap());
         all.extend(manager.flush());
     }
-    assert!(all.iter().map(RoutedAggregate::partition_key).eq(["a", "b", "c"]));
+    assert!(all.iter().map(|routed| &*routed.aggregate.partition_key).eq(["a", "b", "c"]));
     assert!((&all).into_iter().eq(all.clone().into_vec().iter()));
     assert!(all.clone().into_iter().eq(all.into_vec()));
 }

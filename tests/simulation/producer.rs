@@ -123,7 +123,7 @@ impl Producer {
         };
         let mut shard = None;
         if landed {
-            ledger.land(aggregate.data());
+            ledger.land(&aggregate.aggregate.data);
             shard = Some(stream.put(&aggregate).to_owned());
         }
         self.answers.push(Answer { aggregate, shard: shard.filter(|_| answered), landed });
@@ -133,7 +133,7 @@ impl Producer {
         let Answer { aggregate, shard, landed } = answer;
         let Some(shard) = shard else {
             if landed {
-                ledger.repeat(aggregate.data());
+                ledger.repeat(&aggregate.aggregate.data);
             }
             if random.one_in(2) {
                 self.outbox.push(aggregate);
@@ -156,7 +156,7 @@ impl Producer {
                 ledger.counts.misplaced += 1;
                 let known = self.manager.shard_map().is_some_and(|map| map.find(&shard).is_some());
                 ledger.counts.still_unknown += usize::from(was_unknown && !known);
-                ledger.repeat(sent.data());
+                ledger.repeat(&sent.aggregate.data);
                 if random.one_in(2) {
                     self.refresh(stream, random, &mut ledger.counts);
                 }

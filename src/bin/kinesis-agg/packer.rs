@@ -1,7 +1,7 @@
 //! Packing as the options say.
 
 use kinesis_aggregation::{
-    AddStatus, Aggregate, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, RoutedAggregate,
+    AddStatus, AggregateRef, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, RoutedAggregate,
     ShardMap, UserRecord,
 };
 
@@ -110,18 +110,13 @@ fn restream(
     let parsed = AggregatedRecord::parse(packed.data, Vec::new()).map_err(|error| bug(&error))?;
     buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
     let mut encoder = Encoder::<KEYS>::new(buffer, limits);
-    let mut hand_out = |streamed: Aggregate<&[u8]>, first: UserRecord<'_>| {
+    let mut hand_out = |streamed: AggregateRef<'_>, first: UserRecord<'_>| {
         let explicit_hash_key = match packed.shard_id {
             Some(_) => first.hash_key().ok(),
             None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
         };
         let partition_key = first.partition_key;
-        hand_out(Packed {
-            data: streamed.data(),
-            partition_key,
-            explicit_hash_key,
-            shard_id: packed.shard_id,
-        })
+        hand_out(Packed { data: streamed.data, partition_key, explicit_hash_key, shard_id: packed.shard_id })
     };
     let mut first = None;
     for record in &parsed {
