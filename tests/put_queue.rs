@@ -15,7 +15,7 @@ use core::time::Duration;
 
 use kinesis_aggregation::{
     AggregationManager, HashKey, HashKeyRange, Limits, Placement, PutEntry, PutOutcome, PutQueue, PutRequest,
-    RecordAggregator, RoutedAggregate, Shard, ShardMap, UserRecord,
+    RecordAggregator, Shard, ShardMap, UserRecord,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -182,7 +182,7 @@ fn aggregates_are_entries() {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     let aggregate = aggregator.finish().unwrap();
-    let size = aggregate.aggregate.size_bytes();
+    let size = aggregate.size_bytes();
     assert_eq!(PutEntry::shard_id(&aggregate), None);
     let mut queue = PutQueue::new();
     assert!(queue.is_empty());

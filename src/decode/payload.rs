@@ -96,7 +96,7 @@ enum Keys<'k, 'a> {
 }
 
 #[cfg(feature = "alloc")]
-impl<'a> AggregatedRecord<'static, 'a> {
+impl<'a> AggregatedRecord<'a, 'a> {
     /// Parses a payload that has to be an aggregated record, and verifies its digest. The keys are allocated.
     ///
     /// # Errors

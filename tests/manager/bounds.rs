@@ -107,7 +107,8 @@ fn what_was_accepted_once_is_accepted_again() {
         let mut moved = manager.clone();
         let split = vec![("b".to_owned(), 0, 4), ("c".to_owned(), 5, u128::MAX)];
         let out = moved.refresh(map_of(&split));
-        let kept = out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>() + moved.user_records();
+        let kept =
+            out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>() + moved.user_records();
         assert_eq!(kept, manager.user_records(), "{len} bytes: lost by a refresh");
 
         sent.extend(manager.flush());

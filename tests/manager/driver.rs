@@ -197,7 +197,7 @@ impl Driver {
             Placement::Unknown(aggregate) => {
                 assert!(known.is_none() && predicted != Some(shard));
                 assert!(sent.unknown_at.is_none_or(|refreshes| refreshes == self.refreshes));
-                assert_eq!(&aggregate.aggregate.data, sent.&aggregate.aggregate.data);
+                assert_eq!(aggregate.aggregate.data, sent.aggregate.aggregate.data);
                 sent.unknown_at = Some(self.refreshes);
                 sent.aggregate = aggregate;
                 self.sent.push(sent);
@@ -242,8 +242,11 @@ impl Driver {
         assert_eq!(rest.len(), model.groups().len());
         for aggregate in &rest {
             books.finish(aggregate);
-            let entry =
-                (aggregate.shard_id.as_deref().map(str::to_owned), aggregate.aggregate.user_records, aggregate.aggregate.size_bytes());
+            let entry = (
+                aggregate.shard_id.as_deref().map(str::to_owned),
+                aggregate.aggregate.user_records,
+                aggregate.aggregate.size_bytes(),
+            );
             let place = listed.iter().position(|pending| *pending == entry);
             listed.swap_remove(place.unwrap_or_else(|| panic!("not listed: {entry:?}")));
         }

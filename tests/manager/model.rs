@@ -120,8 +120,14 @@ impl Model {
         let first = &records[0];
         assert_eq!(aggregate.aggregate.user_records, records.len());
         assert_eq!(aggregate.aggregate.partition_key, first.partition_key);
-        assert_eq!(aggregate.aggregate.size_bytes(), aggregate.aggregate.data.len() + first.partition_key.len());
-        assert!(aggregate.aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(), "{aggregate:?}");
+        assert_eq!(
+            aggregate.aggregate.size_bytes(),
+            aggregate.aggregate.data.len() + first.partition_key.len()
+        );
+        assert!(
+            aggregate.aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(),
+            "{aggregate:?}"
+        );
         assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
         let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
         if self.routing == Routing::ByShard {

@@ -134,3 +134,53 @@ fn ranges_contain_both_ends() {
         }
     }
 }
+
+/// Parses with the standard library, and checks what rule E4 adds.
+fn parse_by_core(text: &str) -> Option<u128> {
+    let canonical = text == "0" || (!text.starts_with('0') && !text.is_empty());
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if canonical && digits { text.parse().ok() } else { None }
+}
+
+/// 19 digits are one chunk, 38 two, 39 three.
+#[test]
+fn decimals_of_every_length_are_parsed_as_by_core() {
+    for digits in 0..=60 {
+        let all =
+            ["0", "1", "9", "5", "10", "01", "3402823669209384634633746074317682114", "1844674407370955161"];
+        for pattern in all {
+            let text: String = pattern.chars().cycle().take(digits).collect();
+            // Each digit changed, and something else in its place.
+            for place in 0..=digits {
+                for other in ["", "0", "9", "8", "/", ":", " ", "-", "٣"] {
+                    let mut text = text.clone();
+                    if place < digits {
+                        text.replace_range(place..=place, other);
+                    }
+                    assert_eq!(
+                        text.parse::<HashKey>().ok().map(HashKey::get),
+                        parse_by_core(&text),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Among them 2^64, 10^19, 10^38 and 2^128, where chunks and numbers end.
+#[test]
+fn decimals_around_powers_of_two_and_ten_are_parsed() {
+    let powers_of_ten = (0..39).map(|exponent| 10u128.pow(exponent));
+    let powers_of_two = (0..128).map(|exponent| 1 << exponent);
+    for edge in powers_of_ten.chain(powers_of_two).chain([u128::MAX]) {
+        for number in (0..20).flat_map(|near| [edge.saturating_sub(near), edge.saturating_add(near)]) {
+            assert_eq!(number.to_string().parse::<HashKey>().map(HashKey::get), Ok(number));
+        }
+    }
+    // 2^128 and the numbers after it.
+    for last in 6..=9 {
+        let text = format!("34028236692093846346337460743176821145{last}");
+        assert_eq!(text.parse::<HashKey>(), Err(HashKeyError::TooLarge), "{text}");
+    }
+}

@@ -3,9 +3,11 @@
 use core::time::Duration;
 
 use kinesis_aggregation::{
-    AggregationManager, Encoder, HashKey, HashKeyRange, Limits, Placement, RecordAggregator, RoutedAggregate,
-    Shard, ShardMap, UserRecord,
+    Aggregates, AggregationManager, EncodeError, Encoder, HashKey, HashKeyRange, Limits, Placement,
+    RecordAggregator, Shard, ShardMap, UserRecord,
 };
+
+use crate::common::random::Random;
 
 #[test]
 fn limits_are_those_given() {
@@ -81,4 +83,81 @@ fn the_fullest_share_is_finished_even_if_all_are_equally_full() {
         assert!(finished == 0 || manager.memory() > max_memory / 2, "{finished} finished, {manager:?}");
     }
     assert!(times > 50 && manager.pending().len() > 128, "{times}, {manager:?}");
+}
+
+/// A map with shards that start anywhere.
+fn map(random: &mut Random) -> ShardMap {
+    let mut starts: Vec<u128> = (0..random.below(12)).map(|_| u128::from(random.next()) << 64 | 1).collect();
+    starts.push(0);
+    starts.sort_unstable();
+    starts.dedup();
+    let ids: Vec<String> = starts.iter().map(|start| format!("shard-{start}")).collect();
+    let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
+    let ranges =
+        starts.iter().zip(ends).map(|(&start, end)| HashKeyRange::new(start.into(), end.into()).unwrap());
+    ShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).unwrap()
+}
+
+/// What was returned, except for times.
+fn without_times(
+    out: Result<Aggregates, EncodeError>,
+) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {
+    let aggregates = out?.into_iter().map(|aggregate| {
+        let explicit_hash_key = format!("{:?}", aggregate.aggregate.explicit_hash_key);
+        (aggregate.shard_id.as_deref().unwrap().to_owned(), explicit_hash_key, aggregate.aggregate.data)
+    });
+    Ok(aggregates.collect())
+}
+
+/// `add` has a fast path for partition keys whose shard is cached, which `add_at` does not use. Both return the same at each step,
+/// under any limits and between any reshards.
+#[test]
+fn the_fast_path_of_add_returns_the_same_as_add_at() {
+    let mut random = Random::new(11);
+    let data = vec![7; 300];
+    for case in 0..if cfg!(debug_assertions) { 100 } else { 1500 } {
+        let limits = Limits::default()
+            .with_max_bytes(u32::try_from(150 + random.below(2000)).unwrap())
+            .with_max_user_records(1 + random.below(40));
+        let memory = random.pick(&[64 << 20, 100_000, 20_000]);
+        let first = map(&mut random);
+        let manager = || AggregationManager::by_shard(first.clone(), limits).with_max_memory(memory);
+        let (mut fast, mut general) = (manager(), manager());
+        let keys: Vec<String> = (0..1 + random.below(30))
+            .map(|number| match random.below(10) {
+                0 => String::new(),
+                1 => "é".repeat(120 + random.below(20)),
+                2 => "k".repeat(36 + random.below(8)),
+                _ => format!("{number}").repeat(1 + random.below(30)),
+            })
+            .collect();
+        for _ in 0..200 {
+            let key = &keys[random.below(keys.len())];
+            let mut user = UserRecord::new(key, &data[..random.pick(&[0, 1, 40, 60, 120, 123, 140, 300])]);
+            if random.one_in(5) {
+                user = user.with_explicit_hash_key(random.pick(&[
+                    "0",
+                    "7",
+                    "007",
+                    "99999999999999999999999999",
+                ]));
+            }
+            assert_eq!(
+                without_times(fast.add(user)),
+                without_times(general.add_at(user, Duration::ZERO)),
+                "{case}: {user:?}"
+            );
+            assert_eq!(fast.counters(), general.counters(), "{case}");
+            assert_eq!(fast.memory(), general.memory(), "{case}");
+            if random.one_in(60) {
+                let next = map(&mut random);
+                assert_eq!(
+                    without_times(Ok(fast.refresh(next.clone()))),
+                    without_times(Ok(general.refresh(next))),
+                    "{case}"
+                );
+            }
+        }
+        assert_eq!(without_times(Ok(fast.flush())), without_times(Ok(general.flush())), "{case}");
+    }
 }

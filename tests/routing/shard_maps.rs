@@ -226,3 +226,72 @@ fn shards_are_found_by_id() {
         assert_eq!(map.find(id), None, "{id:?}");
     }
 }
+
+/// Looks for each shard with its first, last and middle hash keys.
+fn check_owners(name: &str, starts: &[u128]) {
+    let ids: Vec<String> = (0..starts.len()).map(|position| format!("shard-{position}")).collect();
+    let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
+    let ranges: Vec<(u128, u128)> = starts.iter().copied().zip(ends).collect();
+    let shards = ids
+        .iter()
+        .zip(&ranges)
+        .map(|(id, &(start, end))| Shard::new(id, HashKeyRange::new(start.into(), end.into()).unwrap()));
+    let map = ShardMap::new(shards).unwrap();
+    for (id, &(start, end)) in ids.iter().zip(&ranges) {
+        for key in [
+            start,
+            end,
+            start + (end - start) / 2,
+            start.saturating_add(1).min(end),
+            end.saturating_sub(1).max(start),
+        ] {
+            let key = HashKey::new(key);
+            assert_eq!(map.shard_for(key).id(), id, "{name}: {key}");
+        }
+    }
+}
+
+/// All ranges are equal except for rounding, as UpdateShardCount makes them. Most prefixes belong to one shard each.
+#[test]
+fn evenly_split_shards_own_their_hash_keys() {
+    for count in (1..=70).chain([100, 127, 128, 129, 1000, 1023, 1024, 1025]) {
+        let width = u128::MAX / count;
+        let starts: Vec<u128> = (0..count).map(|shard| shard * width).collect();
+        check_owners(&format!("{count} even shards"), &starts);
+        let starts: Vec<u128> = (0..count).map(|shard| shard * width.saturating_add(1)).collect();
+        check_owners(&format!("{count} even shards, rounded up"), &starts);
+    }
+}
+
+/// Many shards share a prefix, or one shard owns nearly all prefixes.
+#[test]
+fn unevenly_split_shards_own_their_hash_keys() {
+    for count in [2, 3, 4, 5, 8, 17, 64, 100, 1000] {
+        let all: Vec<u128> = (0..count).collect();
+        check_owners("small ones first", &all);
+        let first_large =
+            [vec![0], all.iter().skip(1).map(|shard| u128::MAX - (count - shard)).collect()].concat();
+        check_owners("small ones last", &first_large);
+        let halves = [all.iter().map(|shard| shard * 2).collect(), vec![1 << 127, u128::MAX]].concat();
+        check_owners("small ones first, then halves", &halves);
+        let doubling =
+            (0..count.min(128)).map(|shard| if shard == 0 { 0 } else { 1 << shard }).collect::<Vec<_>>();
+        check_owners("each as large as all before", &doubling);
+        let around_middle =
+            [vec![0], all.iter().map(|shard| (1 << 127) - count / 2 + shard).collect()].concat();
+        check_owners("small ones in the middle", &around_middle);
+    }
+    // Off by one to either side, and by two.
+    for quarter in 1..4 {
+        for off in [-2i128, -1, 0, 1, 2] {
+            let starts = (0..8u128).map(|shard| shard << 125).collect::<Vec<_>>();
+            let mut moved = starts.clone();
+            moved[quarter * 2] = starts[quarter * 2].wrapping_add_signed(off);
+            check_owners("a boundary moved", &moved);
+            moved[quarter * 2] = starts[quarter * 2]
+                .wrapping_add_signed(off << 124)
+                .clamp(starts[quarter * 2 - 1] + 1, starts[quarter * 2 + 1] - 1);
+            check_owners("a boundary moved far", &moved);
+        }
+    }
+}

@@ -133,7 +133,7 @@ impl Stream {
     /// Takes a record as PutRecord does, and returns its shard.
     pub(crate) fn put(&mut self, aggregate: &RoutedAggregate) -> &str {
         let explicit = aggregate.aggregate.explicit_hash_key.map(|key| key.to_string());
-        let key = hash_key(explicit.as_deref(), aggregate.aggregate.partition_key);
+        let key = hash_key(explicit.as_deref(), &aggregate.aggregate.partition_key);
         let owner = self.open.iter().find(|&&shard| {
             let StreamShard { start, end, .. } = self.shards[shard];
             (start..=end).contains(&key)
