@@ -158,7 +158,6 @@
 #![cfg_attr(
     test,
     allow(
-        clippy::arithmetic_side_effects,
         clippy::as_conversions,
         reason = "tests count in small numbers, and a panic in one is its failure"
     )
@@ -216,7 +215,6 @@ pub mod guides {
 }
 
 mod error;
-mod sort;
 
 // Each module uses those above it.
 mod wire;
@@ -233,6 +231,7 @@ mod decode;
 
 mod encode;
 
+#[cfg(feature = "alloc")]
 mod route;
 
 #[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
@@ -244,30 +243,30 @@ pub mod testing;
 #[cfg(feature = "lambda-events")]
 pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
 pub use crate::decode::{
-    AggregatedRecord, ExtendedSequenceNumber, IntoUserRecords, ParseError, Payload, SequenceNumber,
-    SequenceNumberError, UserRecords,
+    AggregatedRecord, ExtendedSequenceNumber, Payload, SequenceNumber, SequenceNumberError, UserRecords,
 };
 #[cfg(feature = "alloc")]
 pub use crate::decode::{
     Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
-    deaggregate, deaggregate_all, deaggregate_records, iter_deaggregate_records, recycle,
+    deaggregate, deaggregate_all, iter_deaggregate_records,
 };
 #[cfg(feature = "std")]
 pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+pub use crate::encode::{AddStatus, AggregateRef, Encoder, Limits};
 #[cfg(feature = "alloc")]
-pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
-pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
-pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
+pub use crate::encode::{Aggregate, CallbackAggregator, RecordAggregator};
+pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
+pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::hash_key::{
+    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
+};
 pub use crate::md5::Md5;
-pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
+pub use crate::message::{RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
-    AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
-    PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
+    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, PutEntry, PutOutcome, PutQueue,
+    PutRequest, RequeueError, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
 };
-pub use crate::route::{Shard, ShardMap, ShardMapError};
 
 // The examples of the README are tested like those of the library.
 #[cfg(all(doctest, feature = "lambda-events"))]

@@ -32,7 +32,7 @@ mod sdk {
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
     use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
+        AggregationManager, HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard, ShardMap,
     };
 
     use super::*;
@@ -71,13 +71,27 @@ mod sdk {
     }
 
     #[test]
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().into_data()))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
     fn one_record() {
         let record = record("100", aggregate().into_data());
         assert_eq!(iter_deaggregate_records(&record).count(), 2);
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()

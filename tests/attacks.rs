@@ -5,7 +5,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::unwrap_used,
     reason = "all numbers are small or bounded, and a panic fails the test, as it should"

@@ -8,7 +8,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "all numbers are small, and a panic fails the test, as it should"

@@ -6,11 +6,7 @@
 //! counterpart in this format. Where `docs/wire-format.md` wants another verdict than the suite, the case names the rule.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
+#![expect(clippy::panic, reason = "all numbers are small, and a panic fails the test, as it should")]
 
 #[path = "common/agree.rs"]
 mod agree;

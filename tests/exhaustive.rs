@@ -6,7 +6,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,

@@ -2,7 +2,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -4,12 +4,7 @@
 //! `tests/upb/run` installs protobuf and runs this, a million cases of each kind.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a panic fails the test, as it should"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic fails the test, as it should")]
 
 mod common;
 mod common_encode;

@@ -13,7 +13,7 @@
 
 use core::ops::Range;
 
-use kinesis_aggregation::{KeySlot, MAGIC, Md5, UserRecord, encode, encoded_len};
+use kinesis_aggregation::{Limits, MAGIC, Md5, RecordAggregator, UserRecord};
 
 #[path = "../../tests/common/random.rs"]
 #[expect(dead_code, reason = "tests use more of it")]
@@ -66,12 +66,11 @@ impl Corpus {
             }
         }
         let mut corpus = Self { name, keys, data, records, payload: Vec::new() };
-        let records: Vec<_> = corpus.user_records().collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&records)];
-        let len = encoded_len(&records, &mut slots).expect("valid user records");
-        let mut payload = vec![0; len];
-        encode(&records, &mut slots, &mut payload).expect("room enough");
-        corpus.payload = payload;
+        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+        for record in corpus.user_records() {
+            assert_eq!(aggregator.add(record), Ok(None), "one aggregate");
+        }
+        corpus.payload = aggregator.finish().expect("user records").into_data();
         corpus
     }
 

@@ -1,25 +1,17 @@
-//! Layer 4: taking aggregated records apart.
+//! Decoding: what a payload is, the user records of an aggregate, and their place in a shard.
+//!
+//! `payload` works without a heap; `deaggregate` needs none from its caller, and therefore `alloc`. Nothing here knows
+//! the encoding of messages, how user records are routed, or who delivers Kinesis records.
 
-mod aggregated_record;
 #[cfg(feature = "alloc")]
-mod batch;
-#[cfg(feature = "alloc")]
-mod kinesis_record;
+mod deaggregate;
 mod payload;
 mod sequence_number;
-#[cfg(feature = "alloc")]
-mod sourced;
 
 #[cfg(feature = "alloc")]
-pub use aggregated_record::recycle;
-pub use aggregated_record::{AggregatedRecord, IntoUserRecords, UserRecords};
-#[cfg(feature = "alloc")]
-pub use batch::{DeaggregatedBatch, deaggregate_all};
-#[cfg(feature = "alloc")]
-pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
-pub use payload::{ParseError, Payload};
-pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
-#[cfg(feature = "alloc")]
-pub use sourced::{
-    KinesisRecords, SourcedRecord, SourcedRecords, deaggregate_records, iter_deaggregate_records,
+pub use deaggregate::{
+    Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
+    deaggregate, deaggregate_all, iter_deaggregate_records,
 };
+pub use payload::{AggregatedRecord, Payload, UserRecords};
+pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};

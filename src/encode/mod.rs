@@ -1,38 +1,38 @@
-//! Layer 5: packing user records into aggregated records.
+//! Aggregating user records.
+//!
+//! ```text
+//! Encoder           RecordAggregator   CallbackAggregator, BackgroundAggregator
+//!    \                 /
+//!     Packer<S: Store>        what fits, and when an aggregate is full
+//!    /                 \
+//! Streamed           Tables   where the bytes go: the caller's buffer, or the heap
+//! ```
 
+mod aggregate;
 #[cfg(feature = "alloc")]
 mod aggregator;
-#[cfg(feature = "std")]
-mod background;
-#[cfg(feature = "alloc")]
-mod buffer;
 #[cfg(feature = "alloc")]
 mod callback;
-mod encode;
 mod encoder;
-mod finished;
-mod key_runs;
-#[cfg(feature = "alloc")]
-mod key_table;
-mod known_keys;
+mod key_map;
 mod limits;
-#[cfg(feature = "alloc")]
-pub(crate) mod packs;
-mod pending;
-mod plan;
+mod packer;
 
 #[cfg(feature = "alloc")]
+pub use aggregate::Aggregate;
+pub use aggregate::AggregateRef;
+#[cfg(feature = "alloc")]
+pub(crate) use aggregate::write_digests;
+#[cfg(feature = "alloc")]
 pub use aggregator::RecordAggregator;
-#[cfg(feature = "std")]
-pub use background::{AddError, BackgroundAggregator, WorkerPanic};
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
-pub use encode::{encode, encoded_len};
-pub use encoder::{AddStatus, Encoder};
-pub use finished::Aggregate;
-pub use key_runs::KeySlot;
+#[cfg(feature = "std")]
+pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
+pub use encoder::Encoder;
+#[cfg(feature = "alloc")]
+pub(crate) use key_map::{hash, slot_of_hash};
 pub use limits::Limits;
+pub use packer::AddStatus;
 #[cfg(feature = "alloc")]
-pub use packs::Packs;
-#[cfg(feature = "alloc")]
-pub(crate) use pending::check_alone;
+pub(crate) use packer::check_alone;

@@ -2,12 +2,7 @@
 //!
 //! A file that uses it has the module `common` as well.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a panic fails the test, as it should"
-)]
+#![expect(clippy::indexing_slicing, clippy::panic, reason = "a panic fails the test, as it should")]
 
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};

@@ -1,7 +1,5 @@
 //! What is generated varies: in size, in order, and in everything that the format leaves open.
 
-#![expect(clippy::arithmetic_side_effects, reason = "counts are small")]
-
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary as _;

@@ -11,7 +11,7 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
             Ok(AddStatus::Full) | Err(_) => return None,
         }
     }
-    Some(encoder.finish()?.data().len())
+    Some(encoder.finish()?.data.len())
 }
 
 #[cfg(feature = "decode")]

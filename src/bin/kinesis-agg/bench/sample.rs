@@ -90,7 +90,7 @@ impl Sample {
 
     fn pack(&mut self, record: UserRecord<'_>) -> Result<(), kinesis_aggregation::EncodeError> {
         if let Some(full) = self.aggregator.add(record)? {
-            self.keep(full.into_data());
+            self.keep(full.data);
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Sample {
 
     fn finish(&mut self) {
         if let Some(rest) = self.aggregator.finish() {
-            self.keep(rest.into_data());
+            self.keep(rest.data);
         }
     }
 }
