@@ -11,7 +11,8 @@ mod ours;
 mod settings;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{Encoder, Limits, Md5, RecordAggregator};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::decode::Md5;
 
 use corpora::Corpus;
 

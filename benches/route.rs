@@ -7,7 +7,8 @@ mod settings;
 use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{AggregationManager, HashKey, HashKeyRange, Limits, Shard, ShardMap, UserRecord};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 
 use corpora::{Corpus, Random};
 

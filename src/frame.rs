@@ -89,7 +89,8 @@ pub enum DigestCheck {
 /// them malformed. With `alloc`, [`deaggregate_all`](crate::deaggregate_all) does both.
 ///
 /// ```
-/// use kinesis_aggregation::{DigestCheck, Payload, verify_each};
+/// use kinesis_aggregation::Payload;
+/// use kinesis_aggregation::decode::{DigestCheck, verify_each};
 ///
 /// let payloads = [b"plain".to_vec(), b"as well".to_vec()];
 /// let mut verdicts = [Ok(()); 2];

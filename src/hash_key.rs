@@ -10,13 +10,13 @@ use crate::message::UserRecord;
 /// A hash key: a 128-bit number that decides which shard takes a record.
 ///
 /// ```
-/// use kinesis_aggregation::HashKey;
+/// use kinesis_aggregation::route::HashKey;
 ///
 /// let of_partition_key = HashKey::of_partition_key("device-7");
 /// let explicit: HashKey = "42".parse()?;
 /// assert_eq!(explicit, HashKey::new(42));
 /// assert!(explicit < of_partition_key);
-/// # Ok::<(), kinesis_aggregation::HashKeyError>(())
+/// # Ok::<(), kinesis_aggregation::route::HashKeyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashKey(u128);
@@ -206,7 +206,8 @@ impl HashKeyRange {
     /// outside the range: it is returned as an error, and iteration continues.
     ///
     /// ```
-    /// use kinesis_aggregation::{HashKeyRange, RangeMode, UserRecord};
+    /// use kinesis_aggregation::UserRecord;
+    /// use kinesis_aggregation::route::{HashKeyRange, RangeMode};
     ///
     /// let records = [("5", "a"), ("50", "b"), ("7", "c")]
     ///     .map(|(hash_key, data)| UserRecord::new("key", data).with_explicit_hash_key(hash_key));
@@ -217,7 +218,7 @@ impl HashKeyRange {
     /// assert_eq!(data, [b"a", b"c"]);
     /// assert_eq!(inside.left_out(), 1);
     /// assert_eq!(range.filter(records, RangeMode::All).count(), 0);
-    /// # Ok::<(), kinesis_aggregation::HashKeyRangeError>(())
+    /// # Ok::<(), kinesis_aggregation::route::HashKeyRangeError>(())
     /// ```
     pub fn filter<'a, I>(self, records: I, mode: RangeMode) -> InRange<I::IntoIter>
     where

@@ -214,59 +214,35 @@ pub mod guides {
     pub mod reliability {}
 }
 
-mod error;
-
 // Each module uses those above it.
-mod wire;
-
-mod md5;
-
-mod hash_key;
-
-mod message;
-
-mod frame;
-
-mod decode;
-
-mod encode;
-
-#[cfg(feature = "alloc")]
-mod route;
-
 #[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
 mod adapters;
-
+pub mod decode;
+pub mod encode;
+mod error;
+mod frame;
+mod hash_key;
+mod md5;
+mod message;
+pub mod route;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
+mod wire;
 
-#[cfg(feature = "lambda-events")]
-pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
-pub use crate::decode::{
-    AggregatedRecord, ExtendedSequenceNumber, Payload, SequenceNumber, SequenceNumberError, UserRecords,
-};
 #[cfg(feature = "alloc")]
-pub use crate::decode::{
-    Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
-    deaggregate, deaggregate_all, iter_deaggregate_records,
-};
-#[cfg(feature = "std")]
-pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::encode::{AddStatus, AggregateRef, Encoder, Limits};
+pub use crate::decode::deaggregate::{deaggregate, iter_deaggregate_records};
+pub use crate::decode::payload::Payload;
 #[cfg(feature = "alloc")]
-pub use crate::encode::{Aggregate, CallbackAggregator, RecordAggregator};
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
-pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
-pub use crate::hash_key::{
-    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
-};
-pub use crate::md5::Md5;
-pub use crate::message::{RecordTag, Tags, UserRecord};
+pub use crate::encode::aggregate::Aggregate;
 #[cfg(feature = "alloc")]
-pub use crate::route::{
-    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, PutEntry, PutOutcome, PutQueue,
-    PutRequest, RequeueError, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
-};
+pub use crate::encode::aggregator::RecordAggregator;
+pub use crate::encode::encoder::Encoder;
+pub use crate::encode::limits::Limits;
+pub use crate::message::UserRecord;
+#[cfg(feature = "alloc")]
+pub use crate::route::manager::AggregationManager;
+#[cfg(feature = "alloc")]
+pub use crate::route::shard_map::ShardMap;
 
 // The examples of the README are tested like those of the library.
 #[cfg(all(doctest, feature = "lambda-events"))]

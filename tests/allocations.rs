@@ -7,9 +7,10 @@ mod common;
 
 use allocation_counter::{AllocationInfo, measure};
 
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, DigestCheck, Encoder, KeyRoom, Limits, Payload, RecordAggregator, RecordTag,
-    UserRecord, deaggregate, recycle,
+    Encoder, KeyRoom, Limits, Payload, RecordAggregator, UserRecord, deaggregate, recycle,
 };
 
 use common::{Record, decode_vectors, encode_vectors, frame, hex};

@@ -31,7 +31,8 @@ mod unknown_fields;
 mod wraps;
 
 use allocation_counter::measure;
-use kinesis_aggregation::{DecodeErrorKind, DigestCheck, Payload, PlainReason, deaggregate};
+use kinesis_aggregation::decode::{DecodeErrorKind, DigestCheck, PlainReason};
+use kinesis_aggregation::{Payload, deaggregate};
 
 use common::frame;
 use payloads::ordinary;

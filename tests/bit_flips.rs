@@ -21,7 +21,8 @@ mod compare;
 
 use std::thread;
 
-use kinesis_aggregation::{MAGIC, PlainReason, deaggregate};
+use kinesis_aggregation::deaggregate;
+use kinesis_aggregation::decode::{MAGIC, PlainReason};
 
 use common::{aggregates, frame, unframe};
 use compare::compare;

@@ -23,9 +23,8 @@ mod unknown;
 #[path = "conformance/values.rs"]
 mod values;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
+use kinesis_aggregation::{ParseError, UserRecord};
 
 use agree::agree;
 use common::{field, frame, hex, varint};

@@ -3,10 +3,10 @@
 #![cfg(feature = "alloc")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
-use kinesis_aggregation::{
-    Aggregates, AggregationManager, EncodeError, Encoder, HashKeyRange, KinesisRecord, Limits, RecordTag,
-    Shard, ShardMap, Tags, UserRecord, deaggregate_all,
-};
+use kinesis_aggregation::decode::{KinesisRecord, RecordTag, Tags, deaggregate_all};
+use kinesis_aggregation::encode::EncodeError;
+use kinesis_aggregation::route::{Aggregates, HashKeyRange, Shard};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, ShardMap, UserRecord};
 
 /// A manager for a stream of one shard.
 fn manager(limits: Limits) -> AggregationManager {

@@ -12,10 +12,8 @@ mod agree;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DigestCheck, KeyRoom, MAGIC, ParseError, Payload, PlainReason, RecordTag, UserRecord,
-    deaggregate, recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason, RecordTag};
+use kinesis_aggregation::{KeyRoom, ParseError, Payload, UserRecord, deaggregate, recycle};
 
 use agree::agree;
 use common::random::Random;

@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use kinesis_aggregation::{AddStatus, Encoder, Limits, RecordAggregator, RecordTag, UserRecord, deaggregate};
+use kinesis_aggregation::decode::RecordTag;
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord, deaggregate};
 
 use by_prost::{meaning, schema};
 use common::random::Random;

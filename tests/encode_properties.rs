@@ -13,9 +13,10 @@ use std::collections::HashSet;
 
 use common_encode::checks::{self, check_frame, for_encoders};
 use common_encode::{OwnedRecord, WAYS, canonical, streamed, unpack, with_record, with_records};
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, HashKey, Limits, RecordAggregator, UserRecord,
-};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 

@@ -40,7 +40,7 @@ mod spelling;
 
 use common::{Record, frame, records};
 use compare::compare;
-use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 /// Asserts that a body decodes to these user records, and as is specified.
 fn decodes_to(body: &[u8], expected: &[Record], name: &dyn core::fmt::Debug) {

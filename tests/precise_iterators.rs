@@ -6,10 +6,9 @@
 mod common;
 
 use common::{field, frame};
-use kinesis_aggregation::{
-    AggregatedRecord, AggregationManager, HashKey, HashKeyRange, KinesisRecord, Limits, RangeMode,
-    RecordAggregator, RecordTag, Shard, ShardMap, UserRecord, deaggregate,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, KinesisRecord, RecordTag};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RangeMode, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate};
 
 const TAGS: [RecordTag<'_>; 2] =
     [RecordTag { key: "k", value: Some("v") }, RecordTag { key: "l", value: None }];

@@ -9,11 +9,16 @@ use core::error::Error;
 use std::collections::HashSet;
 
 use common::{frame, hex};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, ExtendedSequenceNumber, Md5, PlainReason, RecordTag, SequenceNumber,
+    SequenceNumberError,
+};
+use kinesis_aggregation::encode::{AddError, AddStatus, EncodeError};
+use kinesis_aggregation::route::{
+    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, RequeueError, RoutedAggregate, ShardMapError,
+};
 use kinesis_aggregation::{
-    AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, Limits, Md5, ParseError, PlainReason,
-    RecordAggregator, RecordTag, RequeueError, RoutedAggregate, SequenceNumber, SequenceNumberError,
-    ShardMapError, UserRecord, deaggregate,
+    AggregationManager, Encoder, Limits, ParseError, RecordAggregator, UserRecord, deaggregate,
 };
 
 /// A body for each kind of fault, and what is said of it.

@@ -13,10 +13,10 @@ mod steps;
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, Placement, PutEntry, PutOutcome, PutQueue, PutRequest,
-    RecordAggregator, Shard, ShardMap, UserRecord,
+use kinesis_aggregation::route::{
+    HashKey, HashKeyRange, Placement, PutEntry, PutOutcome, PutQueue, PutRequest, Shard,
 };
+use kinesis_aggregation::{AggregationManager, Limits, RecordAggregator, ShardMap, UserRecord};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use steps::{DELIVERED, Entry, Step, check, entry, millis};
@@ -208,7 +208,7 @@ fn routed_aggregates_are_entries() {
     let size: usize = finished.iter().map(|routed| routed.aggregate.size_bytes()).sum();
     // Aggregates of several calls can be collected.
     finished.extend(manager.flush());
-    let mut all = kinesis_aggregation::Aggregates::default();
+    let mut all = kinesis_aggregation::route::Aggregates::default();
     all.extend(finished);
     assert_eq!(all.len(), 2);
     queue.extend(all);

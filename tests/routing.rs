@@ -27,7 +27,8 @@ use core::fmt::Debug;
 
 use common::random::Random;
 use decimal::{Number, above, any_number, below, from_decimal, to_decimal};
-use kinesis_aggregation::{HashKeyRange, Shard, ShardMap, UserRecord};
+use kinesis_aggregation::route::{HashKeyRange, Shard};
+use kinesis_aggregation::{ShardMap, UserRecord};
 
 /// The number of cases to run.
 fn cases() -> usize {

@@ -20,10 +20,12 @@ mod distribution;
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::decode::{DecodeErrorKind, PlainReason, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::testing::{
     BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
 };
-use kinesis_aggregation::{AddStatus, DecodeErrorKind, Encoder, Limits, PlainReason, RecordTag, UserRecord};
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 use proptest::prelude::*;
 
 use checks::{check_broken, check_valid, fuzzed, random_bytes};

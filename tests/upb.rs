@@ -16,7 +16,7 @@ mod oracle;
 
 use std::collections::BTreeMap;
 
-use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use common::random::Random;
 use common::{Record, aggregates, bodies, decode_vectors, field, frame, hex, records, to_hex, unframe};

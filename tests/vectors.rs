@@ -5,9 +5,10 @@
 
 mod common;
 
+use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, Encoder, KeyRoom, Limits, ParseError, Payload, PlainReason,
-    RecordAggregator, UserRecord, deaggregate,
+    Encoder, KeyRoom, Limits, ParseError, Payload, RecordAggregator, UserRecord, deaggregate,
 };
 
 use common::{Record, decode_vectors, encode_vectors, records};

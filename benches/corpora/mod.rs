@@ -13,7 +13,8 @@
 
 use core::ops::Range;
 
-use kinesis_aggregation::{Limits, MAGIC, Md5, RecordAggregator, UserRecord};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::decode::{MAGIC, Md5};
 
 #[path = "../../tests/common/random.rs"]
 #[expect(dead_code, reason = "tests use more of it")]

@@ -1,7 +1,8 @@
 //! Listings of shards, most of which make a map, and a slow way to say what they make.
 
 use arbitrary::Arbitrary;
-use kinesis_aggregation::{HashKey, HashKeyRange, Shard, ShardMap, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMapError};
 
 /// Shards that own all hash keys between them, and what is different from that.
 #[derive(Arbitrary, Debug)]

@@ -10,8 +10,8 @@ use ::aws_sdk_kinesis::primitives::Blob;
 use ::aws_sdk_kinesis::types;
 use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 
+use crate::Aggregate;
 use crate::decode::{KinesisRecord, KinesisRecords};
-use crate::encode::Aggregate;
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
 use crate::route::{PutOutcome, RoutedAggregate, Shard};
 

@@ -148,7 +148,7 @@ const AHEAD: usize = 64;
 /// digests of up to 64 records are computed together; [`Md5::digest_each`](crate::Md5::digest_each) says by how much.
 ///
 /// ```
-/// use kinesis_aggregation::deaggregate_all;
+/// use kinesis_aggregation::decode::deaggregate_all;
 ///
 /// let records = [b"one".to_vec(), b"two".to_vec()];
 /// let data: Vec<&[u8]> = deaggregate_all(&records).flatten().map(|user| user.data).collect();

@@ -1,17 +1,24 @@
-//! Decoding: what a payload is, the user records of an aggregate, and their place in a shard.
+//! Decoding aggregates: [`Payload`](crate::Payload) and [`AggregatedRecord`] without a heap,
+//! [`deaggregate`](crate::deaggregate()) and [`iter_deaggregate_records`](crate::iter_deaggregate_records) with one.
 //!
-//! `payload` works without a heap; `deaggregate` needs none from its caller, and therefore `alloc`. Nothing here knows
-//! the encoding of messages, how user records are routed, or who delivers Kinesis records.
+//! A payload is validated as a whole before the first user record is returned, so iteration cannot fail.
 
 #[cfg(feature = "alloc")]
-mod deaggregate;
-mod payload;
+pub(crate) mod deaggregate;
+pub(crate) mod payload;
 mod sequence_number;
 
 #[cfg(feature = "alloc")]
 pub use deaggregate::{
     Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
-    deaggregate, deaggregate_all, iter_deaggregate_records,
+    deaggregate_all,
 };
-pub use payload::{AggregatedRecord, Payload, UserRecords};
+pub use payload::{AggregatedRecord, UserRecords};
 pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
+
+#[cfg(feature = "lambda-events")]
+pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
+pub use crate::error::{DecodeError, DecodeErrorKind};
+pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::md5::Md5;
+pub use crate::message::{RecordTag, Tags};

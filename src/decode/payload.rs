@@ -104,7 +104,7 @@ impl<'a> AggregatedRecord<'a, 'a> {
     /// The reason why the payload is plain.
     ///
     /// ```
-    /// use kinesis_aggregation::{AggregatedRecord, PlainReason};
+    /// use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
     ///
     /// assert_eq!(AggregatedRecord::parse(b"plain").err(), Some(PlainReason::NoMagic));
     /// ```
@@ -134,7 +134,7 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
     /// The reason why the payload is plain.
     ///
     /// ```
-    /// use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+    /// use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
     ///
     /// let payloads = [b"one".to_vec(), b"two".to_vec()];
     /// let mut keys = Vec::new();
@@ -171,7 +171,8 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
     /// `AFTER_SEQUENCE_NUMBER`.
     ///
     /// ```
-    /// use kinesis_aggregation::{AggregatedRecord, PlainReason, UserRecord};
+    /// use kinesis_aggregation::UserRecord;
+    /// use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
     ///
     /// # fn process(_: UserRecord<'_>) {}
     /// fn resume(payload: &[u8], last_processed: u64) -> Result<(), PlainReason> {

@@ -111,13 +111,13 @@ impl core::error::Error for SequenceNumberError {}
 /// The position of a user record in a shard: the sequence number of its Kinesis record, then its sub-sequence number.
 ///
 /// ```
-/// use kinesis_aggregation::{ExtendedSequenceNumber, SequenceNumber};
+/// use kinesis_aggregation::decode::{ExtendedSequenceNumber, SequenceNumber};
 ///
 /// let at = |sequence, sub| Ok(ExtendedSequenceNumber::new(SequenceNumber::parse(sequence)?, sub));
 /// assert!(at("99", 7)? < at("100", 0)?);
 /// assert!(at("100", 0)? < at("100", 1)?);
 /// assert!(at("TRIM_HORIZON", 9)? < at("0", 0)?);
-/// # Ok::<(), kinesis_aggregation::SequenceNumberError>(())
+/// # Ok::<(), kinesis_aggregation::decode::SequenceNumberError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ExtendedSequenceNumber<'a> {

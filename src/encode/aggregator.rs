@@ -7,11 +7,12 @@ use core::time::Duration;
 use crate::encode::aggregate::first_key;
 use crate::encode::key_map::{GrowingKeyMap, Lookup};
 use crate::encode::packer::{Packer, Plan, Store};
-use crate::encode::{AddStatus, Aggregate, CallbackAggregator, Limits};
+use crate::encode::{AddStatus, CallbackAggregator};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, HEAD_SIZE, PARTITION_KEY_TABLE, UserRecord};
 use crate::wire::{Full, Writer};
+use crate::{Aggregate, Limits};
 
 /// Aggregates user records, byte for byte as the Amazon Kinesis Producer Library does (rule E1).
 ///
@@ -34,7 +35,7 @@ use crate::wire::{Full, Writer};
 /// fn send(aggregate: Aggregate) {
 ///     println!("put {} bytes with {}", aggregate.data.len(), aggregate.partition_key);
 /// }
-/// # Ok::<(), kinesis_aggregation::EncodeError>(())
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct RecordAggregator {

@@ -14,9 +14,9 @@ use {
     std::thread::{self, JoinHandle},
 };
 
-use crate::encode::{Aggregate, RecordAggregator};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
+use crate::{Aggregate, RecordAggregator};
 
 /// A [`RecordAggregator`] that passes every aggregate to a callback, on the calling thread.
 ///
@@ -33,7 +33,7 @@ use crate::message::UserRecord;
 /// }
 /// drop(aggregator);
 /// assert_eq!(sent, 3);
-/// # Ok::<(), kinesis_aggregation::EncodeError>(())
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
 pub struct CallbackAggregator<F: FnMut(Aggregate)> {
     aggregator: RecordAggregator,

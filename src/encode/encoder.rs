@@ -13,10 +13,11 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::Limits;
 use crate::encode::aggregate::first_key;
 use crate::encode::key_map::FixedKeyMap;
 use crate::encode::packer::{Packer, Plan, Store};
-use crate::encode::{AddStatus, AggregateRef, Limits, key_map::Lookup};
+use crate::encode::{AddStatus, AggregateRef, key_map::Lookup};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
@@ -30,7 +31,8 @@ use crate::wire::{Full, Writer};
 /// correctness. 0 is allowed.
 ///
 /// ```
-/// use kinesis_aggregation::{AddStatus, Encoder, Limits, UserRecord};
+/// use kinesis_aggregation::{Encoder, Limits, UserRecord};
+/// use kinesis_aggregation::encode::AddStatus;
 ///
 /// let mut buffer = [0; 128];
 /// let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
@@ -49,7 +51,7 @@ use crate::wire::{Full, Writer};
 ///     send(aggregate.partition_key, aggregate.data);
 /// }
 /// # fn send(_: &str, _: &[u8]) {}
-/// # Ok::<(), kinesis_aggregation::EncodeError>(())
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
 pub struct Encoder<'b, const KEYS: usize> {
     packer: Packer<Streamed<'b, KEYS>>,

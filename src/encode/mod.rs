@@ -1,4 +1,4 @@
-//! Aggregating user records.
+//! Aggregating user records: [`Encoder`](crate::Encoder) without a heap, [`RecordAggregator`](crate::RecordAggregator) with one.
 //!
 //! ```text
 //! Encoder           RecordAggregator   CallbackAggregator, BackgroundAggregator
@@ -8,31 +8,27 @@
 //! Streamed           Tables   where the bytes go: the caller's buffer, or the heap
 //! ```
 
-mod aggregate;
+pub(crate) mod aggregate;
 #[cfg(feature = "alloc")]
-mod aggregator;
+pub(crate) mod aggregator;
 #[cfg(feature = "alloc")]
 mod callback;
-mod encoder;
+pub(crate) mod encoder;
 mod key_map;
-mod limits;
+pub(crate) mod limits;
 mod packer;
 
-#[cfg(feature = "alloc")]
-pub use aggregate::Aggregate;
 pub use aggregate::AggregateRef;
 #[cfg(feature = "alloc")]
 pub(crate) use aggregate::write_digests;
 #[cfg(feature = "alloc")]
-pub use aggregator::RecordAggregator;
-#[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
 #[cfg(feature = "std")]
 pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
-pub use encoder::Encoder;
 #[cfg(feature = "alloc")]
 pub(crate) use key_map::{hash, slot_of_hash};
-pub use limits::Limits;
 pub use packer::AddStatus;
 #[cfg(feature = "alloc")]
 pub(crate) use packer::check_alone;
+
+pub use crate::error::EncodeError;

@@ -10,7 +10,7 @@
 
 use core::time::Duration;
 
-use crate::encode::Limits;
+use crate::Limits;
 use crate::encode::key_map::Lookup;
 use crate::error::EncodeError;
 use crate::frame::FRAME_SIZE;

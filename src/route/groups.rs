@@ -7,12 +7,13 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::time::Duration;
 
-use crate::encode::{Aggregate, Limits, RecordAggregator};
+use crate::ShardMap;
 use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
 use crate::route::recent_keys::RecentKeys;
-use crate::route::{RoutedAggregate, Shard, ShardMap};
+use crate::route::{RoutedAggregate, Shard};
+use crate::{Aggregate, Limits, RecordAggregator};
 
 /// An aggregator with user records pending that have their route in common.
 #[derive(Clone, Debug)]

@@ -6,13 +6,15 @@ use core::fmt;
 use core::ops::Deref;
 use core::time::Duration;
 
-use crate::decode::{Deaggregated, deaggregate};
-use crate::encode::{Aggregate, Limits, check_alone, write_digests};
+use crate::ShardMap;
+use crate::deaggregate;
+use crate::decode::Deaggregated;
+use crate::encode::{check_alone, write_digests};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
-use crate::route::ShardMap;
 use crate::route::groups::{Group, Groups, Router};
 use crate::wire::widen;
+use crate::{Aggregate, Limits};
 
 /// Aggregates user records by shard, so that no consumer drops them: an aggregate has only user records that one shard owns
 /// (rule R2).
@@ -21,9 +23,8 @@ use crate::wire::widen;
 /// map. [`Self::unrouted`] is for streams whose consumers do not filter by hash key.
 ///
 /// ```
-/// use kinesis_aggregation::{
-///     AggregationManager, HashKey, HashKeyRange, Limits, Placement, Shard, ShardMap, UserRecord,
-/// };
+/// use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+/// use kinesis_aggregation::route::{HashKey, HashKeyRange, Placement, Shard};
 ///
 /// let middle = 1 << 127;
 /// let lower = HashKeyRange::new(HashKey::MIN, HashKey::new(middle - 1)).unwrap();
@@ -44,7 +45,7 @@ use crate::wire::widen;
 ///     let shard_id = put(&rest);
 ///     assert_eq!(manager.confirm(rest, &shard_id), Placement::Delivered);
 /// }
-/// # fn put(aggregate: &kinesis_aggregation::RoutedAggregate) -> String {
+/// # fn put(aggregate: &kinesis_aggregation::route::RoutedAggregate) -> String {
 /// #     aggregate.shard_id.as_deref().unwrap_or_default().to_owned()
 /// # }
 /// # Ok::<(), Box<dyn core::error::Error>>(())

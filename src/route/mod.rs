@@ -1,13 +1,24 @@
-//! Aggregating user records by shard, so that no consumer drops them.
+//! Routing: hash keys, shards, and [`AggregationManager`](crate::AggregationManager), which aggregates user records by shard so
+//! that no consumer drops them.
 
+#[cfg(feature = "alloc")]
 mod groups;
-mod manager;
+#[cfg(feature = "alloc")]
+pub(crate) mod manager;
+#[cfg(feature = "alloc")]
 mod put_queue;
+#[cfg(feature = "alloc")]
 mod recent_keys;
-mod shard_map;
+#[cfg(feature = "alloc")]
+pub(crate) mod shard_map;
 
-pub use manager::{
-    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, RequeueError, RoutedAggregate,
-};
+#[cfg(feature = "alloc")]
+pub use manager::{Aggregates, Counters, PendingAggregate, Placement, RequeueError, RoutedAggregate};
+#[cfg(feature = "alloc")]
 pub use put_queue::{PutEntry, PutOutcome, PutQueue, PutRequest, Settled};
-pub use shard_map::{Shard, ShardMap, ShardMapError};
+#[cfg(feature = "alloc")]
+pub use shard_map::{Shard, ShardMapError};
+
+pub use crate::hash_key::{
+    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
+};

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::encode::Aggregate;
+use crate::Aggregate;
 use crate::route::RoutedAggregate;
 
 /// Batches entries into PutRecords calls, and retries those that were not delivered.
@@ -30,7 +30,8 @@ use crate::route::RoutedAggregate;
 ///
 /// ```
 /// use std::time::Instant;
-/// use kinesis_aggregation::{AggregationManager, Limits, Placement, PutOutcome, PutQueue, UserRecord};
+/// use kinesis_aggregation::{AggregationManager, Limits, UserRecord};
+/// use kinesis_aggregation::route::{Placement, PutOutcome, PutQueue};
 ///
 /// let mut manager = AggregationManager::by_key(Limits::default());
 /// let mut queue = PutQueue::new();
@@ -53,7 +54,7 @@ use crate::route::RoutedAggregate;
 ///         assert_eq!(manager.confirm(aggregate, &shard_id), Placement::Delivered);
 ///     }
 /// }
-/// # Ok::<(), kinesis_aggregation::EncodeError>(())
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
 #[derive(Clone)]
 pub struct PutQueue<T = RoutedAggregate> {
@@ -471,7 +472,7 @@ impl<'a> PutOutcome<'a> {
     /// id is empty here. No shard map has this id, so a producer that routes by shard sends the entry again (rule R3).
     ///
     /// ```
-    /// use kinesis_aggregation::PutOutcome;
+    /// use kinesis_aggregation::route::PutOutcome;
     ///
     /// let throttled = PutOutcome::new(Some("ProvisionedThroughputExceededException"), None);
     /// assert_eq!(throttled, PutOutcome::Throttled);

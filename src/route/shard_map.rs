@@ -10,11 +10,11 @@ use crate::hash_key::{HashKey, HashKeyRange};
 /// A shard as Kinesis describes it in the answer to ListShards.
 ///
 /// ```
-/// use kinesis_aggregation::{HashKeyRange, Shard};
+/// use kinesis_aggregation::route::{HashKeyRange, Shard};
 ///
 /// let range = HashKeyRange::parse("0", "170141183460469231731687303715884105727")?;
 /// let shard = Shard::new("shardId-000000000001", range).with_parents(Some("shardId-000000000000"), None);
-/// # Ok::<(), kinesis_aggregation::HashKeyRangeError>(())
+/// # Ok::<(), kinesis_aggregation::route::HashKeyRangeError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard<'a> {
@@ -61,14 +61,15 @@ impl<'a> Shard<'a> {
 /// The open shards of a stream. Each hash key is owned by exactly one of them.
 ///
 /// ```
-/// use kinesis_aggregation::{HashKey, HashKeyRange, Shard, ShardMap};
+/// use kinesis_aggregation::ShardMap;
+/// use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 ///
 /// let middle = 1 << 127;
 /// let lower = HashKeyRange::new(HashKey::MIN, HashKey::new(middle - 1)).unwrap();
 /// let upper = HashKeyRange::new(HashKey::new(middle), HashKey::MAX).unwrap();
 /// let map = ShardMap::new([Shard::new("upper", upper), Shard::new("lower", lower)])?;
 /// assert_eq!(map.shard_for(HashKey::of_partition_key("device-7")).id(), "lower");
-/// # Ok::<(), kinesis_aggregation::ShardMapError>(())
+/// # Ok::<(), kinesis_aggregation::route::ShardMapError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShardMap {

@@ -7,7 +7,8 @@
 //!
 //! ```
 //! use kinesis_aggregation::testing::{BrokenAggregate, Flaw, ValidAggregate};
-//! use kinesis_aggregation::{AggregatedRecord, PlainReason, UserRecord};
+//! use kinesis_aggregation::UserRecord;
+//! use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
 //!
 //! let records = vec![UserRecord::new("device-7", b"21.5").into()];
 //! let valid = ValidAggregate::new(records.clone(), &[3, 250, 1, 0, 200]);

@@ -1,6 +1,8 @@
 //! Keys, as many as fit, and user records that ask for them in an order that makes it hard to find them.
 
-use kinesis_aggregation::{AddStatus, AggregatedRecord, Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 use crate::common::random::Random;
 use crate::common::{Record, field, records};

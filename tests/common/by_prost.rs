@@ -7,7 +7,7 @@
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
 
-use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use crate::common::{Record, field, frame, records, to_hex};
 

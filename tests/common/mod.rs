@@ -8,9 +8,10 @@ pub(crate) mod random;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{MAGIC, Md5};
 #[cfg(feature = "alloc")]
 use kinesis_aggregation::{Limits, RecordAggregator};
-use kinesis_aggregation::{MAGIC, Md5, UserRecord};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -6,9 +6,9 @@
     reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
 )]
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, Limits, MAGIC, RecordAggregator, UserRecord,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, MAGIC};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 use super::arithmetic::{encoded_len, growing_len};
 use super::{OwnedRecord, WAYS, canonical, streamed, unpack, with_records};

@@ -11,9 +11,9 @@ pub(crate) mod arithmetic;
 pub(crate) mod checks;
 pub(crate) mod pack;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, Encoder, Limits, RecordAggregator, RecordTag, UserRecord,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 /// A user record that owns what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{AddStatus, Aggregate, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Aggregate, Encoder, Limits, RecordAggregator, UserRecord};
 
 use super::{OwnedRecord, unpack};
 

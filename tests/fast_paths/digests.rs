@@ -1,8 +1,7 @@
 //! Digests, by whatever computes them, against the `md5` crate.
 
-use kinesis_aggregation::{
-    Encoder, Limits, Md5, PlainReason, UserRecord, deaggregate, deaggregate_all, verify_each,
-};
+use kinesis_aggregation::decode::{Md5, PlainReason, deaggregate_all, verify_each};
+use kinesis_aggregation::{Encoder, Limits, UserRecord, deaggregate};
 
 use crate::common::random::Random;
 use crate::common::{canonical, frame, unframe};

@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, Limits, RecordAggregator, RecordTag, UserRecord,
-    encode,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord, encode};
 
 use crate::common::random::Random;
 use crate::common::{Record, frame, records};

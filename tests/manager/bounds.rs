@@ -1,6 +1,7 @@
 //! Many shards, and the bound on memory.
 
-use kinesis_aggregation::{Aggregates, HashKey, Limits, RoutedAggregate, UserRecord};
+use kinesis_aggregation::route::{Aggregates, HashKey, RoutedAggregate};
+use kinesis_aggregation::{Limits, UserRecord};
 
 use crate::common::random::Random;
 use crate::model::{Routing, Shards, map_of};

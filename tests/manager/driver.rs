@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{AggregationManager, Limits, Placement, RoutedAggregate};
+use kinesis_aggregation::route::{Placement, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, Limits};
 
 use crate::common_encode::{OwnedRecord, arithmetic, with_record};
 use crate::model::{Model, Routing, Shards, effective, map_of};

@@ -3,9 +3,8 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::{
-    AggregationManager, Counters, HashKeyRange, Limits, RoutedAggregate, Shard, ShardMap,
-};
+use kinesis_aggregation::route::{Counters, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
 
 use crate::common_encode::OwnedRecord;
 

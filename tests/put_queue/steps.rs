@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinesis_aggregation::{PutEntry, PutOutcome, PutQueue, PutRequest};
+use kinesis_aggregation::route::{PutEntry, PutOutcome, PutQueue, PutRequest};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {

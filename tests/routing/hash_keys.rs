@@ -1,6 +1,7 @@
 //! Hash keys and ranges as texts.
 
-use kinesis_aggregation::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::route::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError};
 
 use crate::common::random::Random;
 use crate::decimal::{any_number, from_decimal, to_decimal};

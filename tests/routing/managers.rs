@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    Aggregates, AggregationManager, EncodeError, Encoder, HashKey, HashKeyRange, Limits, Placement,
-    RecordAggregator, Shard, ShardMap, UserRecord,
-};
+use kinesis_aggregation::encode::EncodeError;
+use kinesis_aggregation::route::{Aggregates, HashKey, HashKeyRange, Placement, Shard};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, RecordAggregator, ShardMap, UserRecord};
 
 use crate::common::random::Random;
 

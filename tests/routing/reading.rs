@@ -2,9 +2,9 @@
 
 use core::cmp::Ordering;
 
-use kinesis_aggregation::{
-    AggregatedRecord, ExtendedSequenceNumber, HashKeyRange, RangeMode, SequenceNumber, deaggregate,
-};
+use kinesis_aggregation::deaggregate;
+use kinesis_aggregation::decode::{AggregatedRecord, ExtendedSequenceNumber, SequenceNumber};
+use kinesis_aggregation::route::{HashKeyRange, RangeMode};
 
 use crate::common::random::Random;
 use crate::common::{field, frame, varint};

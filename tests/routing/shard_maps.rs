@@ -1,6 +1,7 @@
 //! Which listings make a shard map, which are refused, and which shard owns a hash key.
 
-use kinesis_aggregation::{HashKey, HashKeyRange, Shard, ShardMap, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMapError};
 
 const MAX: u128 = u128::MAX;
 

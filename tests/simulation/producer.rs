@@ -2,7 +2,8 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{AggregationManager, Placement, RoutedAggregate, UserRecord};
+use kinesis_aggregation::route::{Placement, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, UserRecord};
 
 use crate::common::random::Random;
 use crate::ledger::{Counts, Ledger};

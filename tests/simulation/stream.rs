@@ -1,6 +1,7 @@
 //! A stream that is resharded.
 
-use kinesis_aggregation::{HashKeyRange, RoutedAggregate, Shard, ShardMap};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, RoutedAggregate, Shard};
 
 use crate::common::random::Random;
 use crate::ledger::Counts;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary as _;
-use kinesis_aggregation::AggregatedRecord;
+use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::testing::{ValidAggregate, valid_aggregates};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;

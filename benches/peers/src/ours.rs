@@ -1,9 +1,8 @@
 //! What is timed of this library.
 
-use kinesis_aggregation::{
-    AddStatus, AggregationManager, DigestCheck, Encoder, Limits, Payload, RecordAggregator, ShardMap,
-    UserRecord, deaggregate_all,
-};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, Payload, RecordAggregator, ShardMap, UserRecord};
+use kinesis_aggregation::decode::{DigestCheck, deaggregate_all};
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::others::look_at;
 

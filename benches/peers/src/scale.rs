@@ -1,6 +1,8 @@
 //! From little to much: what a user record, or a byte, costs must not depend on how many there are.
 
-use kinesis_aggregation::{DigestCheck, HashKey, Limits, Md5, RecordAggregator, ShardMap, UserRecord};
+use kinesis_aggregation::{Limits, RecordAggregator, ShardMap, UserRecord};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
+use kinesis_aggregation::route::HashKey;
 use serde::Serialize;
 
 use crate::clock::Group;

@@ -1,9 +1,9 @@
 //! The rows of the target table of docs/performance.md.
 
 use bytes::Bytes;
-use kinesis_aggregation::{
-    DigestCheck, Encoder, HashKey, HashKeyRange, Limits, Md5, RecordAggregator, Shard, ShardMap,
-};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, ShardMap};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 use md5_digest::Digest;
 
 use crate::clock::{Group, Outcome};

@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-use kinesis_aggregation::{HashKeyRange, Limits};
+use kinesis_aggregation::Limits;
+use kinesis_aggregation::route::HashKeyRange;
 
 use crate::bench::BenchArgs;
 use crate::failure::Failure;

@@ -2,7 +2,9 @@
 
 use std::io::{Write, stdout};
 
-use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
+use kinesis_aggregation::decode::PlainReason;
+use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
+use kinesis_aggregation::{UserRecord, deaggregate};
 
 use crate::args::{DeaggregateArgs, RangeArg, UserRecordForm, WARNING};
 use crate::failure::Failure;

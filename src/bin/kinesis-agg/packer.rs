@@ -1,9 +1,9 @@
 //! Packing as the options say.
 
-use kinesis_aggregation::{
-    AddStatus, AggregateRef, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, RoutedAggregate,
-    ShardMap, UserRecord,
-};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::{AddStatus, AggregateRef};
+use kinesis_aggregation::route::{HashKey, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, ShardMap, UserRecord};
 
 use crate::args::{Grouping, Order, PackingArgs};
 use crate::failure::Failure;

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use kinesis_aggregation::{HashKeyRange, Shard, ShardMap, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, Shard, ShardMapError};
 use serde::Deserialize;
 
 use crate::failure::Failure;

@@ -7,7 +7,8 @@ use std::io::{Write, stdout};
 
 use indicatif::HumanCount;
 
-use kinesis_aggregation::{AggregatedRecord, RecordTag, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
 
 use crate::args::{Grouping, HEADING, VerifyArgs};
 use crate::failure::Failure;

@@ -2,7 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use kinesis_aggregation::{AddStatus, Encoder, Limits, Md5, Payload, PlainReason, UserRecord};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::{Md5, PlainReason};
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::Failure;
 

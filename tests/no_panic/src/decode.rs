@@ -1,10 +1,11 @@
 //! Decoding, with every kind of key buffer.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, InvalidHashKey, HashKeyRange, InRange,
-    IntoUserRecords, KeyRoom, ParseError, Payload, PlainReason, RangeMode, RecordTag, Tags, UserRecord,
-    UserRecords, verify_each,
+use kinesis_aggregation::{IntoUserRecords, KeyRoom, ParseError, Payload, UserRecord};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
+    verify_each,
 };
+use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 

@@ -2,9 +2,10 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AddStatus, Aggregate, EncodeError, Encoder, HashKeyError, Limits, RecordTag, UserRecord,
-};
+use kinesis_aggregation::{Aggregate, Encoder, Limits, UserRecord};
+use kinesis_aggregation::decode::RecordTag;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::route::HashKeyError;
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, error, shown, value};
 

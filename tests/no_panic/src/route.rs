@@ -2,10 +2,9 @@
 
 use core::hash::Hasher;
 
-use kinesis_aggregation::{
-    ExtendedSequenceNumber, HashKey, HashKeyRange, HashKeyRangeError, Md5, SequenceNumber,
-    SequenceNumberError, UserRecord,
-};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber, SequenceNumberError};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, HashKeyRangeError};
 
 use crate::seen::{
     Seen, compared, converted, copied, debugged, defaulted, error, ordered, read, shown, value,

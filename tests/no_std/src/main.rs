@@ -11,9 +11,9 @@ mod take_once;
 
 use core::fmt::Write;
 
-use kinesis_aggregation::{
-    AddStatus, DecodeErrorKind, EncodeError, Encoder, Limits, Md5, Payload, PlainReason, RecordTag, UserRecord,
-};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::{DecodeErrorKind, Md5, PlainReason, RecordTag};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
 
 use crate::host::Output;
 use crate::take_once::TakeOnce;
@@ -107,7 +107,7 @@ fn exact(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static s
 fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     let body = [0x0a, 1, b'a', 0x1a, 2, 0x08, 0];
     let payload = buffer.get_mut(..4 + body.len() + 16).ok_or("larger than the buffer")?;
-    let parts = [&kinesis_aggregation::MAGIC[..], &body, &Md5::digest(&body)];
+    let parts = [&kinesis_aggregation::decode::MAGIC[..], &body, &Md5::digest(&body)];
     for (to, from) in payload.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
     }

@@ -2,10 +2,9 @@
 
 use core::hint::black_box;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, DigestCheck, Encoder, Md5, RecordAggregator, UserRecord, deaggregate_all,
-    recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, Md5, deaggregate_all};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, RecordAggregator, UserRecord, recycle};
 
 use crate::bench::sample::Sample;
 

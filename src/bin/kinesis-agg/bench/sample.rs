@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use kinesis_aggregation::{AggregatedRecord, Limits, Md5, RecordAggregator, UserRecord};
+use kinesis_aggregation::decode::{AggregatedRecord, Md5};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
 
 use crate::failure::Failure;
 use crate::input::{Item, for_each_item};
@@ -88,7 +89,7 @@ impl Sample {
         self.limits
     }
 
-    fn pack(&mut self, record: UserRecord<'_>) -> Result<(), kinesis_aggregation::EncodeError> {
+    fn pack(&mut self, record: UserRecord<'_>) -> Result<(), kinesis_aggregation::encode::EncodeError> {
         if let Some(full) = self.aggregator.add(record)? {
             self.keep(full.data);
         }

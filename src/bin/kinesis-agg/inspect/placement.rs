@@ -1,6 +1,8 @@
 //! Which user records lie outside the shard of their aggregate: the ones that consumers drop, and with them the others.
 
-use kinesis_aggregation::{AggregatedRecord, HashKey, HashKeyRange, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::route::{HashKey, HashKeyRange};
 
 use crate::input::Payload;
 use crate::shards::Shards;
