@@ -1,4 +1,5 @@
-//! Times things beside each other: in turns, in one process, so that what the machine does to one it does to all.
+//! Measures several ways to do the same work. They take turns of milliseconds in one process, so that whatever else the
+//! machine does affects all of them alike.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -6,39 +7,39 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// How often each contender has its turn, unless `KINESIS_AGG_ROUNDS` says otherwise.
+/// How many turns each contender has, unless `KINESIS_AGG_ROUNDS` says otherwise.
 const ROUNDS: usize = 31;
-/// How long a turn takes at least: what the clock costs does not count then.
+/// A turn is at least this long, so that reading the clock costs next to nothing.
 const TURN: Duration = Duration::from_millis(4);
 
-/// Work that several contenders do, each in its way. The first one is what the others are compared with.
+/// Several contenders that do the same work. The others are compared with the first.
 pub struct Group<'w> {
-    name: String,
-    bytes: usize,
-    user_records: usize,
-    contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
+    pub name: String,
+    /// How much each run works on.
+    pub bytes: usize,
+    pub user_records: usize,
+    pub contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
 }
 
-/// What came of a group.
+/// The measurements of a group.
 #[derive(Serialize)]
 pub struct Outcome {
     pub group: String,
-    /// How much is worked on in each run.
     pub bytes: usize,
     pub user_records: usize,
     pub contenders: Vec<Timing>,
 }
 
-/// How long a contender took for a run.
+/// How long a run of a contender takes.
 #[derive(Serialize)]
 pub struct Timing {
     pub name: String,
     pub median_ns: f64,
     pub lower_quartile_ns: f64,
     pub upper_quartile_ns: f64,
-    /// How many times as long as the first of the group: the median of the ratios of all rounds.
+    /// The median, over all rounds, of its time divided by that of the first contender.
     pub ratio: f64,
-    /// The same in cycles of the processor, as far as a chain of multiplications tells them.
+    /// The median in processor cycles, as far as a chain of dependent operations tells how long a cycle is.
     pub cycles: f64,
 }
 
@@ -47,17 +48,13 @@ impl<'w> Group<'w> {
         Self { name: name.into(), bytes, user_records, contenders: Vec::new() }
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Adds a contender. What its work answers with is looked at, so that it cannot be left out.
+    /// Adds a contender. The optimiser cannot remove its work, since the result is used.
     pub fn with<T>(mut self, name: &str, mut work: impl FnMut() -> T + 'w) -> Self {
         self.contenders.push((name.into(), Box::new(move || _ = black_box(work()))));
         self
     }
 
-    /// Measures, and shows what came of it to whoever waits.
+    /// Measures, and prints the result.
     pub fn run(self) -> Outcome {
         let outcome = self.measure();
         outcome.show();
@@ -66,7 +63,7 @@ impl<'w> Group<'w> {
 
     pub fn measure(mut self) -> Outcome {
         let rounds = rounds();
-        // Warm, and see how many runs make a turn.
+        // Warm up, and find out how many runs make a turn.
         let repetitions: Vec<u32> = self
             .contenders
             .iter_mut()
@@ -86,7 +83,7 @@ impl<'w> Group<'w> {
         for _ in 0..rounds {
             cycles.push(nanoseconds_of_a_cycle());
             for ((turns, &runs), (_, work)) in turns.iter_mut().zip(&repetitions).zip(&mut self.contenders) {
-                // Whoever had the turn before has filled the caches with its own.
+                // The contender before has filled the caches with its own data.
                 work();
                 let start = Instant::now();
                 for _ in 0..runs {
@@ -129,22 +126,20 @@ impl Outcome {
     }
 }
 
-/// How long a cycle is, by a chain of multiplications, three cycles each, and additions, one each, on x86-64 and 64-bit
-/// ARM processors of the last ten years.
+/// Measures how long a cycle is with a chain of dependent rotations and exclusive ors. Each takes a cycle on the x86-64 and
+/// 64-bit ARM processors of the last ten years. (Additions of constants do not: some cores eliminate them at rename.)
 fn nanoseconds_of_a_cycle() -> f64 {
     const LENGTH: u32 = 100_000;
-    let mut square = black_box(3u64);
+    let (mut value, other) = (black_box(3u64), black_box(0x9e37_79b9_7f4a_7c15));
     let start = Instant::now();
     for _ in 0..LENGTH {
-        // The compiler knows no shorter way to do this many times.
-        square = square.wrapping_mul(square).wrapping_add(3);
+        value = value.rotate_left(7) ^ other;
     }
-    black_box(square);
-    start.elapsed().as_nanos() as f64 / f64::from(4 * LENGTH)
+    black_box(value);
+    start.elapsed().as_nanos() as f64 / f64::from(2 * LENGTH)
 }
 
-/// A moment in the time that this process had a processor for. Whatever else runs on the machine does not count, as long
-/// as it leaves the caches alone.
+/// A point in this process's processor time, which leaves out the time that the machine gives to other processes.
 #[derive(Clone, Copy)]
 pub struct Instant(Duration);
 

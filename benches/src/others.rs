@@ -1,4 +1,4 @@
-//! The same work done with other crates, as their documents say.
+//! The same work done with other crates, as their documentation recommends.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -7,8 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use quick_protobuf::{BytesReader, MessageRead};
 
-use kinesis_aggregation::UserRecord;
-use kinesis_aggregation::decode::MAGIC;
+use crate::corpora::body;
+use crate::ours::{MAGIC, UserRecord};
 
 /// The messages for prost; `data` is copied.
 #[derive(Clone, PartialEq, Message)]
@@ -134,18 +134,14 @@ impl<'a> MessageRead<'a> for QuickTag<'a> {
     }
 }
 
-/// The body of an aggregated record whose digest is right.
-pub fn verified(payload: &[u8]) -> Option<&[u8]> {
-    let (body, digest) = body(payload)?;
-    (md5::compute(body).0 == *digest).then_some(body)
+/// The body of an aggregate, after a check of its digest.
+pub fn verified(payload: &[u8]) -> &[u8] {
+    let body = body(payload);
+    assert!(payload.ends_with(&md5::compute(body).0), "the digest is right");
+    body
 }
 
-/// The body and the digest of an aggregated record.
-pub fn body(payload: &[u8]) -> Option<(&[u8], &[u8; 16])> {
-    payload.strip_prefix(&MAGIC)?.split_last_chunk()
-}
-
-/// What everyone does with a user record: look at its key and at its data.
+/// What every contender does with a user record: read its key and its data.
 pub fn look_at(sum: usize, partition_key: &str, data: &[u8]) -> usize {
     let byte = |bytes: &[u8]| bytes.first().map_or(0, |&byte| usize::from(byte));
     sum.wrapping_add(partition_key.len()).wrapping_add(byte(data)).wrapping_add(data.len())
@@ -173,27 +169,40 @@ pub fn by_quick_protobuf(body: &[u8]) -> usize {
     })
 }
 
-/// Packs with prost, the standard library's map and the `md5` crate.
-pub fn pack_by_prost<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<u8> {
-    let mut indexes = HashMap::<&str, u64>::new();
+/// Encodes with prost, the standard library's map and the `md5` crate.
+pub fn aggregate_by_prost<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<u8> {
+    let (mut keys, mut hash_keys) = (HashMap::new(), HashMap::new());
     let mut message = Aggregated::default();
     for record in records {
-        let next = indexes.len() as u64;
-        let index = *indexes.entry(record.partition_key).or_insert(next);
-        if index == next {
-            message.partition_key_table.push(record.partition_key.to_owned());
-        }
+        let partition_key_index = index_of(record.partition_key, &mut keys, &mut message.partition_key_table);
+        let explicit_hash_key_index = record
+            .explicit_hash_key
+            .map(|key| index_of(key, &mut hash_keys, &mut message.explicit_hash_key_table));
         message.records.push(Record {
-            partition_key_index: index,
-            explicit_hash_key_index: None,
+            partition_key_index,
+            explicit_hash_key_index,
             data: record.data.to_vec(),
             tags: Vec::new(),
         });
     }
     let mut payload = Vec::with_capacity(MAGIC.len() + message.encoded_len() + 16);
     payload.extend(MAGIC);
-    message.encode(&mut payload).expect("a vector has room");
+    message.encode(&mut payload).expect("the vector is large enough");
     let digest = md5::compute(&payload[MAGIC.len()..]).0;
     payload.extend(digest);
     payload
+}
+
+/// The index of a key in its table, to which it is added if it is new.
+fn index_of<'r>(key: &'r str, indexes: &mut HashMap<&'r str, u64>, table: &mut Vec<String>) -> u64 {
+    *indexes.entry(key).or_insert_with(|| {
+        table.push(key.to_owned());
+        table.len() as u64 - 1
+    })
+}
+
+/// The position of a partition key's shard, found with the `md5` crate and a binary search.
+pub fn search(starts: &[u128], partition_key: &str) -> usize {
+    let hash_key = u128::from_be_bytes(md5::compute(partition_key).0);
+    starts.partition_point(|&start| start <= hash_key) - 1
 }

@@ -1,24 +1,20 @@
-//! From little to much: what a user record, or a byte, costs must not depend on how many there are.
+//! The cost by size: what a user record or a byte costs must not depend on how many there are.
 
-use kinesis_aggregation::{Limits, RecordAggregator, ShardMap, UserRecord};
-use kinesis_aggregation::decode::{DigestCheck, Md5};
-use kinesis_aggregation::route::HashKey;
+use benches::corpora::{self, Corpus, even_map, uneven_map};
+use benches::group::Group;
+use benches::ours::{self, DigestCheck, Md5};
 use serde::Serialize;
 
-use crate::clock::Group;
-use crate::corpora::{Corpus, Random};
-use crate::{others, ours, targets};
-
-/// The same work on more and more, in turns.
+/// The same work on larger and larger input, in turns.
 struct Series<'w> {
     group: Group<'w>,
-    /// How much of what, for each point: what is counted on the axis, and what the time is divided by.
+    /// For each point, its position on the axis and what the time is divided by.
     points: Vec<(usize, usize)>,
-    /// Each point has a second contender, whose time does not count.
+    /// Whether each point has a second contender whose time is subtracted.
     less: bool,
 }
 
-/// What came of a series.
+/// The measurements of a series.
 #[derive(Serialize)]
 pub struct Curve {
     pub series: String,
@@ -42,7 +38,7 @@ impl<'w> Series<'w> {
         self
     }
 
-    /// What must be done anyway, for the point just added.
+    /// Subtracts the time of `work` from the point just added.
     fn less<T>(mut self, work: impl FnMut() -> T + 'w) -> Self {
         self.group = self.group.with("part", work);
         self.less = true;
@@ -83,62 +79,58 @@ pub fn measure(only: &str) -> Vec<Curve> {
 fn by_user_records() -> Vec<Curve> {
     let corpus = Corpus::new("many", 1_000_000, 80..112, 256);
     let counts = [10, 100, 1_000, 10_000, 100_000, 1_000_000];
-    let streams: Vec<_> = counts.iter().map(|&count| payloads(corpus.user_records().take(count))).collect();
+    let streams: Vec<_> =
+        counts.iter().map(|&count| ours::aggregate_all(corpus.user_records().take(count))).collect();
     let mut reading = Series::new("user records: deaggregate");
-    let mut packing = Series::new("user records: aggregate");
+    let mut writing = Series::new("user records: aggregate");
     for (&count, payloads) in counts.iter().zip(&streams) {
         reading = reading.with(count, count, move || {
             let mut keys = Vec::new();
             payloads
                 .iter()
-                .map(|payload| ours::take_apart(payload, &mut keys, DigestCheck::Verify))
+                .map(|payload| ours::decode(payload, &mut keys, DigestCheck::Verify))
                 .fold(0, usize::wrapping_add)
         });
-        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+        let mut aggregator = ours::aggregator();
         let records = &corpus;
-        packing = packing
-            .with(count, count, move || ours::pack(&mut aggregator, records.user_records().take(count)));
+        writing = writing
+            .with(count, count, move || ours::aggregate(&mut aggregator, records.user_records().take(count)));
     }
-    vec![reading.run(), packing.run()]
+    vec![reading.run(), writing.run()]
 }
 
-/// 100,000 user records, of more and more keys. Each key adds its bytes to the payload, so the digest does not count.
+/// 100,000 user records of more and more keys. Each key adds its bytes to the payload, so the digest is left out.
 fn by_partition_keys() -> Vec<Curve> {
     let counts = [1, 10, 100, 1_000, 10_000, 100_000];
     let corpora: Vec<_> = counts.iter().map(|&keys| Corpus::new("keys", 100_000, 16..17, keys)).collect();
     let mut reading = Series::new("partition keys: deaggregate, digest skipped");
-    let mut packing = Series::new("partition keys: aggregate, less the MD5");
+    let mut writing = Series::new("partition keys: aggregate, less the MD5");
     for (&count, corpus) in counts.iter().zip(&corpora) {
         let mut keys = Vec::new();
-        reading = reading
-            .with(count, 100_000, move || ours::take_apart(&corpus.payload, &mut keys, DigestCheck::Skip));
-        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-        packing = packing
-            .with(count, 100_000, move || ours::pack(&mut aggregator, corpus.user_records()))
-            .less(|| Md5::digest(body(&corpus.payload)));
+        reading =
+            reading.with(count, 100_000, move || ours::decode(&corpus.payload, &mut keys, DigestCheck::Skip));
+        let mut aggregator = ours::aggregator();
+        writing = writing
+            .with(count, 100_000, move || ours::aggregate(&mut aggregator, corpus.user_records()))
+            .less(|| Md5::digest(corpus.body()));
     }
-    vec![reading.run(), packing.run()]
+    vec![reading.run(), writing.run()]
 }
 
-/// Streams of more and more shards, all as large as each other, or at random.
+/// Streams of more and more shards, even and uneven.
 fn by_shards() -> Vec<Curve> {
     let counts = [1, 10, 100, 1_000, 10_000];
     let even: Vec<_> = counts.iter().map(|&shards| even_map(shards)).collect();
     let uneven: Vec<_> = counts.iter().map(|&shards| uneven_map(shards)).collect();
-    let mut random = Random::new(5);
-    let hashes: Vec<_> = (0..4096)
-        .map(|_| HashKey::new(u128::from(random.next()) << 64 | u128::from(random.next())))
-        .collect();
+    let hash_keys = corpora::hash_keys(4096);
     let corpus = Corpus::new("shards", 10_000, 80..112, 256);
 
     let mut curves = Vec::new();
     for (name, maps) in [("even", &even), ("uneven", &uneven)] {
         let mut series = Series::new(&format!("shards: find one, {name} map"));
         for (&count, map) in counts.iter().zip(maps) {
-            let find = |&hash| map.shard_for(hash).range().start().get();
-            let hashes = &hashes;
-            series =
-                series.with(count, hashes.len(), move || hashes.iter().map(find).fold(0, u128::wrapping_add));
+            let hash_keys = &hash_keys;
+            series = series.with(count, hash_keys.len(), move || ours::look_up(map, hash_keys));
         }
         curves.push(series.run());
     }
@@ -152,61 +144,33 @@ fn by_shards() -> Vec<Curve> {
     curves
 }
 
-/// Payloads of a kilobyte to 10 MB, of user records of some 96 bytes and 10 keys.
+/// Payloads from a kilobyte to 10 MB, with user records of about 96 bytes and 10 keys.
 fn by_payload_size() -> Vec<Curve> {
     let counts = [7, 90, 950, 9_500, 95_000];
     let corpora: Vec<_> =
         counts.iter().map(|&count| Corpus::new("sizes", count, 80..112, 10.min(count))).collect();
     let mut reading = Series::new("payload size: deaggregate");
-    let mut packing = Series::new("payload size: aggregate");
+    let mut writing = Series::new("payload size: aggregate");
     let mut digest = Series::new("payload size: MD5 alone");
     for corpus in &corpora {
         let (payload, len) = (&corpus.payload, corpus.payload.len());
         let mut keys = Vec::new();
-        reading = reading.with(len, len, move || ours::take_apart(payload, &mut keys, DigestCheck::Verify));
-        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-        packing = packing.with(len, len, move || ours::pack(&mut aggregator, corpus.user_records()));
-        digest = digest.with(len, len, || Md5::digest(body(payload)));
+        reading = reading.with(len, len, move || ours::decode(payload, &mut keys, DigestCheck::Verify));
+        let mut aggregator = ours::aggregator();
+        writing = writing.with(len, len, move || ours::aggregate(&mut aggregator, corpus.user_records()));
+        digest = digest.with(len, len, || Md5::digest(corpus.body()));
     }
-    vec![reading.run(), packing.run(), digest.run()]
+    vec![reading.run(), writing.run(), digest.run()]
 }
 
-/// Payloads like B, more and more together.
+/// More and more payloads like B, decoded together.
 fn by_batch() -> Vec<Curve> {
     let corpus = Corpus::new("B", 500, 80..112, 32);
     let payloads = vec![corpus.payload.clone(); 256];
     let mut series = Series::new("batch: deaggregate");
     for count in [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256] {
         let batch = &payloads[..count];
-        series = series.with(count, count * corpus.payload.len(), move || ours::take_all_apart(batch));
+        series = series.with(count, count * corpus.payload.len(), move || ours::decode_all(batch));
     }
     vec![series.run()]
-}
-
-/// The aggregates that these user records fill.
-fn payloads<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<Vec<u8>> {
-    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-    let mut payloads = Vec::new();
-    for record in records {
-        payloads.extend(aggregator.add(record).expect("a valid user record").map(|full| full.into_data()));
-    }
-    payloads.extend(aggregator.finish().map(|rest| rest.into_data()));
-    payloads
-}
-
-fn body(payload: &[u8]) -> &[u8] {
-    others::body(payload).expect("an aggregated record").0
-}
-
-fn even_map(shards: usize) -> ShardMap {
-    let shards = shards as u128;
-    targets::map((1..shards).map(|number| number * (u128::MAX / shards)).collect())
-}
-
-fn uneven_map(shards: usize) -> ShardMap {
-    let mut random = Random::new(11);
-    let mut starts: Vec<u128> =
-        (1..shards).map(|_| u128::from(random.next()) << 64 | u128::from(random.next())).collect();
-    starts.sort_unstable();
-    targets::map(starts)
 }
