@@ -44,7 +44,7 @@ fn counts_add_up() {
     assert_eq!(lines.len(), entries.len());
     let sum = |member: &str| lines.iter().filter_map(|line| line[member].as_u64()).sum::<u64>();
     assert_eq!(usize::try_from(sum("userRecords")), Ok(RECORDS.len()));
-    assert_eq!(usize::try_from(sum("dataBytes")), Ok(RECORDS.iter().map(|event| event.data.len()).sum()));
+    assert_eq!(usize::try_from(sum("dataBytes")), Ok(RECORDS.iter().map(|record| record.data.len()).sum()));
     for (line, entry) in lines.iter().zip(&entries) {
         assert_eq!(line["bytes"], entry.data.len(), "{line}");
         let [data, overhead, bytes] =
@@ -60,13 +60,13 @@ fn the_report_on_an_aggregate() {
     let aggregated = run("aggregate", EVENTS_JSONL).warned("aggregated");
     let report = run("inspect", &aggregated.stdout).clean("report");
     let bytes = aggregated.entries()[0].data.len();
-    let data: usize = RECORDS.iter().map(|event| event.data.len()).sum();
+    let data: usize = RECORDS.iter().map(|record| record.data.len()).sum();
     let mut uses = BTreeMap::new();
-    for event in RECORDS.iter() {
-        *uses.entry(&*event.partition_key).or_insert(0) += 1;
+    for record in RECORDS.iter() {
+        *uses.entry(&*record.partition_key).or_insert(0) += 1;
     }
     let most_used = uses.iter().max_by_key(|(_, uses)| **uses).unwrap();
-    let largest = RECORDS.iter().max_by_key(|event| event.data.len()).unwrap();
+    let largest = RECORDS.iter().max_by_key(|record| record.data.len()).unwrap();
     let in_thousands = |number: usize| format!("{},{:03}", number / 1000, number % 1000);
     for part in [
         "record 0",
@@ -267,7 +267,7 @@ fn no_colors_without_a_terminal() {
 fn user_records_outside_the_shard_are_found() {
     let mixed = run("aggregate", EVENTS_JSONL).warned("aggregated").stdout;
     let first = owner(hash_key(&RECORDS[0]));
-    let outside = RECORDS.iter().filter(|event| owner(hash_key(event)) != first).count();
+    let outside = RECORDS.iter().filter(|record| owner(hash_key(record)) != first).count();
     let lines = run(&format!("inspect --json {SHARDS}"), &mixed).clean("json").values();
     assert_eq!(
         (&lines[0]["shardId"], &lines[0]["outsideShard"]),

@@ -8,9 +8,9 @@ use super::support::{EVENTS_JSONL, Folder, OPEN, RECORDS, SHARDS, hash_key, owne
 fn lines_have_the_hash_key_and_the_shard() {
     let lines = run(&format!("route {SHARDS}"), EVENTS_JSONL).clean("route").values();
     assert_eq!(lines.len(), RECORDS.len());
-    for (line, event) in lines.iter().zip(&*RECORDS) {
-        let key = hash_key(event);
-        assert_eq!(line["partitionKey"], event.partition_key);
+    for (line, record) in lines.iter().zip(&*RECORDS) {
+        let key = hash_key(record);
+        assert_eq!(line["partitionKey"], record.partition_key);
         assert_eq!(line["hashKey"], key.to_string());
         assert_eq!(line["shardId"], owner(key));
         assert_eq!(line.as_object().unwrap().len(), 3);

@@ -17,9 +17,9 @@ fn row<'a>(text: &'a str, title: &str) -> Vec<&'a str> {
 
 #[test]
 fn numbers_match_the_output_of_aggregate() {
-    let data: usize = RECORDS.iter().map(|event| event.data.len()).sum();
-    let keys: usize = RECORDS.iter().map(|event| event.partition_key.len()).sum();
-    let units_alone: usize = RECORDS.iter().map(|event| event.data.len().div_ceil(25_000).max(1)).sum();
+    let data: usize = RECORDS.iter().map(|record| record.data.len()).sum();
+    let keys: usize = RECORDS.iter().map(|record| record.partition_key.len()).sum();
+    let separate_units: usize = RECORDS.iter().map(|record| record.data.len().div_ceil(25_000).max(1)).sum();
     for options in [
         "",
         "--max-bytes 51200",
@@ -47,7 +47,7 @@ fn numbers_match_the_output_of_aggregate() {
         );
         assert_eq!(
             row(text, "PUT payload units of 25 KB"),
-            [in_thousands(units_alone), in_thousands(units)],
+            [in_thousands(separate_units), in_thousands(units)],
             "{options}"
         );
         for part in [

@@ -18,8 +18,8 @@ use crate::output::to_u64;
 use crate::progress::Progress;
 
 /// User records are handled in batches of about this many bytes. Each step takes a whole batch at a time, so that
-/// reading the clock does not add to the times.
-const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// reading the clock does not add to the times. Larger batches would not fit into the caches.
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// A user record that was read.
 struct Owned {
