@@ -3,13 +3,10 @@
 #![cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use kinesis_aggregation::{
-    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,
-    iter_deaggregate_records,
-};
+use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord, iter_deaggregate_records};
 
 /// Returns an aggregate of two user records, the second of which has an explicit hash key.
-fn aggregate() -> Aggregate<Vec<u8>> {
+fn aggregate() -> Aggregate {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     assert!(aggregator.add(UserRecord::new("device-8", "19").with_explicit_hash_key("5")).unwrap().is_none());
@@ -18,7 +15,7 @@ fn aggregate() -> Aggregate<Vec<u8>> {
 
 /// Returns the payload of the aggregate with a wrong digest.
 fn damaged() -> Vec<u8> {
-    let mut data = aggregate().into_data();
+    let mut data = aggregate().data;
     *data.last_mut().unwrap() ^= 1;
     data
 }
@@ -31,9 +28,9 @@ mod sdk {
     use aws_sdk_kinesis::types::{
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
-    use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
-    };
+    use kinesis_aggregation::decode::PlainReason;
+    use kinesis_aggregation::route::{HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+    use kinesis_aggregation::{AggregationManager, ShardMap};
 
     use super::*;
 
@@ -45,12 +42,12 @@ mod sdk {
     #[test]
     fn records_of_get_records_are_deaggregated() {
         let answer = GetRecordsOutput::builder()
-            .records(record("100", aggregate().into_data()))
+            .records(record("100", aggregate().data))
             .records(record("101", b"plain".to_vec()))
             .records(record("102", damaged()))
             .build()
             .unwrap();
-        let users = deaggregate_records(&answer);
+        let users = iter_deaggregate_records(&answer).collect::<Vec<_>>();
         let seen: Vec<_> = users
             .iter()
             .map(|sourced| {
@@ -71,13 +68,27 @@ mod sdk {
     }
 
     #[test]
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().data))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
     fn a_single_record_is_deaggregated() {
-        let record = record("100", aggregate().into_data());
+        let record = record("100", aggregate().data);
         assert_eq!(iter_deaggregate_records(&record).count(), 2);
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::route::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()
@@ -86,13 +97,13 @@ mod sdk {
     #[test]
     fn entries_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let address = aggregate.data().as_ptr();
+        let address = aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(aggregate).unwrap();
         assert_eq!(entry.data.as_ref().as_ptr(), address);
         assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", None));
 
         let routed = routed();
-        let address = routed.data().as_ptr();
+        let address = routed.aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(routed).unwrap();
         assert_eq!(entry.data.as_ref().as_ptr(), address);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
@@ -102,13 +113,13 @@ mod sdk {
     #[test]
     fn inputs_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let address = aggregate.data().as_ptr();
+        let address = aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(aggregate).stream_name("stream").build().unwrap();
         assert_eq!(input.data().unwrap().as_ref().as_ptr(), address);
         assert_eq!((input.partition_key(), input.explicit_hash_key()), (Some("device-7"), None));
 
         let routed = routed();
-        let address = routed.data().as_ptr();
+        let address = routed.aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(routed).build().unwrap();
         assert_eq!(input.data().unwrap().as_ref().as_ptr(), address);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
@@ -131,7 +142,7 @@ mod sdk {
                 .build()
                 .unwrap()
         };
-        let range = kinesis_aggregation::HashKeyRange::parse("5", "9").unwrap();
+        let range = kinesis_aggregation::route::HashKeyRange::parse("5", "9").unwrap();
         let expected = Shard::new("shardId-2", range).with_parents(Some("shardId-1"), None);
         assert_eq!(Shard::try_from(&shard("5", "9", None)), Ok(expected));
         assert_eq!(Shard::try_from(&shard("5", "9", Some("2"))), Ok(expected.closed()));
@@ -164,7 +175,7 @@ mod lambda {
     use aws_lambda_events::kinesis_analytics::KinesisAnalyticsOutputDeliveryEvent;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    use kinesis_aggregation::{ArrivalTime, LambdaRecord};
+    use kinesis_aggregation::decode::{ArrivalTime, LambdaRecord};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
@@ -198,7 +209,7 @@ mod lambda {
             })
         };
         json!({ "Records": [
-            record(100, encoded(aggregate().data())),
+            record(100, encoded(aggregate().data)),
             record(101, encoded("plain")),
             record(102, encoded(damaged())),
         ] })
@@ -255,7 +266,7 @@ mod lambda {
         event["eventSourceARN"] = json!("arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream");
         let window: KinesisTimeWindowEvent = parse(event);
         let users = |records: Vec<LambdaRecord>| serde_json::to_value(records).unwrap();
-        let expected = users(deaggregate_records(&plain).into_iter().map(LambdaRecord::from).collect());
+        let expected = users(iter_deaggregate_records(&plain).map(LambdaRecord::from).collect());
         assert_eq!(expected.as_array().unwrap().len(), 4);
         let singly = plain.records.iter().flat_map(iter_deaggregate_records);
         assert_eq!(users(singly.map(LambdaRecord::from).collect()), expected);
@@ -266,7 +277,7 @@ mod lambda {
     #[test]
     fn records_without_metadata_are_deaggregated() {
         let kinesis: KinesisEvent = parse(json!({ "Records": [
-            { "kinesis": { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 } },
+            { "kinesis": { "data": encoded(aggregate().data), "approximateArrivalTimestamp": 1 } },
             { "kinesis": { "data": encoded("plain"), "approximateArrivalTimestamp": 1 } },
         ] }));
         let users: Vec<LambdaRecord> = iter_deaggregate_records(&kinesis).map(LambdaRecord::from).collect();
@@ -275,13 +286,13 @@ mod lambda {
         assert!(iter_deaggregate_records(&kinesis).all(|user| user.extended_sequence_number().is_none()));
 
         let firehose: KinesisFirehoseEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 },
+            { "data": encoded(aggregate().data), "approximateArrivalTimestamp": 1 },
             { "data": encoded("plain"), "approximateArrivalTimestamp": 1 },
         ] }));
         assert_eq!(iter_deaggregate_records(&firehose).map(LambdaRecord::from).count(), 3);
 
         let analytics: KinesisAnalyticsOutputDeliveryEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()) },
+            { "data": encoded(aggregate().data) },
             { "data": encoded("plain") },
         ] }));
         assert_eq!(iter_deaggregate_records(&analytics).map(LambdaRecord::from).count(), 3);
@@ -294,7 +305,7 @@ mod lambda {
             "deliveryStreamArn": "aws:lambda:events",
             "region": "us-west-2",
             "records": [{
-                "data": encoded(aggregate().data()),
+                "data": encoded(aggregate().data),
                 "recordId": "record1",
                 "approximateArrivalTimestamp": 1_507_217_624_302_i64,
                 "kinesisRecordMetadata": {

@@ -54,8 +54,8 @@ fn shard_listings_are_validated() {
         ("a gap", list(&[shard("a", "0", "5", ""), shard("b", "7", max, "")]), " 6"),
         ("an overlap", list(&[shard("a", "0", "5", ""), shard("b", "5", max, "")]), " 5"),
         (
-            "a shard listed twice",
-            list(&[shard("a", "0", max, ""), shard("a", "0", max, "")]),
+            "two shards with the same ID",
+            list(&[shard("a", "0", max, ""), shard("a", "0", max, ended)]),
             "a is listed twice",
         ),
         ("empty range", list(&[shard("a", "5", "4", "")]), "a: "),

@@ -1,10 +1,5 @@
 //! Where upb differs from this crate.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
-
 use std::collections::BTreeSet;
 
 use crate::common::{Record, field, varint};

@@ -2,10 +2,10 @@
 
 use std::io::stdout;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, HandedOut, HashKey, OwnedShardMap,
-    RoutedAggregate, UserRecord,
-};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::route::{Aggregates, HashKey};
+use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, ShardMap, UserRecord};
 
 use crate::args::{AggregateArgs, AggregationArgs, Grouping, Order};
 use crate::failure::Failure;
@@ -77,18 +77,15 @@ impl MixedKeys {
 pub(crate) struct Aggregator {
     manager: AggregationManager,
     pub(crate) grouping: Grouping,
-    shards: Option<OwnedShardMap>,
+    shards: Option<ShardMap>,
     order: Order,
     /// The streamed encoder's buffer.
     buffer: Vec<u8>,
 }
 
-/// A finished aggregate and where it goes.
+/// A finished aggregate, and its shard if the shards are known.
 pub(crate) struct Finished {
-    pub(crate) data: Vec<u8>,
-    pub(crate) partition_key: String,
-    pub(crate) explicit_hash_key: Option<HashKey>,
-    /// Set where the shards are known.
+    pub(crate) aggregate: Aggregate,
     pub(crate) shard_id: Option<String>,
 }
 
@@ -99,8 +96,8 @@ impl Aggregator {
         let default = if shards.is_some() { Grouping::Shard } else { Grouping::All };
         let grouping = args.group.unwrap_or(default);
         let manager = match (grouping, &shards) {
-            (Grouping::All, _) => AggregationManager::together(limits),
-            (Grouping::PartitionKey, _) => AggregationManager::by_keys(limits),
+            (Grouping::All, _) => AggregationManager::unrouted(limits),
+            (Grouping::PartitionKey, _) => AggregationManager::by_key(limits),
             (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
             (Grouping::Shard, None) => {
                 return Err(Failure::Usage("--group shard requires --shards FILE".to_owned()));
@@ -131,70 +128,54 @@ impl Aggregator {
             }
             // `add` refuses explicit hash keys that are not numbers.
             (Grouping::Shard, Some(map)) => {
-                HashKey::of(record).map_or_else(|_| String::new(), |key| map.shard_for(key).id().to_owned())
+                record.hash_key().map_or_else(|_| String::new(), |key| map.shard_for(key).id().to_owned())
             }
         }
     }
 
-    fn finished(&mut self, aggregates: HandedOut) -> Result<Vec<Finished>, EncodeError> {
+    fn finished(&mut self, aggregates: Aggregates) -> Result<Vec<Finished>, EncodeError> {
         let mut finished = Vec::new();
-        for aggregate in aggregates.into_vec() {
-            let canonical = self.canonical(aggregate);
+        for routed in aggregates {
             match self.order {
-                Order::Canonical => finished.push(canonical),
-                Order::Streamed => self.streamed(canonical, &mut finished)?,
+                Order::Canonical => finished.push(self.with_shard(routed.aggregate)),
+                Order::Streamed => self.streamed(routed.aggregate, &mut finished)?,
             }
         }
         Ok(finished)
     }
 
-    fn canonical(&self, aggregate: RoutedAggregate) -> Finished {
-        let partition_key = aggregate.partition_key().to_owned();
-        let mut explicit_hash_key = aggregate.explicit_hash_key();
-        let mut shard_id = None;
-        if let Some(map) = &self.shards {
-            // The explicit hash key sends the Kinesis record to the shard that the output names.
-            let key = explicit_hash_key.unwrap_or_else(|| HashKey::of_partition_key(&partition_key));
-            explicit_hash_key = Some(key);
-            shard_id = Some(map.shard_for(key).id().to_owned());
-        }
-        Finished { data: aggregate.into_data(), partition_key, explicit_hash_key, shard_id }
+    /// Adds the shard to an aggregate, and the explicit hash key that sends it there.
+    fn with_shard(&self, mut aggregate: Aggregate) -> Finished {
+        let shard_id = self.shards.as_ref().map(|map| {
+            let of_partition_key = || HashKey::of_partition_key(&aggregate.partition_key);
+            let key = *aggregate.explicit_hash_key.get_or_insert_with(of_partition_key);
+            map.shard_for(key).id().to_owned()
+        });
+        Finished { aggregate, shard_id }
     }
 
     /// Encodes an aggregate again in streamed order.
     ///
     /// If more than [`KEYS`] partition keys recur, this order can take more bytes, and one aggregate may become two.
-    fn streamed(&mut self, canonical: Finished, finished: &mut Vec<Finished>) -> Result<(), EncodeError> {
-        let Ok(parsed) = AggregatedRecord::parse(&canonical.data, Vec::new()) else {
+    fn streamed(&mut self, canonical: Aggregate, finished: &mut Vec<Finished>) -> Result<(), EncodeError> {
+        let Ok(parsed) = AggregatedRecord::parse(&canonical.data) else {
             debug_assert!(false, "the manager's aggregates are well-formed");
-            finished.push(canonical);
+            finished.push(self.with_shard(canonical));
             return Ok(());
         };
         let limits = self.manager.limits();
-        self.buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
-        let mut encoder = Encoder::<KEYS>::new(&mut self.buffer, limits);
-        let mut first: Option<UserRecord<'_>> = None;
-        let mut finish = |encoder: &mut Encoder<'_, KEYS>, first: Option<UserRecord<'_>>| {
-            let (Some(aggregate), Some(first)) = (encoder.finish(), first) else { return };
-            finished.push(Finished {
-                data: aggregate.data().to_vec(),
-                partition_key: first.partition_key.to_owned(),
-                explicit_hash_key: match canonical.shard_id {
-                    Some(_) => HashKey::of(&first).ok(),
-                    None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
-                },
-                shard_id: canonical.shard_id.clone(),
-            });
-        };
+        let mut buffer = core::mem::take(&mut self.buffer);
+        buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
+        let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits);
         for record in &parsed {
             if encoder.add(record)? == AddStatus::Full {
-                finish(&mut encoder, first.take());
+                finished.extend(encoder.finish().map(|full| self.with_shard(full.to_owned())));
                 // An empty encoder accepts any user record that the manager accepted.
                 _ = encoder.add(record)?;
             }
-            first = first.or(Some(record));
         }
-        finish(&mut encoder, first);
+        finished.extend(encoder.finish().map(|last| self.with_shard(last.to_owned())));
+        self.buffer = buffer;
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{Write, stdout};
 
-use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
+use kinesis_aggregation::decode::PlainReason;
+use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
+use kinesis_aggregation::{UserRecord, deaggregate};
 
 use crate::args::{DeaggregateArgs, DeaggregateOutput, RangeArg};
 use crate::failure::Failure;
@@ -87,7 +89,7 @@ impl<W: Write> Writer<'_, W> {
             }
         }
         self.outside += inside.left_out();
-        self.invalid += inside.faulty();
+        self.invalid += inside.invalid();
         Ok(())
     }
 

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufWriter, Write, stdout};
 
 use indicatif::HumanCount;
-use kinesis_aggregation::{AggregatedRecord, HashKey, HashKeyRange, ParseError, PlainReason, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
+use kinesis_aggregation::route::{HashKey, HashKeyRange};
 use serde::Serialize;
 
 use crate::args::{ERROR, HEADING, InspectArgs, LITERAL, WARNING};
@@ -14,8 +16,6 @@ use crate::input::{Payload, for_each_payload};
 use crate::output::{JsonLines, to_u64};
 use crate::progress::Progress;
 use crate::shards::Shards;
-
-type Aggregate<'a> = AggregatedRecord<'a, Vec<&'a str>>;
 
 pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let shards = args.shards.as_deref().map(Shards::read).transpose()?;
@@ -57,18 +57,14 @@ struct Findings<'a> {
     bytes: usize,
     /// Data of the user records. A plain record is its own user record.
     data_bytes: usize,
-    verdict: Result<Aggregate<'a>, PlainReason>,
+    verdict: Result<AggregatedRecord<'a, 'a>, PlainReason>,
     /// For an aggregate with user records, if the shards are known.
     placement: Option<Placement<'a>>,
 }
 
 impl<'a> Findings<'a> {
     fn new(payload: &Payload<'a>, shards: Option<&Shards>, shard_id: Option<&str>) -> Self {
-        let verdict = match AggregatedRecord::parse(payload.data, Vec::new()) {
-            Ok(aggregate) => Ok(aggregate),
-            Err(ParseError::Plain(reason)) => Err(reason),
-            Err(ParseError::NeedsRoom { .. }) => unreachable!("a Vec grows as needed"),
-        };
+        let verdict = AggregatedRecord::parse(payload.data);
         let data_bytes = match &verdict {
             Ok(aggregate) => aggregate.records().map(|user| user.data.len()).sum(),
             Err(_) => payload.data.len(),
@@ -110,7 +106,7 @@ struct Outside<'a> {
 impl<'a> Placement<'a> {
     fn new(
         payload: &Payload<'_>,
-        aggregate: &Aggregate<'a>,
+        aggregate: &AggregatedRecord<'a, 'a>,
         shards: &Shards,
         shard_id: Option<&str>,
     ) -> Option<Self> {
@@ -126,7 +122,7 @@ impl<'a> Placement<'a> {
         let assumed = known.is_none();
         let (shard_id, range) = match known {
             Some(known) => known,
-            None => owner(HashKey::of(&aggregate.records().next()?).ok()?),
+            None => owner(aggregate.records().next()?.hash_key().ok()?),
         };
         let outside = aggregate.records().filter_map(|record| Outside::new(record, range, shards)).collect();
         Some(Self { shard_id, assumed, outside })
@@ -135,7 +131,7 @@ impl<'a> Placement<'a> {
 
 impl<'a> Outside<'a> {
     fn new(record: UserRecord<'a>, range: HashKeyRange, shards: &Shards) -> Option<Self> {
-        match HashKey::of(&record) {
+        match record.hash_key() {
             Ok(key) if range.contains(key) => None,
             Ok(key) => Some(Self { record, owner: Some(shards.map.shard_for(key).id().to_owned()) }),
             Err(_) => Some(Self { record, owner: None }),
@@ -282,7 +278,11 @@ impl<W: Write> Report<W> {
         }
     }
 
-    fn aggregated(&mut self, findings: &Findings<'_>, aggregate: &Aggregate<'_>) -> io::Result<()> {
+    fn aggregated(
+        &mut self,
+        findings: &Findings<'_>,
+        aggregate: &AggregatedRecord<'_, '_>,
+    ) -> io::Result<()> {
         let (out, top) = (&mut self.out, self.top);
         writeln!(
             out,
@@ -349,7 +349,7 @@ fn count(count: usize) -> HumanCount {
 }
 
 /// Returns the largest user records, largest first.
-fn largest<'a>(aggregate: &Aggregate<'a>, count: usize) -> Vec<UserRecord<'a>> {
+fn largest<'a>(aggregate: &AggregatedRecord<'a, 'a>, count: usize) -> Vec<UserRecord<'a>> {
     let mut records: Vec<_> = aggregate.records().collect();
     records.sort_by_key(|user| core::cmp::Reverse(user.data.len()));
     records.truncate(count);

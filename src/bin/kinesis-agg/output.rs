@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use kinesis_aggregation::Aggregate;
 use serde::Serialize;
 
 use crate::aggregate::Finished;
@@ -49,17 +50,18 @@ impl<'a, W: Write> AggregateWriter<'a, W> {
     }
 
     /// Writes an aggregate, or keeps it for a request or until the end.
-    pub(crate) fn write(&mut self, aggregate: &Finished) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, finished: &Finished) -> Result<(), Failure> {
+        let Finished { aggregate, shard_id } = finished;
         match self.plan {
             OutputPlan::Entries => {
                 let mut entry = self.lines.object();
                 write_entry(&mut entry, aggregate);
-                entry.some("ShardId", aggregate.shard_id.as_deref());
+                entry.some("ShardId", shard_id.as_deref());
                 entry.end();
                 self.lines.end_line()
             }
             OutputPlan::PutRecords { stream_name, max_request_bytes } => {
-                let bytes = to_u64(aggregate.data.len() + aggregate.partition_key.len());
+                let bytes = to_u64(aggregate.size_bytes());
                 if self.request.count == MAX_REQUEST_ENTRIES || self.request.bytes + bytes > max_request_bytes
                 {
                     self.end_request(stream_name)?;
@@ -108,7 +110,7 @@ impl<'a, W: Write> AggregateWriter<'a, W> {
 
 impl Request {
     /// Adds an entry. It has no `ShardId`: the API does not know this member.
-    fn add(&mut self, aggregate: &Finished, bytes: u64) {
+    fn add(&mut self, aggregate: &Aggregate, bytes: u64) {
         if self.count > 0 {
             self.entries.push(b',');
         }
@@ -127,7 +129,7 @@ impl Request {
     }
 }
 
-fn write_entry(entry: &mut Object<'_>, aggregate: &Finished) {
+fn write_entry(entry: &mut Object<'_>, aggregate: &Aggregate) {
     entry.value("PartitionKey", &aggregate.partition_key);
     entry.some("ExplicitHashKey", aggregate.explicit_hash_key.map(|key| key.to_string()));
     entry.base64("Data", &aggregate.data);

@@ -1,9 +1,10 @@
 //! The shards of a stream, read from the output of `aws kinesis list-shards`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, Shard, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, Shard, ShardMapError};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 /// All shards that a file lists, and the map of the open ones.
 pub(crate) struct Shards {
     listed: Vec<Listed>,
-    pub(crate) map: OwnedShardMap,
+    pub(crate) map: ShardMap,
 }
 
 /// One page of `aws kinesis list-shards`.
@@ -55,7 +56,7 @@ impl Shards {
         }
         let shards = listed.iter().map(Listed::shard).collect::<Result<Vec<_>, _>>();
         let shards = shards.map_err(|what| fault(&what))?;
-        let map = OwnedShardMap::new(shards).map_err(|error| match error {
+        let map = ShardMap::new(shards).map_err(|error| match error {
             ShardMapError::ListedTwice { .. } => fault(&format!("{} is listed twice", listed_twice(&listed))),
             error => fault(&error),
         })?;
@@ -69,10 +70,13 @@ impl Shards {
     }
 }
 
-/// Returns the first ID that appears for the second time.
+/// Returns the first ID that two different shards have.
 fn listed_twice(listed: &[Listed]) -> &str {
-    let mut seen = HashSet::new();
-    listed.iter().map(|shard| &*shard.shard_id).find(|id| !seen.insert(*id)).unwrap_or("a shard")
+    let mut seen = HashMap::new();
+    let twice = listed
+        .iter()
+        .find(|shard| *seen.entry(&shard.shard_id).or_insert_with(|| shard.shard()) != shard.shard());
+    twice.map_or("a shard", |shard| &shard.shard_id)
 }
 
 impl Listed {

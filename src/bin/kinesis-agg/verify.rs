@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use indicatif::HumanCount;
 
-use kinesis_aggregation::{AggregatedRecord, RecordTag, UserRecord};
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
+use kinesis_aggregation::{Aggregate, UserRecord};
 
 use crate::aggregate::{Aggregator, Finished};
 use crate::args::{HEADING, LITERAL, VerifyArgs};
@@ -157,10 +158,10 @@ impl Verification {
 
     /// Deaggregates and compares.
     fn check(&mut self, finished: &[Finished]) -> Result<(), Failure> {
-        for aggregate in finished {
+        for Finished { aggregate, .. } in finished {
             let number = self.totals.kinesis_records;
             let started = Instant::now();
-            let parsed = AggregatedRecord::parse(&aggregate.data, Vec::new())
+            let parsed = AggregatedRecord::parse(&aggregate.data)
                 .map_err(|error| Failure::Input(format!("Kinesis record {number}: {error}")))?;
             let users: Vec<UserRecord<'_>> = parsed.records().collect();
             let deaggregated = Instant::now();
@@ -238,7 +239,7 @@ impl Totals {
         self.separate_units += units(record.data.len());
     }
 
-    fn came_back(&mut self, aggregate: &Finished, user_records: usize) {
+    fn came_back(&mut self, aggregate: &Aggregate, user_records: usize) {
         self.returned += to_u64(user_records);
         self.kinesis_records += 1;
         self.aggregate_bytes += to_u64(aggregate.data.len());

@@ -1,14 +1,16 @@
-//! The golden vectors: each is decoded, and those of other producers encoded again.
+//! Decodes the golden vectors, and re-encodes those of other producers.
 
 use core::fmt::{self, Write};
 
-use kinesis_aggregation::{KeySlot, Md5, Payload, PlainReason, UserRecord, encode};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::{Md5, PlainReason};
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::Failure;
 
 include!(concat!(env!("OUT_DIR"), "/vectors.rs"));
 
-/// A payload and what it is. `build.rs` makes the tables.
+/// A payload and its verdict. `build.rs` generates the tables.
 pub(crate) struct Vector {
     name: &'static str,
     payload: &'static [u8],
@@ -16,13 +18,13 @@ pub(crate) struct Vector {
 }
 
 enum Expected {
-    /// The count of user records, and a digest over all fields of all of them.
+    /// The number of user records, and a digest over all their fields.
     Aggregated { records: usize, digest: [u8; 16] },
-    /// `NoMagic`, or a fault as in `Truncated at 7`.
+    /// For example `NoMagic` or `Truncated at 7`.
     Plain(&'static str),
 }
 
-/// More than any vector has.
+/// At least the number of keys in any vector.
 const KEYS: usize = 132;
 
 pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
@@ -50,30 +52,32 @@ pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
     Ok(DECODE.len() + ENCODE.len())
 }
 
-/// Encodes what was decoded: the bytes have to be those of the other producers.
+/// Encodes what was decoded: as many bytes as the other producers wrote, which decode to the same user records.
 pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Failure> {
     for vector in ENCODE {
         let failure = Failure(vector.name);
         let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, [""; KEYS]) else {
             return Err(failure);
         };
-        let mut users = [UserRecord::new("", ""); 16];
-        let mut slots = [KeySlot::EMPTY; 32];
-        let users =
-            users.get_mut(..aggregate.len()).ok_or(Failure("more user records than there is room for"))?;
-        for (to, from) in users.iter_mut().zip(&aggregate) {
-            *to = from;
+        let mut encoder = Encoder::<16>::new(buffer, Limits::KINESIS_MAX);
+        for user in &aggregate {
+            if encoder.add(user) != Ok(AddStatus::Added) {
+                return Err(failure);
+            }
         }
-        let bytes = encode(users, &mut slots, buffer).map_err(|_| failure)?;
-        all.update(bytes);
-        if bytes != vector.payload {
+        let encoded = encoder.finish().ok_or(failure)?;
+        all.update(encoded.data());
+        let Payload::Aggregated(again) = Payload::parse(encoded.data(), [""; KEYS]) else {
+            return Err(failure);
+        };
+        if encoded.data().len() != vector.payload.len() || !again.into_iter().eq(&aggregate) {
             return Err(failure);
         }
     }
     Ok(ENCODE.len())
 }
 
-/// As `fields` in `build.rs` does it, with the digest that is under test.
+/// Hashes all fields as `fields` in `build.rs` does, with the MD5 under test.
 pub(crate) fn take_in(digest: &mut Md5, user: &UserRecord<'_>) {
     let mut take = |bytes: Option<&[u8]>| match bytes {
         None => digest.update(&[0]),
@@ -94,7 +98,7 @@ pub(crate) fn take_in(digest: &mut Md5, user: &UserRecord<'_>) {
 
 fn in_words(reason: PlainReason) -> Line {
     let mut line = Line::new();
-    // What does not fit would differ from what is expected.
+    // If it does not fit, the comparison fails.
     _ = match reason {
         PlainReason::Malformed(error) => write!(line, "{:?} at {}", error.kind(), error.offset()),
         other => write!(line, "{other:?}"),
@@ -102,7 +106,7 @@ fn in_words(reason: PlainReason) -> Line {
     line
 }
 
-/// A short text.
+/// A short string without a heap.
 pub(crate) struct Line {
     bytes: [u8; 48],
     len: usize,

@@ -4,7 +4,7 @@ use std::io::{BufReader, Cursor, Read};
 use std::sync::LazyLock;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use kinesis_aggregation::MAGIC;
+use kinesis_aggregation::decode::MAGIC;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 
 use crate::args::{InputArgs, InputForm};
