@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::args::{InputArgs, InputForm};
 use crate::common_encode::OwnedRecord;
 use crate::failure::Failure;
-use crate::input::{Data, for_each_event, for_each_payload};
+use crate::input::{Data, for_each_payload, for_each_user_record};
 use crate::listing::Shards;
 use crate::progress::Progress;
 
@@ -33,8 +33,8 @@ fn ended(result: Result<(), Failure>) -> Result<(), String> {
 fn read_events(input: &[u8], at_once: usize) -> (Vec<OwnedRecord>, Result<(), String>) {
     let mut records = Vec::new();
     let progress = Progress { bytes: input.to_vec(), at_once };
-    let result = for_each_event(&[], Data::Optional, &progress, |event| {
-        records.push(OwnedRecord::from(event.record));
+    let result = for_each_user_record(&[], Data::Optional, &progress, |input| {
+        records.push(OwnedRecord::from(input.record));
         Ok(())
     });
     (records, ended(result))
