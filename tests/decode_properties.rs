@@ -1,7 +1,6 @@
 //! What decoding promises for every input: it ends without a panic, it asks for just the room it needs, a damaged
 //! aggregate is plain and never other data, and what it yields borrows from the payload alone.
 
-#![cfg(feature = "alloc")]
 #![expect(
     clippy::arithmetic_side_effects,
     reason = "all numbers are small, and a panic fails the test, as it should"
@@ -12,6 +11,8 @@ mod reference;
 
 #[path = "common/agree.rs"]
 mod agree;
+#[path = "common/bodies.rs"]
+mod bodies;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -23,7 +24,7 @@ use kinesis_aggregation::{
 
 use agree::agree;
 use common::random::Random;
-use common::{Record, aggregates, bodies, frame, hex, records};
+use common::{Record, aggregates, frame, hex, records};
 
 /// A crash becomes a row of `malformed.rs`, so there is no file of seeds.
 fn config() -> ProptestConfig {

@@ -12,10 +12,10 @@ mod reference;
 mod agree;
 #[path = "testing/checks.rs"]
 mod checks;
-#[path = "testing/corpus.rs"]
-mod corpus;
 #[path = "testing/distribution.rs"]
 mod distribution;
+#[path = "testing/generated.rs"]
+mod generated;
 
 use std::collections::BTreeSet;
 

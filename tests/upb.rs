@@ -3,7 +3,6 @@
 //!
 //! `tests/upb/run` installs protobuf and runs this, a million cases of each kind.
 
-#![cfg(feature = "alloc")]
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::expect_used,
@@ -14,6 +13,8 @@
 mod common;
 mod common_encode;
 
+#[path = "common/bodies.rs"]
+mod bodies;
 #[path = "upb/known.rs"]
 mod known;
 #[path = "upb/oracle.rs"]
@@ -24,7 +25,7 @@ use std::collections::BTreeMap;
 use kinesis_aggregation::{AggregatedRecord, DigestCheck};
 
 use common::random::Random;
-use common::{Record, aggregates, bodies, decode_vectors, field, frame, hex, records, to_hex, unframe};
+use common::{Record, aggregates, decode_vectors, field, frame, hex, records, to_hex, unframe};
 use common_encode::{OwnedRecord, WAYS, with_records};
 use known::{RULES, known_difference};
 use oracle::{Message, Oracle, RawRecord, RawTag};

