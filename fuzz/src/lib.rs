@@ -31,6 +31,7 @@ mod compare;
 #[path = "../../tests/manager/driver.rs"]
 mod driver;
 #[path = "../../tests/testing/checks.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod generated_checks;
 #[path = "../../tests/manager/model.rs"]
 mod model;
