@@ -1,19 +1,19 @@
-//! Listings of shards, most of which make a map, and a slow way to say what they make.
+//! Generates lists of shards, most of which make a map, and compares each map with a linear search.
 
 use arbitrary::Arbitrary;
 use kinesis_aggregation::{HashKey, HashKeyRange, OwnedShardMap, Shard, ShardMap, ShardMapError};
 
-/// Shards that own all hash keys between them, and what is different from that.
+/// Shards that own all hash keys between them, and changes to that.
 #[derive(Arbitrary, Debug)]
 pub struct Listing {
-    /// Where the shards begin, besides at 0.
+    /// Where shards begin, in addition to 0.
     starts: Vec<Place>,
     changes: Vec<Change>,
-    /// What is looked up.
+    /// The hash keys to look up.
     keys: Vec<u128>,
 }
 
-/// A hash key: near one end, or anywhere.
+/// A hash key: near either end, or anywhere.
 #[derive(Arbitrary, Clone, Copy, Debug)]
 enum Place {
     Low(u8),
@@ -25,7 +25,7 @@ enum Place {
 enum Change {
     Swap(u8, u8),
     Close(u8),
-    /// The second is called a parent of the first, or of both parents the second.
+    /// The second becomes a parent of the first, or its adjacent parent.
     Parent(u8, u8, bool),
     /// The second gets the id of the first.
     SameId(u8, u8),
@@ -71,7 +71,7 @@ impl Listing {
         starts.dedup();
         let ends = starts[1..].iter().map(|start| start - 1).chain([u128::MAX]);
         let new = |number: usize, start: u128, end: u128| Listed {
-            // Neither in the order of the hash keys nor against it.
+            // Neither in the order of the hash keys nor in its reverse.
             id: (number * 7 % 256).to_string(),
             start: start.min(end),
             end: start.max(end),
@@ -114,7 +114,7 @@ impl Listing {
     }
 }
 
-/// Makes maps of both kinds, and compares them with walks over all shards.
+/// Makes maps, and compares them with a linear search.
 pub fn check(listing: &Listing) {
     let listed = listing.shards();
     let mut shards: Vec<Shard<'_>> = listed.iter().map(Listed::shard).collect();
@@ -135,7 +135,7 @@ pub fn check(listing: &Listing) {
         (made, expected) => panic!("{made:?} instead of {expected:?} from {listed:?}"),
     };
     let in_own_memory = in_own_memory.unwrap();
-    // A map of its own keeps no parents.
+    // An owned map keeps no parents.
     let kept = |shard: &Shard<'_>| (shard.id().to_owned(), shard.range());
     assert!(map.shards().iter().map(kept).eq(in_own_memory.shards().map(|shard| kept(&shard))));
     assert!(map.shards().is_sorted_by_key(|shard| shard.range().start()));
@@ -151,7 +151,7 @@ pub fn check(listing: &Listing) {
     }
 }
 
-/// What should be wrong with a listing, by a walk over all shards for each hash key where something may change.
+/// Returns the error that a list should cause, from a search at each hash key where the owner may change.
 fn specified(listed: &[Listed]) -> Result<(), ShardMapError> {
     if let Some(twice) = listed.iter().find(|shard| is_twice(shard, listed)) {
         return Err(ShardMapError::ListedTwice { start: twice.start.into() });
@@ -180,7 +180,7 @@ fn is_twice(shard: &Listed, listed: &[Listed]) -> bool {
     listed.iter().filter(|other| other.id == shard.id).count() > 1
 }
 
-/// Those that are neither closed nor a parent.
+/// Returns the shards that are neither closed nor a parent.
 fn open(listed: &[Listed]) -> Vec<&Listed> {
     let is_parent = |shard: &Listed| {
         listed.iter().any(|child| child.parents.iter().flatten().any(|parent| *parent == shard.id))
@@ -192,7 +192,7 @@ fn owns(shard: &Listed, key: u128) -> bool {
     (shard.start..=shard.end).contains(&key)
 }
 
-/// The hash keys where an owner may begin, be the last or follow: between them, nothing changes.
+/// Returns the first, the last and the next hash key of each shard. Between them the owner does not change.
 fn edges(shards: &[&Listed]) -> Vec<u128> {
     let of = |shard: &&Listed| [Some(shard.start), Some(shard.end), shard.end.checked_add(1)];
     shards.iter().flat_map(of).flatten().chain([0, u128::MAX]).collect()
