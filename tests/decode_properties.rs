@@ -8,6 +8,8 @@ mod reference;
 
 #[path = "common/agree.rs"]
 mod agree;
+#[path = "common/bodies.rs"]
+mod bodies;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -17,7 +19,7 @@ use kinesis_aggregation::{KeyRoom, ParseError, Payload, UserRecord, deaggregate,
 
 use agree::agree;
 use common::random::Random;
-use common::{Record, aggregates, bodies, frame, hex, records};
+use common::{Record, aggregates, frame, hex, records};
 
 /// A crash becomes a row of `malformed.rs`, so there is no file of seeds.
 fn config() -> ProptestConfig {

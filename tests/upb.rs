@@ -9,6 +9,8 @@
 mod common;
 mod common_encode;
 
+#[path = "common/bodies.rs"]
+mod bodies;
 #[path = "upb/known.rs"]
 mod known;
 #[path = "upb/oracle.rs"]
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use common::random::Random;
-use common::{Record, aggregates, bodies, decode_vectors, field, frame, hex, records, to_hex, unframe};
+use common::{Record, aggregates, decode_vectors, field, frame, hex, records, to_hex, unframe};
 use common_encode::{OwnedRecord, WAYS, with_records};
 use known::{RULES, known_difference};
 use oracle::{Message, Oracle, RawRecord, RawTag};

@@ -3,7 +3,6 @@
 #![allow(dead_code, reason = "no test file uses all of it")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
-pub(crate) mod bodies;
 pub(crate) mod random;
 
 use base64::Engine as _;
