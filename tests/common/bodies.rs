@@ -10,7 +10,7 @@
 )]
 
 use arbitrary::{Arbitrary, Unstructured};
-use kinesis_aggregation::PlainReason;
+use kinesis_aggregation::decode::PlainReason;
 use kinesis_aggregation::testing::{BrokenAggregate, ValidAggregate};
 
 use crate::common::random::Random;

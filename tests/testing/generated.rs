@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{PlainReason, RecordTag, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{PlainReason, RecordTag};
 use serde_json::{Value, json};
 
 use crate::checks::{check_broken, check_valid};
