@@ -24,7 +24,7 @@ fn payload() -> Vec<u8> {
     ] {
         assert_eq!(aggregator.add(record), Ok(None));
     }
-    aggregator.finish().unwrap().into_data()
+    aggregator.finish().unwrap().data
 }
 
 /// Says at each step exactly how much is left, and goes on saying so after the end.

@@ -82,8 +82,8 @@ fn errors_say_everything_they_know() {
         ("2^128 or more", Box::new(HashKeyError::TooLarge)),
         ("user record needs an aggregate of 4 bytes: the limit is 3", Box::new(too_large)),
         (
-            "user record needs an aggregate of 40 bytes: the limit is 30; it fits only bare, in 20 bytes",
-            Box::new(EncodeError::FitsOnlyBare { required: 40, limit: 30, bare: 20 }),
+            "user record needs an aggregate of 40 bytes: the limit is 30; it fits only as a plain record, in 20 bytes",
+            Box::new(EncodeError::FitsOnlyPlain { required: 40, limit: 30, plain: 20 }),
         ),
         (
             "aggregate needs 4 bytes: the buffer has 3",
@@ -162,7 +162,7 @@ fn debug_output_sums_up() {
         )
     );
 
-    let payload = aggregator.finish().unwrap().into_data();
+    let payload = aggregator.finish().unwrap().data;
     assert_eq!(
         format!("{:?}", AggregatedRecord::parse(&payload, [""; 1]).unwrap()),
         "AggregatedRecord { user_records: 1, partition_keys: 1, explicit_hash_keys: 0, .. }"
@@ -179,6 +179,6 @@ fn a_panic_is_told_with_what_was_not_handed_out() {
         RecordAggregator::new(Limits::default()).on_complete_in_background(1, |_| panic!("no more")).unwrap();
     aggregator.add(UserRecord::new("k", "data")).unwrap();
     let panic = aggregator.finish().unwrap_err();
-    assert_eq!(panic.to_string(), "the callback has panicked (no more); 0 aggregates were not handed out");
+    assert_eq!(panic.to_string(), "the callback has panicked (no more); 0 aggregates were not delivered");
     assert_eq!(format!("{panic:?}"), "WorkerPanic { message: Some(\"no more\"), undelivered: 0 }");
 }

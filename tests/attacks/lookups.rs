@@ -41,12 +41,12 @@ pub(crate) const WAYS: [(&str, Pack); 2] = [
         let mut buffer = vec![0; 4 << 20];
         let mut encoder = Encoder::<1024>::new(&mut buffer, Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
-        encoder.finish().unwrap().data().to_vec()
+        encoder.finish().unwrap().data.to_vec()
     }),
     ("RecordAggregator", |users| {
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| aggregator.add(user) == Ok(None)));
-        aggregator.finish().unwrap().into_data()
+        aggregator.finish().unwrap().data
     }),
 ];
 

@@ -98,10 +98,10 @@ fn what_fits_only_bare_is_said() {
     let line = |len: usize| format!(r#"{{"partitionKey": "k", "text": "{}"}}"#, "t".repeat(len));
     let aggregate = |len: usize| run("aggregate --max-bytes 100", line(len).as_bytes());
     aggregate(70).clean("100 bytes, wrapped");
-    aggregate(71).failed("72 bytes, bare", &[":1: ", " 101 ", " 100;", "bare", " 72 "]);
-    aggregate(99).failed("100 bytes, bare", &[":1: ", " 129 ", " 100;", "bare", "in 100 "]);
+    aggregate(71).failed("72 bytes, bare", &[":1: ", " 101 ", " 100;", "plain", " 72 "]);
+    aggregate(99).failed("100 bytes, bare", &[":1: ", " 129 ", " 100;", "plain", "in 100 "]);
     let neither = aggregate(100).failed("101 bytes, bare", &[":1: ", " 130 ", " 100"]);
-    assert!(!neither.stderr.contains("bare"), "{}", neither.stderr);
+    assert!(!neither.stderr.contains("plain"), "{}", neither.stderr);
 }
 
 #[test]

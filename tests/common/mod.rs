@@ -52,7 +52,7 @@ pub(crate) fn canonical(users: &[UserRecord<'_>]) -> Vec<u8> {
     for &user in users {
         assert_eq!(aggregator.add(user), Ok(None), "{user:?} begins another aggregate");
     }
-    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data())
+    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }
 
 /// Copies user records, and asserts that each knows its place (D17).

@@ -43,7 +43,7 @@ pub(crate) fn round_trip(owned: &[OwnedRecord]) {
 /// User records that were parsed, whose tags borrow from the payload, encode to the same bytes.
 pub(crate) fn parsed_records_encode_alike(records: &[UserRecord<'_>]) {
     let data = canonical(records);
-    if let Ok(aggregate) = AggregatedRecord::parse(&data, Vec::new()) {
+    if let Ok(aggregate) = AggregatedRecord::parse(&data) {
         let parsed: Vec<_> = aggregate.records().collect();
         assert_eq!(data, canonical(&parsed));
     }
@@ -74,7 +74,7 @@ fn stream_exactly<const KEYS: usize>(records: &[UserRecord<'_>], spare: usize) {
     for record in records {
         assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
     }
-    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
+    let written = encoder.finish().map_or(0, |aggregate| aggregate.data.len());
     assert_eq!(written, len);
     assert_eq!(buffer[..len], streamed::<KEYS>(records));
     assert!(buffer[len..].iter().all(|&byte| byte == 0xa5), "nothing beyond what was written");
@@ -93,7 +93,7 @@ fn stream_exactly<const KEYS: usize>(records: &[UserRecord<'_>], spare: usize) {
     } else {
         assert_eq!(answer, Ok(AddStatus::Full));
     }
-    let written = encoder.finish().map_or(0, |aggregate| aggregate.data().len());
+    let written = encoder.finish().map_or(0, |aggregate| aggregate.data.len());
     assert_eq!(buffer[..written], streamed::<KEYS>(others));
     assert!(buffer[written..].iter().all(|&byte| byte == 0xa5), "nothing of the last record");
 }
@@ -102,7 +102,7 @@ fn aggregator_sizes(records: &[UserRecord<'_>]) {
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
     for (count, len) in (0..).zip([0].into_iter().chain(growing_len(records, usize::MAX))) {
         let finished = aggregator.clone().finish();
-        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.data().len()), len);
+        assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.data.len()), len);
         assert_eq!(finished.as_ref().map_or(0, |aggregate| aggregate.size_bytes()), aggregator.size_bytes());
         assert_eq!(aggregator.encoded_len(), len);
         assert_eq!(aggregator.user_records(), count);

@@ -11,7 +11,7 @@ pub(crate) mod arithmetic;
 pub(crate) mod checks;
 pub(crate) mod pack;
 
-use kinesis_aggregation::{AddStatus, Encoder, Limits, Payload, RecordAggregator, RecordTag, UserRecord};
+use kinesis_aggregation::{AddStatus, AggregatedRecord, Encoder, Limits, RecordAggregator, RecordTag, UserRecord};
 
 /// A user record that owns what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,10 +75,9 @@ pub(crate) fn with_record<T>(owned: &OwnedRecord, test: impl FnOnce(UserRecord<'
 
 /// The user records of an aggregate.
 pub(crate) fn unpack(payload: &[u8]) -> Vec<OwnedRecord> {
-    match Payload::parse(payload, Vec::new()) {
-        Payload::Aggregated(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
-        Payload::Plain(reason) => panic!("not an aggregate: {reason}"),
-        Payload::NeedsRoom { needed } => panic!("a vector is too small for {needed} keys"),
+    match AggregatedRecord::parse(payload) {
+        Ok(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
+        Err(reason) => panic!("not an aggregate: {reason}"),
     }
 }
 
@@ -105,7 +104,7 @@ pub(crate) fn canonical(records: &[UserRecord<'_>]) -> Vec<u8> {
     for record in records {
         assert_eq!(aggregator.add(*record), Ok(None));
     }
-    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data())
+    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }
 
 /// By an encoder, into a buffer of just the size that the arithmetic gives.
@@ -115,5 +114,5 @@ pub(crate) fn streamed<const KEYS: usize>(records: &[UserRecord<'_>]) -> Vec<u8>
     for record in records {
         assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
     }
-    encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data().to_vec())
+    encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data.to_vec())
 }

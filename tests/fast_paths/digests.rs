@@ -53,7 +53,7 @@ fn digests_in_runs() {
             let mut buffer = vec![0xa5; 4_000];
             let mut encoder = Encoder::<2>::new(&mut buffer, Limits::default());
             assert!(users.iter().all(|&user| encoder.add(user).is_ok()));
-            let streamed = encoder.finish().unwrap().data().to_vec();
+            let streamed = encoder.finish().unwrap().data.to_vec();
             // One key: both orders are the same.
             assert_eq!(streamed, canonical(&users), "{first} and {sizes} bytes");
             assert_eq!(
