@@ -30,7 +30,7 @@ mod common {
     use crate::message::{
         RECORD_DATA, RECORD_EXPLICIT_HASH_KEY_INDEX, RECORD_PARTITION_KEY_INDEX, RECORDS, UserRecord,
     };
-    use crate::wire::{length_delimited_tag, varint_tag};
+    use crate::wire::{length_delimited_tag, varint_tag, widen};
 
     const RECORD: u8 = length_delimited_tag(RECORDS);
     const PARTITION_KEY_INDEX: u8 = varint_tag(RECORD_PARTITION_KEY_INDEX);
@@ -51,78 +51,99 @@ mod common {
         /// Reads the head of a common record that begins at the first of these bytes. The data may go beyond them.
         #[inline(always)]
         pub(in crate::message) fn read(bytes: &[u8]) -> Option<Self> {
-            let mut head = Unread { bytes: bytes.first_chunk()?, position: 0 };
-            let record_len = head.length(RECORD)?;
-            let end = head.position + record_len;
-            let partition_key_index = head.index(PARTITION_KEY_INDEX)?;
-            let explicit_hash_key_index = if head.begins_with(EXPLICIT_HASH_KEY_INDEX) {
-                Some(head.index(EXPLICIT_HASH_KEY_INDEX)?)
-            } else {
-                None
-            };
-            let data_len = head.length(DATA)?;
-            let data_start = head.position;
-            (data_start + data_len == end).then_some(Self {
-                partition_key_index,
-                explicit_hash_key_index,
-                data_start,
-                end,
-            })
+            let head: &[u8; HEAD_SIZE] = bytes.first_chunk()?;
+            let [tag, first, second, third, ..] = *head;
+            match u32::from_le_bytes([tag, first & 0x80, second, 0]) {
+                ONE_BYTE_LENGTH => Self::read_indexes(head, 3, usize::from(first)),
+                _ => match u32::from_le_bytes([tag, first & 0x80, second & 0x80, third]) {
+                    TWO_BYTE_LENGTH => {
+                        Self::read_indexes(head, 4, usize::from(first & 0x7f) | usize::from(second) << 7)
+                    }
+                    _ => None,
+                },
+            }
+        }
+
+        /// Reads on at the partition key index of a record of `len` bytes, whose tag is the last byte before `start`.
+        #[inline(always)]
+        fn read_indexes(head: &[u8; HEAD_SIZE], start: usize, len: usize) -> Option<Self> {
+            let end = start - 1 + len;
+            let (partition_key_index, mut rest) = Unread::load(head, start)?.index()?;
+            let mut explicit_hash_key_index = None;
+            if rest.begins_with(EXPLICIT_HASH_KEY_INDEX) {
+                let (index, after) = Unread::load(head, rest.position + 1)?.index()?;
+                (explicit_hash_key_index, rest) = (Some(index), after);
+            }
+            // The data ends with the record: that is the only length it may have.
+            let data_start = rest.position + 2;
+            let data_len = end.checked_sub(data_start)?;
+            if data_len < 1 << 7 {
+                if rest.bytes & 0xffff != short_length(DATA, data_len) {
+                    return None;
+                }
+                return Some(Self { partition_key_index, explicit_hash_key_index, data_start, end });
+            }
+            let (data_start, data_len) = (data_start + 1, data_len - 1);
+            if rest.bytes & 0xff_ffff != long_length(DATA, data_len) {
+                return None;
+            }
+            Some(Self { partition_key_index, explicit_hash_key_index, data_start, end })
         }
     }
 
-    /// The part of a head that is still to be read.
-    struct Unread<'b> {
-        bytes: &'b [u8; HEAD_SIZE],
+    const ONE_BYTE_LENGTH: u32 = u32::from_le_bytes([RECORD, 0, PARTITION_KEY_INDEX, 0]);
+    const TWO_BYTE_LENGTH: u32 = u32::from_le_bytes([RECORD, 0x80, 0, PARTITION_KEY_INDEX]);
+
+    /// Eight bytes of a head, or what was not taken of them: enough for an index, a tag, and a length.
+    #[derive(Clone, Copy)]
+    struct Unread {
+        /// The next byte is the lowest.
+        bytes: u64,
+        /// Where it is in the head.
         position: usize,
     }
 
-    impl Unread<'_> {
-        /// Loads the next four bytes, the first one lowest: a tag and up to three bytes of its value.
+    impl Unread {
         #[inline(always)]
-        fn load(&self) -> Option<u32> {
-            Some(u32::from_le_bytes(*self.bytes.get(self.position..)?.first_chunk()?))
+        fn load(head: &[u8; HEAD_SIZE], position: usize) -> Option<Self> {
+            let bytes = u64::from_le_bytes(*head.get(position..)?.first_chunk()?);
+            Some(Self { bytes, position })
         }
 
         #[inline(always)]
-        fn begins_with(&self, tag: u8) -> bool {
-            self.bytes.get(self.position) == Some(&tag)
+        const fn begins_with(self, byte: u8) -> bool {
+            self.bytes.to_le_bytes()[0] == byte
         }
 
-        /// Takes a tag and a length of one or two bytes.
+        /// Takes an index of one to three bytes, without a branch on its size.
         #[inline(always)]
-        fn length(&mut self, tag: u8) -> Option<usize> {
-            let [found, first, second, _] = self.load()?.to_le_bytes();
-            if found != tag {
+        #[expect(clippy::as_conversions, reason = "widened, on 64 bits")]
+        const fn index(self) -> Option<(usize, Self)> {
+            // The top bit of the last byte, and those of bytes after it.
+            let last = !self.bytes & 0x80_8080;
+            if last == 0 {
                 return None;
             }
-            if first < 0x80 {
-                self.position += 2;
-                return Some(usize::from(first));
-            }
-            if second < 0x80 {
-                self.position += 3;
-                return Some(usize::from(first & 0x7f) | usize::from(second) << 7);
-            }
-            None
-        }
-
-        /// Takes a tag and an index of one to three bytes, without a branch on its size.
-        #[inline(always)]
-        #[expect(clippy::as_conversions, reason = "widened")]
-        fn index(&mut self, tag: u8) -> Option<usize> {
-            let field = self.load()?;
-            let varint = field >> 8;
-            let last = !varint & 0x80_8080;
-            if field.to_le_bytes()[0] != tag || last == 0 {
-                return None;
-            }
+            let digits = self.bytes & (last ^ (last - 1));
+            let index = digits & 0x7f | digits >> 1 & 0x3f80 | digits >> 2 & 0x1f_c000;
             // 8, 16 or 24.
             let bits = last.trailing_zeros() + 1;
-            self.position += 1 + (bits / 8) as usize;
-            let digits = varint & ((1 << bits) - 1);
-            Some((digits & 0x7f | digits >> 1 & 0x3f80 | digits >> 2 & 0x1f_c000) as usize)
+            let rest = Self { bytes: self.bytes >> bits, position: self.position + (bits / 8) as usize };
+            Some((index as usize, rest))
         }
+    }
+
+    /// Encodes a tag and a length in one byte, the first byte lowest.
+    #[inline(always)]
+    const fn short_length(tag: u8, length: usize) -> u64 {
+        widen(length) << 8 | tag as u64
+    }
+
+    /// Encodes a tag and a length in two bytes, the first byte lowest.
+    #[inline(always)]
+    const fn long_length(tag: u8, length: usize) -> u64 {
+        let length = widen(length);
+        ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | tag as u64
     }
 
     /// The head of a common record, to be written. It is built from its end.
@@ -194,12 +215,11 @@ mod common {
         #[expect(clippy::as_conversions, reason = "widened")]
         const fn length_before(self, length: usize, tag: u8) -> Self {
             if length < 1 << 7 {
-                let field = length << 8 | tag as usize;
-                return Self { bytes: self.bytes << 16 | field as u128, len: self.len + 2, ..self };
+                let bytes = self.bytes << 16 | short_length(tag, length) as u128;
+                return Self { bytes, len: self.len + 2, ..self };
             }
-            let field = ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | tag as usize;
             Self {
-                bytes: self.bytes << 24 | field as u128,
+                bytes: self.bytes << 24 | long_length(tag, length) as u128,
                 len: self.len + 3,
                 overflowed: self.overflowed | (length >= 1 << 14),
             }
@@ -370,7 +390,8 @@ mod tests {
             ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", true),
             ("indexes of three bytes", b"\x1a\x0a\x08\x81\x80\x00\x10\x81\x80\x00\x1a\x00", true),
             ("an index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false),
-            ("over-long lengths of two bytes", b"\x1a\x88\x00\x08\x00\x1a\x83\x00abc", true),
+            ("an over-long record length", b"\x1a\x88\x00\x08\x00\x1a\x04abcd", true),
+            ("an over-long data length", b"\x1a\x08\x08\x00\x1a\x83\x00abc", false),
             ("a record length of three", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", false),
             ("a data length of three", b"\x1a\x08\x08\x00\x1a\x82\x80\x00ab", false),
             ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false),
