@@ -6,10 +6,10 @@
 //!             key          hash key
 //! ```
 //!
-//! A common record is as a producer writes it: these fields in this order, no tags, indexes of one to three bytes, lengths of
-//! one or two. Its head has at most 14 bytes, so all of it is in the 16 bytes that are loaded or stored. `record.rs` reads
-//! and writes every record; it asks here first. Nothing here decides what is valid: what is not common is left to the
-//! general code, and what is common means the same to both.
+//! A common record is as a producer writes it: these fields in this order, no tags, indexes and lengths of one to three bytes.
+//! Its head has at most 16 bytes, which are loaded in two or three registers and written with one store. `record.rs` reads and
+//! writes every record; it asks here first. Nothing here decides what is valid: what is not common is left to the general
+//! code, and what is common means the same to both.
 //!
 //! There are branches on lengths, which repeat from record to record, so that a processor predicts where the next record
 //! begins. There are none on the sizes of indexes: with more than 128 keys in use, those are random.
@@ -52,15 +52,20 @@ mod common {
         #[inline(always)]
         pub(in crate::message) fn read(bytes: &[u8]) -> Option<Self> {
             let head: &[u8; HEAD_SIZE] = bytes.first_chunk()?;
-            let [tag, first, second, third, ..] = *head;
-            match u32::from_le_bytes([tag, first & 0x80, second, 0]) {
-                ONE_BYTE_LENGTH => Self::read_indexes(head, 3, usize::from(first)),
-                _ => match u32::from_le_bytes([tag, first & 0x80, second & 0x80, third]) {
-                    TWO_BYTE_LENGTH => {
-                        Self::read_indexes(head, 4, usize::from(first & 0x7f) | usize::from(second) << 7)
-                    }
-                    _ => None,
-                },
+            let fields = Unread::load(head, 0)?;
+            let digits = |byte: u8, shift: u32| usize::from(byte & 0x7f) << shift;
+            let [_, first, second, third, ..] = *head;
+            // One byte, two, or three: the first ones have their top bit set, the last one has not.
+            if fields.match_masked([RECORD, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0xff]) {
+                Self::read_indexes(head, 3, digits(first, 0))
+            } else if fields.match_masked([RECORD, 0x80, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0x80, 0xff]) {
+                Self::read_indexes(head, 4, digits(first, 0) | digits(second, 7))
+            } else if fields
+                .match_masked([RECORD, 0x80, 0x80, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0x80, 0x80, 0xff])
+            {
+                Self::read_indexes(head, 5, digits(first, 0) | digits(second, 7) | digits(third, 14))
+            } else {
+                None
             }
         }
 
@@ -71,28 +76,33 @@ mod common {
             let (partition_key_index, mut rest) = Unread::load(head, start)?.index()?;
             let mut explicit_hash_key_index = None;
             if rest.begins_with(EXPLICIT_HASH_KEY_INDEX) {
-                let (index, after) = Unread::load(head, rest.position + 1)?.index()?;
+                // Loaded with its tag, to stay within the head.
+                let (index, after) = Unread::load(head, rest.position)?.skip_tag().index()?;
                 (explicit_hash_key_index, rest) = (Some(index), after);
             }
             // The data ends with the record: that is the only length it may have.
             let data_start = rest.position + 2;
             let data_len = end.checked_sub(data_start)?;
             if data_len < 1 << 7 {
-                if rest.bytes & 0xffff != short_length(DATA, data_len) {
+                if rest.bytes & 0xffff != length_in_one_byte(DATA, data_len) {
                     return None;
                 }
                 return Some(Self { partition_key_index, explicit_hash_key_index, data_start, end });
             }
             let (data_start, data_len) = (data_start + 1, data_len - 1);
-            if rest.bytes & 0xff_ffff != long_length(DATA, data_len) {
+            if data_len < 1 << 14 {
+                if rest.bytes & 0xff_ffff != length_in_two_bytes(DATA, data_len) {
+                    return None;
+                }
+                return Some(Self { partition_key_index, explicit_hash_key_index, data_start, end });
+            }
+            let (data_start, data_len) = (data_start + 1, data_len - 1);
+            if rest.bytes & 0xffff_ffff != length_in_three_bytes(DATA, data_len) {
                 return None;
             }
             Some(Self { partition_key_index, explicit_hash_key_index, data_start, end })
         }
     }
-
-    const ONE_BYTE_LENGTH: u32 = u32::from_le_bytes([RECORD, 0, PARTITION_KEY_INDEX, 0]);
-    const TWO_BYTE_LENGTH: u32 = u32::from_le_bytes([RECORD, 0x80, 0, PARTITION_KEY_INDEX]);
 
     /// Eight bytes of a head, or what was not taken of them: enough for an index, a tag, and a length.
     #[derive(Clone, Copy)]
@@ -108,6 +118,19 @@ mod common {
         fn load(head: &[u8; HEAD_SIZE], position: usize) -> Option<Self> {
             let bytes = u64::from_le_bytes(*head.get(position..)?.first_chunk()?);
             Some(Self { bytes, position })
+        }
+
+        /// Returns whether the next bytes are these ones, in the bits of a mask.
+        #[inline(always)]
+        fn match_masked<const N: usize>(self, bytes: [u8; N], mask: [u8; N]) -> bool {
+            let register =
+                |bytes: [u8; N]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+            self.bytes & register(mask) == register(bytes)
+        }
+
+        #[inline(always)]
+        const fn skip_tag(self) -> Self {
+            Self { bytes: self.bytes >> 8, position: self.position + 1 }
         }
 
         #[inline(always)]
@@ -135,15 +158,22 @@ mod common {
 
     /// Encodes a tag and a length in one byte, the first byte lowest.
     #[inline(always)]
-    const fn short_length(tag: u8, length: usize) -> u64 {
-        widen(length) << 8 | tag as u64
+    fn length_in_one_byte(tag: u8, length: usize) -> u64 {
+        widen(length) << 8 | u64::from(tag)
     }
 
     /// Encodes a tag and a length in two bytes, the first byte lowest.
     #[inline(always)]
-    const fn long_length(tag: u8, length: usize) -> u64 {
+    fn length_in_two_bytes(tag: u8, length: usize) -> u64 {
         let length = widen(length);
-        ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | tag as u64
+        ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | u64::from(tag)
+    }
+
+    /// Encodes a tag and a length in three bytes, the first byte lowest.
+    #[inline(always)]
+    fn length_in_three_bytes(tag: u8, length: usize) -> u64 {
+        let length = widen(length);
+        ((length & 0x1f_c000) << 2 | (length & 0x3f80) << 1 | 0x8080 | length & 0x7f) << 8 | u64::from(tag)
     }
 
     /// The head of a common record, to be written. It is built from its end.
@@ -210,18 +240,21 @@ mod common {
             }
         }
 
-        /// Puts a tag and a length of one or two bytes before the rest.
+        /// Puts a tag and a length of one to three bytes before the rest.
         #[inline(always)]
-        #[expect(clippy::as_conversions, reason = "widened")]
-        const fn length_before(self, length: usize, tag: u8) -> Self {
+        fn length_before(self, length: usize, tag: u8) -> Self {
             if length < 1 << 7 {
-                let bytes = self.bytes << 16 | short_length(tag, length) as u128;
+                let bytes = self.bytes << 16 | u128::from(length_in_one_byte(tag, length));
                 return Self { bytes, len: self.len + 2, ..self };
             }
+            if length < 1 << 14 {
+                let bytes = self.bytes << 24 | u128::from(length_in_two_bytes(tag, length));
+                return Self { bytes, len: self.len + 3, ..self };
+            }
             Self {
-                bytes: self.bytes << 24 | long_length(tag, length) as u128,
-                len: self.len + 3,
-                overflowed: self.overflowed | (length >= 1 << 14),
+                bytes: self.bytes << 32 | u128::from(length_in_three_bytes(tag, length)),
+                len: self.len + 4,
+                overflowed: self.overflowed | (length >= 1 << 21),
             }
         }
     }
@@ -284,7 +317,9 @@ mod tests {
 
     /// Both sides of every size at which an index or a length gets longer.
     const INDEXES: [u32; 10] = [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000, 0xfff_ffff, u32::MAX];
-    const LENGTHS: [usize; 12] = [0, 1, 2, 3, 120, 121, 127, 128, 16_370, 16_378, 16_383, 16_384];
+    const LENGTHS: [usize; 10] = [0, 1, 2, 120, 121, 128, 16_370, 16_378, 16_384, 20_000];
+    /// With fewer indexes, as they take their time.
+    const LARGE_LENGTHS: [usize; 3] = [0x1f_fff0, 0x1f_fff8, 0x1f_ffff];
 
     fn read_general(bytes: &[u8]) -> Option<(RawRecord<'_>, usize)> {
         let mut fields = Reader::new(bytes, 4);
@@ -311,9 +346,10 @@ mod tests {
     fn writes_and_reads_like_the_general_code() {
         let mut common = 0;
         let tags = [RecordTag { key: "k", value: None }];
-        for length in LENGTHS {
-            for partition_key_index in INDEXES {
-                for explicit_hash_key_index in INDEXES.map(Some).into_iter().chain([None]) {
+        for length in LENGTHS.into_iter().chain(LARGE_LENGTHS) {
+            let indexes = if length < 100_000 { &INDEXES[..] } else { &INDEXES[..1] };
+            for &partition_key_index in indexes {
+                for explicit_hash_key_index in indexes.iter().copied().map(Some).chain([None]) {
                     for tags in [&[][..], &tags] {
                         let name = (length, partition_key_index, explicit_hash_key_index, tags.len());
                         let data = vec![0x1a; length];
@@ -333,7 +369,7 @@ mod tests {
                         let head = EncodedHead::new(&record, partition_key_index, explicit_hash_key_index);
                         let fits = partition_key_index < 1 << 21
                             && explicit_hash_key_index.is_none_or(|index| index < 1 << 21)
-                            && head.len() - 3 + length < 1 << 14;
+                            && head.len() - 4 + length < 1 << 21;
                         assert_eq!(head.is_common(), fits && tags.is_empty(), "{name:?}");
                         assert_eq!(check_read(&buffer, &name), head.is_common(), "{name:?}");
                         common += usize::from(head.is_common());
@@ -392,7 +428,8 @@ mod tests {
             ("an index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false),
             ("an over-long record length", b"\x1a\x88\x00\x08\x00\x1a\x04abcd", true),
             ("an over-long data length", b"\x1a\x08\x08\x00\x1a\x83\x00abc", false),
-            ("a record length of three", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", false),
+            ("a record length of three bytes", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", true),
+            ("a record length of four bytes", b"\x1a\x88\x80\x80\x00\x08\x00\x1a\x04abcd", false),
             ("a data length of three", b"\x1a\x08\x08\x00\x1a\x82\x80\x00ab", false),
             ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false),
             ("data first", b"\x1a\x08\x1a\x04abcd\x08\x00", false),
