@@ -23,9 +23,7 @@ mod unknown;
 #[path = "conformance/values.rs"]
 mod values;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason, UserRecord};
 
 use agree::agree;
 use common::{field, frame, hex, varint};

@@ -12,7 +12,7 @@ pub(crate) mod checks;
 pub(crate) mod pack;
 
 use kinesis_aggregation::{
-    AddStatus, Encoder, KeySlot, Limits, Payload, RecordAggregator, RecordTag, UserRecord, encode,
+    AddStatus, AggregatedRecord, Encoder, KeySlot, Limits, RecordAggregator, RecordTag, UserRecord, encode,
 };
 
 /// A user record that owns what it holds.
@@ -77,10 +77,9 @@ pub(crate) fn with_record<T>(owned: &OwnedRecord, test: impl FnOnce(UserRecord<'
 
 /// The user records of an aggregate.
 pub(crate) fn unpack(payload: &[u8]) -> Vec<OwnedRecord> {
-    match Payload::parse(payload, Vec::new()) {
-        Payload::Aggregated(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
-        Payload::Plain(reason) => panic!("not an aggregate: {reason}"),
-        Payload::NeedsRoom { needed } => panic!("a vector is too small for {needed} keys"),
+    match AggregatedRecord::parse(payload) {
+        Ok(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
+        Err(reason) => panic!("not an aggregate: {reason}"),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use arbitrary::{Arbitrary, Unstructured};
 use kinesis_aggregation::testing::{BrokenAggregate, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, RecordTag, UserRecord};
+use kinesis_aggregation::{AggregatedRecord, DigestCheck, RecordTag, UserRecord};
 
 use crate::agree::agree;
 use crate::common::random::Random;
@@ -48,7 +48,7 @@ pub(crate) fn check_valid(valid: &ValidAggregate) {
 pub(crate) fn check_broken(broken: &BrokenAggregate) {
     let parsed = AggregatedRecord::parse(&broken.payload);
     match parsed {
-        Err(ParseError::Plain(reason)) => assert_eq!(reason, broken.reason, "{broken:?}"),
+        Err(reason) => assert_eq!(reason, broken.reason, "{broken:?}"),
         other => panic!("{other:?}: {broken:?}"),
     }
     agree(&broken.payload, DigestCheck::Verify);
