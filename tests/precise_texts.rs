@@ -8,12 +8,12 @@ mod common;
 use core::error::Error;
 use std::collections::HashSet;
 
-use common::{frame, hex};
+use common::{aggregate, frame, hex};
 use kinesis_aggregation::{
     AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    FaultyHashKey, HashKey, HashKeyError, HashKeyRange, Limits, Md5, ParseError, PlainReason, PutBackError,
+    FaultyHashKey, HashKey, HashKeyError, HashKeyRange, Limits, Md5, Payload, PlainReason, PutBackError,
     RecordAggregator, RecordTag, RoutedAggregate, SequenceNumber, SequenceNumberError, ShardMapError,
-    UserRecord, deaggregate,
+    UserRecord, deaggregate, deaggregate_all, iter_deaggregate_records,
 };
 
 /// A body for each kind of fault, and what is said of it.
@@ -45,12 +45,8 @@ fn each_fault_says_what_and_where() {
         assert_eq!(error.to_string(), format!("{} at byte {}", error.kind(), error.offset()));
         assert!(kinds.insert(error.kind()), "{text}");
         let (reason, whole) = (PlainReason::Malformed(error), format!("malformed: {text}"));
-        assert_eq!((reason.to_string(), ParseError::Plain(reason).to_string()), (whole.clone(), whole));
-        // The reason is shown as it is, and what is wrong with the body stands behind both.
-        let shown: [&dyn Error; 2] = [&reason, &ParseError::Plain(reason)];
-        for shown in shown {
-            assert_eq!(shown.source().map(ToString::to_string), Some(text.to_owned()));
-        }
+        assert_eq!(reason.to_string(), whole);
+        assert_eq!(reason.source().map(ToString::to_string), Some(text.to_owned()));
     }
     assert_eq!(kinds.len(), FAULTS.len() + 1);
 }
@@ -70,8 +66,7 @@ fn errors_say_everything_they_know() {
     let rows: [(&str, Box<dyn Error>); 22] = [
         ("does not begin with the magic", Box::new(PlainReason::NoMagic)),
         ("begins with the magic but has no more than 20 bytes", Box::new(PlainReason::TooShort)),
-        ("digest does not match the body", Box::new(ParseError::Plain(PlainReason::DigestMismatch))),
-        ("needs room for 3 keys", Box::new(ParseError::NeedsRoom { needed: 3 })),
+        ("digest does not match the body", Box::new(PlainReason::DigestMismatch)),
         (
             "partition key of 257 characters: 1 to 256 are allowed",
             Box::new(EncodeError::PartitionKeyLength { characters: 257 }),
@@ -162,15 +157,55 @@ fn debug_output_sums_up() {
         )
     );
 
-    let payload = aggregator.finish().unwrap().data;
-    assert_eq!(
-        format!("{:?}", AggregatedRecord::parse(&payload, [""; 1]).unwrap()),
-        "AggregatedRecord { user_records: 1, partition_keys: 1, explicit_hash_keys: 0, .. }"
-    );
-
     assert_eq!(format!("{:?}", Md5::new()), "Md5 { .. }");
+}
+
+#[test]
+fn debug_output_of_user_records_is_readable() {
     let tags = [RecordTag { key: "k", value: Some("v") }, RecordTag { key: "l", value: None }];
-    assert_eq!(format!("{:?}", record.with_tags(&tags).tags), format!("{tags:?}"));
+    let record = UserRecord::new("clé", b"21.5\n\x00\xff\"").with_explicit_hash_key("7").with_tags(&tags);
+    assert_eq!(format!("{:?}", record.tags), format!("{tags:?}"));
+    let shown = format!(
+        "UserRecord {{ partition_key: \"clé\", explicit_hash_key: Some(\"7\"), data: b\"21.5\\n\\x00\\xff\\\"\", \
+         tags: {tags:?}, sub_sequence_number: 0 }}"
+    );
+    assert_eq!(format!("{record:?}"), shown);
+
+    let payload = aggregate(&[record, UserRecord::new("b", "")]);
+    let second = "UserRecord { partition_key: \"b\", explicit_hash_key: None, data: b\"\", tags: [], \
+                  sub_sequence_number: 1 }";
+    let aggregate = AggregatedRecord::parse(&payload).unwrap();
+    let whole = format!(
+        "AggregatedRecord {{ partition_keys: [\"clé\", \"b\"], explicit_hash_keys: [\"7\"], \
+         user_records: [{shown}, {second}] }}"
+    );
+    assert_eq!(format!("{aggregate:?}"), whole);
+    assert_eq!(format!("{:?}", aggregate.records()), format!("[{shown}, {second}]"));
+    assert_eq!(format!("{:?}", aggregate.records_after(0)), format!("[{second}]"));
+    let mut keys = [""; 3];
+    assert_eq!(format!("{:?}", Payload::parse(&payload, &mut keys)), format!("Aggregated({whole})"));
+    assert_eq!(format!("{:?}", Payload::parse(b"plain", &mut [])), "Plain(NoMagic)");
+    assert_eq!(format!("{:?}", Payload::parse(&payload, &mut [])), "NeedsKeys { needed: 3 }");
+
+    let mut users = deaggregate(&payload);
+    assert!(users.next().is_some());
+    assert_eq!(
+        format!("{users:?}"),
+        format!("Deaggregated {{ plain_reason: None, user_records: [{second}] }}")
+    );
+    let plain = [b"plain".to_vec()];
+    let itself = "UserRecord { partition_key: \"\", explicit_hash_key: None, data: b\"plain\", tags: [], \
+                  sub_sequence_number: 0 }";
+    assert_eq!(
+        format!("{:?}", deaggregate(&plain[0])),
+        format!("Deaggregated {{ plain_reason: Some(NoMagic), user_records: [{itself}] }}")
+    );
+    assert_eq!(format!("{:?}", deaggregate_all(&plain)), "DeaggregatedBatch { records_left: 1 }");
+    let sourced = iter_deaggregate_records(&plain).next().unwrap();
+    assert_eq!(
+        format!("{sourced:?}"),
+        format!("SourcedRecord {{ user: {itself}, plain_reason: Some(NoMagic), .. }}")
+    );
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn reading_goes_on_after_a_checkpoint() {
     for count in [0, 1, 2, 7, 300] {
         let records: Vec<Keys> = (0..count).map(|place: usize| (format!("key {place}"), None)).collect();
         let payload = aggregate(&records);
-        let aggregate = AggregatedRecord::parse(&payload, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&payload).unwrap();
         let past_the_end = [u64::from(u32::MAX), u64::from(u32::MAX) + 1, u64::MAX - 1, u64::MAX];
         for checkpoint in (0..count as u64 + 3).chain(past_the_end) {
             let rest = aggregate.records_after(checkpoint);

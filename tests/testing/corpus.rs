@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, PlainReason, RecordTag, UserRecord};
+use kinesis_aggregation::{AggregatedRecord, DigestCheck, PlainReason, RecordTag, UserRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::agree::agree;
@@ -286,13 +286,13 @@ fn corpus_says_what_the_decoder_says() {
         let payload = fs::read(folder().join(case.file())).unwrap();
         assert_eq!(to_hex(&payload), case.payload, "{}", case.name);
         agree(&payload, DigestCheck::Verify);
-        match AggregatedRecord::parse(&payload, Vec::new()) {
+        match AggregatedRecord::parse(&payload) {
             Ok(aggregate) => {
                 let records = aggregate.records().map(|record| Record::from(record).into()).collect();
                 assert_eq!(case.records, Some(records), "{}", case.name);
                 assert_eq!((case.verdict.as_str(), case.kind, case.offset), ("aggregated", None, None));
             }
-            Err(ParseError::Plain(reason)) => {
+            Err(reason) => {
                 assert_eq!(
                     (case.verdict.as_str(), case.kind, case.offset),
                     in_words(reason),
