@@ -75,7 +75,7 @@ fn where_memory_is_short_the_fullest_go_first() {
     assert_eq!(fill(&mut unbound), []);
     // The last one is what does not fit any more.
     let mut bound = AggregationManager::by_key(Limits::default()).with_max_memory(unbound.memory() - 1);
-    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.partition_key().to_owned()).collect();
+    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.aggregate.partition_key.clone()).collect();
     assert_eq!(keys, ["key-98", "key-99"]);
 }
 

@@ -8,7 +8,7 @@ use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
 use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, RoutedAggregate, Shard, ShardMap, UserRecord,
+    AggregationManager, HashKey, HashKeyRange, Limits, Shard, ShardMap, UserRecord,
 };
 
 /// A map of so many even shards.
@@ -57,7 +57,7 @@ fn what_is_counted_is_what_is_allocated() {
             });
         }
         step("flushed", &mut |manager| {
-            drop(manager.flush().into_iter().map(RoutedAggregate::into_data).collect::<Vec<_>>());
+            drop(manager.flush().into_iter().map(|routed| routed.aggregate.data).collect::<Vec<_>>());
         });
         for (round, key) in keys.iter().enumerate() {
             step(&format!("{round} added again"), &mut |manager| {

@@ -211,7 +211,7 @@ impl Publisher {
 
     /// Compares the shard that took an aggregate with the one that should (rule R3).
     fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
-        let user_records = aggregate.user_records();
+        let user_records = aggregate.aggregate.user_records;
         match self.manager.confirm(aggregate, &shard_id) {
             Placement::Delivered => {
                 self.report.delivered += user_records;
