@@ -94,7 +94,7 @@ fn recycling_allocates_nothing() {
 #[test]
 fn deaggregating_allocates_its_room_at_once() {
     for (name, payload) in payloads() {
-        let keys = match AggregatedRecord::parse(&payload, Vec::new()) {
+        let keys = match AggregatedRecord::parse(&payload) {
             Ok(aggregate) => aggregate.partition_keys().len() + aggregate.explicit_hash_keys().len(),
             Err(_) => 0,
         };

@@ -95,9 +95,9 @@ fn expect(name: &str, message: Message, fields: &[u8], expected: Expected) {
 fn decode<T>(body: &[u8], see: impl FnOnce(&[UserRecord<'_>]) -> T) -> Result<T, (DecodeErrorKind, usize)> {
     let payload = frame(body);
     agree(&payload, DigestCheck::Verify);
-    match AggregatedRecord::parse(&payload, Vec::new()) {
+    match AggregatedRecord::parse(&payload) {
         Ok(aggregate) => Ok(see(&aggregate.records().collect::<Vec<_>>())),
-        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err((error.kind(), error.offset())),
+        Err(PlainReason::Malformed(error)) => Err((error.kind(), error.offset())),
         Err(other) => panic!("{other}"),
     }
 }

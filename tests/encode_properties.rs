@@ -91,7 +91,7 @@ proptest! {
     fn canonical_tables_hold_each_key_once(owned in user_records(40)) {
         prop_assume!(!owned.is_empty());
         let data = with_records(&owned, canonical);
-        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&data).unwrap();
         assert_eq!(aggregate.partition_keys(), first_uses(owned.iter().map(|record| &*record.partition_key)));
         let hash_keys = owned.iter().filter_map(|record| record.explicit_hash_key.as_deref());
         assert_eq!(aggregate.explicit_hash_keys(), first_uses(hash_keys));

@@ -20,13 +20,13 @@ type Outcome = Result<usize, (DecodeErrorKind, usize)>;
 
 fn decode(name: &str, body: &[u8]) -> Outcome {
     let payload = frame(body);
-    let parsed = AggregatedRecord::parse(&payload, Vec::new());
+    let parsed = AggregatedRecord::parse(&payload);
     let found = match parsed {
         Ok(aggregate) => {
             assert_eq!(aggregate.records().count(), aggregate.len(), "{name}");
             Ok(aggregate.len())
         }
-        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err(error),
+        Err(PlainReason::Malformed(error)) => Err(error),
         Err(other) => panic!("{name}: {other}"),
     };
 

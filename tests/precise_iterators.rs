@@ -104,7 +104,7 @@ fn tables_and_rooms_are_told_apart() {
     assert_eq!(aggregate.into_room(), ["a", "b", "7", "x", "x"]);
 
     let none = frame(&field(1, b"unused"));
-    let aggregate = AggregatedRecord::parse(&none, Vec::new()).unwrap();
+    let aggregate = AggregatedRecord::parse(&none).unwrap();
     assert_eq!((aggregate.len(), aggregate.is_empty()), (0, true));
     assert_eq!((aggregate.partition_keys(), aggregate.explicit_hash_keys()), (&["unused"][..], &[][..]));
 }

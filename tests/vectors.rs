@@ -31,7 +31,7 @@ fn parsed<'a, K: KeyRoom<'a>>(payload: Payload<'a, K>) -> Outcome {
 }
 
 fn parsed_strictly(payload: &[u8]) -> Outcome {
-    match AggregatedRecord::parse(payload, Vec::new()) {
+    match AggregatedRecord::parse(payload) {
         Ok(aggregate) => Ok(records(aggregate)),
         Err(ParseError::Plain(reason)) => plain(reason),
         Err(error) => Err(error.to_string()),

@@ -214,11 +214,11 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
         self.len() == 0
     }
 
-    const fn keys(&self) -> &[&'a str] {
+    fn keys(&self) -> &[&'a str] {
         match &self.keys {
             Keys::Borrowed(keys) => keys,
             #[cfg(feature = "alloc")]
-            Keys::Owned(keys) => keys.as_slice(),
+            Keys::Owned(keys) => keys,
         }
     }
 }

@@ -60,7 +60,7 @@ pub(crate) fn packs_in_linear_time(name: &str, users: impl Fn(usize, bool) -> Ve
         [&few, &many, &friendly].map(|users| users.iter().map(Record::untagged).collect::<Vec<_>>());
     for (way, pack) in WAYS {
         let payload = pack(&many);
-        let aggregate = AggregatedRecord::parse(&payload, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&payload).unwrap();
         assert_eq!(records(&aggregate), records_of(&many), "{name}: {way}");
 
         let name = format!("{name}: {way}");

@@ -15,7 +15,7 @@ use crate::reference::{Reason, Verdict, specify, specify_body};
 /// kind of fault and its offset, or the user records. Answers with the verdict in a word.
 pub(crate) fn agree(payload: &[u8], check: DigestCheck) -> String {
     let specified = specified(payload, check);
-    match AggregatedRecord::parse_with(payload, Vec::new(), check) {
+    match AggregatedRecord::parse_with(payload, check) {
         Ok(aggregate) => assert_eq!(Ok(walk(&aggregate)), specified, "in room of its own"),
         Err(ParseError::Plain(reason)) => assert_eq!(Err(in_words(reason)), specified),
         Err(ParseError::NeedsRoom { .. }) => unreachable!("a vector grows"),
@@ -29,7 +29,7 @@ pub(crate) fn agree(payload: &[u8], check: DigestCheck) -> String {
         }
         Payload::Plain(reason) => assert_eq!(Err(in_words(reason)), specified, "in lent room"),
         Payload::NeedsRoom { needed } => {
-            let aggregate = AggregatedRecord::parse_with(payload, Vec::new(), check);
+            let aggregate = AggregatedRecord::parse_with(payload, check);
             assert_eq!(Ok(needed), aggregate.map(|aggregate| keys(&aggregate)));
             assert!(needed > 3);
         }

@@ -45,7 +45,7 @@ fn check(users: &[Record]) {
     let with_all = streamed::<8>(&borrowed);
     assert_eq!(with_all.len(), canonical.len(), "{users:?}: no key twice");
     for data in [with_all, streamed::<0>(&borrowed), streamed::<1>(&borrowed), streamed::<2>(&borrowed)] {
-        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&data).unwrap();
         assert_eq!(records(&aggregate), users, "{users:?}");
     }
 }

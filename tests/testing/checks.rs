@@ -36,8 +36,8 @@ pub(crate) fn fuzzed<T: for<'a> Arbitrary<'a>>(seed: u64, mut check: impl FnMut(
 
 /// The decoder and the specification give exactly the user records.
 pub(crate) fn check_valid(valid: &ValidAggregate) {
-    let aggregate = AggregatedRecord::parse(&valid.payload, Vec::new())
-        .unwrap_or_else(|error| panic!("{error}: {valid:?}"));
+    let aggregate =
+        AggregatedRecord::parse(&valid.payload).unwrap_or_else(|error| panic!("{error}: {valid:?}"));
     assert!(aggregate.records().eq(valid.user_records()), "{valid:?}");
     // The tags of both are read by the same code there; the specification shares none.
     assert_eq!(agree(&valid.payload, DigestCheck::Verify), "aggregated");
@@ -46,7 +46,7 @@ pub(crate) fn check_valid(valid: &ValidAggregate) {
 
 /// The decoder and the specification give exactly the verdict.
 pub(crate) fn check_broken(broken: &BrokenAggregate) {
-    let parsed = AggregatedRecord::parse(&broken.payload, Vec::new());
+    let parsed = AggregatedRecord::parse(&broken.payload);
     match parsed {
         Err(ParseError::Plain(reason)) => assert_eq!(reason, broken.reason, "{broken:?}"),
         other => panic!("{other:?}: {broken:?}"),

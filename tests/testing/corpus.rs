@@ -286,7 +286,7 @@ fn corpus_says_what_the_decoder_says() {
         let payload = fs::read(folder().join(case.file())).unwrap();
         assert_eq!(to_hex(&payload), case.payload, "{}", case.name);
         agree(&payload, DigestCheck::Verify);
-        match AggregatedRecord::parse(&payload, Vec::new()) {
+        match AggregatedRecord::parse(&payload) {
             Ok(aggregate) => {
                 let records = aggregate.records().map(|record| Record::from(record).into()).collect();
                 assert_eq!(case.records, Some(records), "{}", case.name);
