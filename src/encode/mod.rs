@@ -29,10 +29,9 @@ pub use aggregator::RecordAggregator;
 pub use callback::CallbackAggregator;
 #[cfg(feature = "std")]
 pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
-pub use encoder::Encoder;
+pub use encoder::{AddStatus, Encoder};
 #[cfg(feature = "alloc")]
 pub(crate) use key_map::{hash, slot_of_hash};
 pub use limits::Limits;
-pub use packer::AddStatus;
 #[cfg(feature = "alloc")]
 pub(crate) use packer::check_alone;
