@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::hash_key::HashKeyError;
+
 /// Why the body of an aggregated record is malformed, and at which byte.
 ///
 /// The offset counts from the first byte of the payload, the magic included (rule D18 of the format).
@@ -160,33 +162,3 @@ impl fmt::Display for EncodeError {
 }
 
 impl core::error::Error for EncodeError {}
-
-/// Why a text is not a hash key: a decimal number below 2^128, without sign or leading zero (E4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HashKeyError {
-    /// It is empty.
-    Empty,
-    /// It contains something other than an ASCII digit.
-    NotADigit {
-        /// The byte offset of the first such character.
-        offset: usize,
-    },
-    /// A number of more than one digit begins with 0.
-    LeadingZero,
-    /// The number is 2^128 or more.
-    TooLarge,
-}
-
-impl fmt::Display for HashKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("no digits"),
-            Self::NotADigit { offset } => write!(f, "not a digit at byte {offset}"),
-            Self::LeadingZero => f.write_str("leading zero"),
-            Self::TooLarge => f.write_str("2^128 or more"),
-        }
-    }
-}
-
-impl core::error::Error for HashKeyError {}

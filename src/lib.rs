@@ -27,7 +27,6 @@ extern crate std;
 pub mod wire_format {}
 
 mod error;
-mod sort;
 
 // Each module uses those above it.
 mod wire;
@@ -44,6 +43,7 @@ mod decode;
 
 mod encode;
 
+#[cfg(feature = "alloc")]
 mod route;
 
 #[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
@@ -67,17 +67,18 @@ pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
 pub use crate::encode::{AddStatus, AggregateRef, Encoder, Limits};
 #[cfg(feature = "alloc")]
 pub use crate::encode::{Aggregate, CallbackAggregator, RecordAggregator};
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
+pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError};
 pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
-pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
+pub use crate::hash_key::{
+    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
+};
 pub use crate::md5::Md5;
 pub use crate::message::{RecordTag, Tags, UserRecord};
 #[cfg(feature = "alloc")]
 pub use crate::route::{
-    AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
-    PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
+    Aggregates, AggregationManager, Counters, PendingAggregate, Placement, PutEntry, PutOutcome, PutQueue,
+    PutRequest, RequeueError, RoutedAggregate, Settled, Shard, ShardMap, ShardMapError,
 };
-pub use crate::route::{Shard, ShardMap, ShardMapError};
 
 // The examples of the documents are tested like those of the library.
 

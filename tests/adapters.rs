@@ -4,12 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 use kinesis_aggregation::{
-    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,
-    iter_deaggregate_records,
+    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, iter_deaggregate_records,
 };
 
 /// Two user records, the second with an explicit hash key.
-fn aggregate() -> Aggregate<Vec<u8>> {
+fn aggregate() -> Aggregate {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     assert!(aggregator.add(UserRecord::new("device-8", "19").with_explicit_hash_key("5")).unwrap().is_none());
@@ -18,7 +17,7 @@ fn aggregate() -> Aggregate<Vec<u8>> {
 
 /// The payload of the aggregate, with its digest wrong.
 fn damaged() -> Vec<u8> {
-    let mut data = aggregate().into_data();
+    let mut data = aggregate().data;
     *data.last_mut().unwrap() ^= 1;
     data
 }
@@ -32,7 +31,7 @@ mod sdk {
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
     use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
+        AggregationManager, HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard, ShardMap,
     };
 
     use super::*;
@@ -45,12 +44,12 @@ mod sdk {
     #[test]
     fn get_records() {
         let answer = GetRecordsOutput::builder()
-            .records(record("100", aggregate().into_data()))
+            .records(record("100", aggregate().data))
             .records(record("101", b"plain".to_vec()))
             .records(record("102", damaged()))
             .build()
             .unwrap();
-        let users = deaggregate_records(&answer);
+        let users: Vec<_> = iter_deaggregate_records(&answer).collect();
         let seen: Vec<_> = users
             .iter()
             .map(|sourced| {
@@ -71,13 +70,27 @@ mod sdk {
     }
 
     #[test]
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().data))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
     fn one_record() {
-        let record = record("100", aggregate().into_data());
+        let record = record("100", aggregate().data);
         assert_eq!(iter_deaggregate_records(&record).count(), 2);
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()
@@ -86,13 +99,13 @@ mod sdk {
     #[test]
     fn entries_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let place = aggregate.data().as_ptr();
+        let place = aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(aggregate).unwrap();
         assert_eq!(entry.data.as_ref().as_ptr(), place);
         assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", None));
 
         let routed = routed();
-        let place = routed.data().as_ptr();
+        let place = routed.aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(routed).unwrap();
         assert_eq!(entry.data.as_ref().as_ptr(), place);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
@@ -102,13 +115,13 @@ mod sdk {
     #[test]
     fn inputs_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let place = aggregate.data().as_ptr();
+        let place = aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(aggregate).stream_name("stream").build().unwrap();
         assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
         assert_eq!((input.partition_key(), input.explicit_hash_key()), (Some("device-7"), None));
 
         let routed = routed();
-        let place = routed.data().as_ptr();
+        let place = routed.aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(routed).build().unwrap();
         assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
@@ -198,7 +211,7 @@ mod lambda {
             })
         };
         json!({ "Records": [
-            record(100, encoded(aggregate().data())),
+            record(100, encoded(&aggregate().data)),
             record(101, encoded("plain")),
             record(102, encoded(damaged())),
         ] })
@@ -255,7 +268,7 @@ mod lambda {
         event["eventSourceARN"] = json!("arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream");
         let window: KinesisTimeWindowEvent = parse(event);
         let users = |records: Vec<LambdaRecord>| serde_json::to_value(records).unwrap();
-        let expected = users(deaggregate_records(&plain).into_iter().map(LambdaRecord::from).collect());
+        let expected = users(iter_deaggregate_records(&plain).map(LambdaRecord::from).collect());
         assert_eq!(expected.as_array().unwrap().len(), 4);
         let one_by_one = plain.records.iter().flat_map(iter_deaggregate_records);
         assert_eq!(users(one_by_one.map(LambdaRecord::from).collect()), expected);
@@ -266,7 +279,7 @@ mod lambda {
     #[test]
     fn missing_metadata_loses_nothing() {
         let kinesis: KinesisEvent = parse(json!({ "Records": [
-            { "kinesis": { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 } },
+            { "kinesis": { "data": encoded(&aggregate().data), "approximateArrivalTimestamp": 1 } },
             { "kinesis": { "data": encoded("plain"), "approximateArrivalTimestamp": 1 } },
         ] }));
         let users: Vec<LambdaRecord> = iter_deaggregate_records(&kinesis).map(LambdaRecord::from).collect();
@@ -275,13 +288,13 @@ mod lambda {
         assert!(iter_deaggregate_records(&kinesis).all(|user| user.extended_sequence_number().is_none()));
 
         let firehose: KinesisFirehoseEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 },
+            { "data": encoded(&aggregate().data), "approximateArrivalTimestamp": 1 },
             { "data": encoded("plain"), "approximateArrivalTimestamp": 1 },
         ] }));
         assert_eq!(iter_deaggregate_records(&firehose).map(LambdaRecord::from).count(), 3);
 
         let analytics: KinesisAnalyticsOutputDeliveryEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()) },
+            { "data": encoded(&aggregate().data) },
             { "data": encoded("plain") },
         ] }));
         assert_eq!(iter_deaggregate_records(&analytics).map(LambdaRecord::from).count(), 3);
@@ -294,7 +307,7 @@ mod lambda {
             "deliveryStreamArn": "aws:lambda:events",
             "region": "us-west-2",
             "records": [{
-                "data": encoded(aggregate().data()),
+                "data": encoded(&aggregate().data),
                 "recordId": "record1",
                 "approximateArrivalTimestamp": 1_507_217_624_302_i64,
                 "kinesisRecordMetadata": {

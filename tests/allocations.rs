@@ -108,8 +108,8 @@ fn encoding_into_a_buffer_allocates_nothing() {
             }
             assert!(encoder.add(UserRecord::new("", "refused")).is_err());
             let aggregate = encoder.finish().unwrap();
-            assert_eq!(aggregate.user_records(), users.len());
-            assert!(!aggregate.partition_key().is_empty() && aggregate.size_bytes() > 0);
+            assert_eq!(aggregate.user_records, users.len());
+            assert!(!aggregate.partition_key.is_empty() && aggregate.size_bytes() > 0);
         });
     }
 }
@@ -145,9 +145,9 @@ fn an_aggregator_allocates_what_it_hands_out_and_nothing_else() {
             handed_out = if last { aggregator.add(user(0)).unwrap_or_default() } else { aggregator.finish() };
         });
         let aggregate = handed_out.unwrap();
-        assert_eq!((aggregate.user_records(), aggregate.data().len()), (1000, size));
+        assert_eq!((aggregate.user_records, aggregate.data.len()), (1000, size));
         let mut data = None;
-        none("taking it apart", || data = Some(aggregate.into_data()));
+        none("taking it apart", || data = Some(aggregate.data));
         assert_eq!(data.map(|data| data.capacity()), Some(size));
     }
 }

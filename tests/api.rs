@@ -12,7 +12,7 @@ use core::time::Duration;
 
 use kinesis_aggregation::*;
 
-type Callback = fn(Aggregate<Vec<u8>>);
+type Callback = fn(Aggregate);
 
 /// What holds for every type: it may go to another thread, be moved, and be printed.
 fn any<T: Send + Unpin + Debug>() {}
@@ -47,10 +47,10 @@ macro_rules! matrix {
 fn traits() {
     matrix! {
         any, shared, unwinding: [
-            AddError, AddStatus, Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, '_>,
+            AddError, AddStatus, Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
             Limits, Md5, Payload<'_, '_>, PlainReason,
-            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate<Vec<u8>>>,
+            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate>,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // It holds a buffer of the caller's.
@@ -59,7 +59,7 @@ fn traits() {
         any: [BackgroundAggregator, WorkerPanic];
 
         cloned: [
-            Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, '_>, Md5, Payload<'_, '_>,
+            Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>, Md5, Payload<'_, '_>,
             PutQueue, RecordAggregator, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
         ];
         copied: [
@@ -107,8 +107,8 @@ fn sizes() {
     let rows: [(&str, usize, usize); 19] = sizes! {
         AddError: 32,
         AddStatus: 1,
-        Aggregate<Vec<u8>>: 72,
-        Aggregate<&[u8]>: 64,
+        Aggregate: 96,
+        AggregateRef<'_>: 80,
         AggregatedRecord<'_, '_>: 72,
         CallbackAggregator<Callback>: 384,
         Deaggregated<'_>: 120,

@@ -14,7 +14,8 @@ use std::collections::HashSet;
 use common_encode::checks::{self, check_frame, for_encoders};
 use common_encode::{OwnedRecord, WAYS, canonical, streamed, unpack, with_record, with_records};
 use kinesis_aggregation::{
-    AddStatus, Aggregate, AggregatedRecord, EncodeError, Encoder, HashKey, Limits, RecordAggregator, UserRecord,
+    AddStatus, Aggregate, AggregatedRecord, EncodeError, Encoder, HashKey, Limits, RecordAggregator,
+    UserRecord,
 };
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -162,7 +163,8 @@ fn aggregator_fits(records: &[UserRecord<'_>], limits: Limits) {
     let mut aggregator = RecordAggregator::new(limits);
     for record in records {
         let before = aggregator.clone().finish();
-        let within = aggregator.size_bytes() + aggregator.would_add(*record) <= size(limits, aggregator.is_empty())
+        let within = aggregator.size_bytes() + aggregator.would_add(*record)
+            <= size(limits, aggregator.is_empty())
             && aggregator.user_records() < limits.max_user_records();
         assert_eq!(aggregator.fits(*record), within);
         match aggregator.add(*record) {

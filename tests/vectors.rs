@@ -99,8 +99,8 @@ fn encode_as_others_do() {
         }
         assert_eq!(aggregator.encoded_len(), vector.encoded.len(), "{name}");
         let aggregate = aggregator.finish().unwrap();
-        assert_eq!(aggregate.user_records(), users.len(), "{name}");
-        assert_eq!(aggregate.into_data(), vector.encoded, "{name}");
+        assert_eq!(aggregate.user_records, users.len(), "{name}");
+        assert_eq!(aggregate.data, vector.encoded, "{name}");
     }
 }
 
@@ -119,8 +119,8 @@ fn streamed_order_decodes_to_the_same() {
         }
         let streamed = remembering.finish().unwrap();
         // The same fields as in canonical order, so as many bytes.
-        assert_eq!(streamed.data().len(), vector.encoded.len(), "{name}");
-        for data in [streamed.data(), forgetful.finish().unwrap().data()] {
+        assert_eq!(streamed.data.len(), vector.encoded.len(), "{name}");
+        for data in [streamed.data, forgetful.finish().unwrap().data] {
             assert_eq!(deaggregated(data).as_ref(), Ok(&vector.records), "{name}");
         }
     }

@@ -64,6 +64,15 @@ impl KinesisRecords for GetRecordsOutput {
     }
 }
 
+/// An event of enhanced fan-out.
+impl KinesisRecords for types::SubscribeToShardEvent {
+    type Record = types::Record;
+
+    fn records(&self) -> &[types::Record] {
+        &self.records
+    }
+}
+
 impl From<Aggregate> for PutRecordsRequestEntryBuilder {
     fn from(aggregate: Aggregate) -> Self {
         Self::default()
@@ -74,11 +83,8 @@ impl From<Aggregate> for PutRecordsRequestEntryBuilder {
 }
 
 impl From<RoutedAggregate> for PutRecordsRequestEntryBuilder {
-    fn from(aggregate: RoutedAggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
-            .data(Blob::new(aggregate.into_data()))
+    fn from(routed: RoutedAggregate) -> Self {
+        routed.aggregate.into()
     }
 }
 
@@ -112,11 +118,8 @@ impl From<Aggregate> for PutRecordInputBuilder {
 
 /// To be completed by the name or ARN of a stream.
 impl From<RoutedAggregate> for PutRecordInputBuilder {
-    fn from(aggregate: RoutedAggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
-            .data(Blob::new(aggregate.into_data()))
+    fn from(routed: RoutedAggregate) -> Self {
+        routed.aggregate.into()
     }
 }
 

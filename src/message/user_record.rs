@@ -3,7 +3,7 @@
 use core::fmt;
 
 use crate::error::EncodeError;
-use crate::hash_key::parse_hash_key;
+use crate::hash_key::{HashKey, HashKeyError};
 use crate::message::{RecordTag, Tags};
 
 /// A user record: one of the records in an aggregate, or to be added to one.
@@ -69,9 +69,22 @@ impl<'a> UserRecord<'a> {
     #[inline]
     pub fn validate(&self) -> Result<(), EncodeError> {
         self.validate_partition_key()?;
-        match self.explicit_hash_key.map(parse_hash_key) {
+        match self.explicit_hash_key.map(str::parse::<HashKey>) {
             Some(Err(error)) => Err(EncodeError::ExplicitHashKey(error)),
             Some(Ok(_)) | None => Ok(()),
+        }
+    }
+
+    /// Returns the effective hash key, by which Kinesis would choose the shard (rule R1): the explicit hash key if there is
+    /// one, otherwise the hash key of the partition key.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the explicit hash key is not a decimal number below 2^128, without a sign or leading zeros.
+    pub fn hash_key(&self) -> Result<HashKey, HashKeyError> {
+        match self.explicit_hash_key {
+            Some(explicit) => explicit.parse(),
+            None => Ok(HashKey::of_partition_key(self.partition_key)),
         }
     }
 

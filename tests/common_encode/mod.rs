@@ -11,7 +11,9 @@ pub(crate) mod arithmetic;
 pub(crate) mod checks;
 pub(crate) mod pack;
 
-use kinesis_aggregation::{AddStatus, AggregatedRecord, Encoder, Limits, RecordAggregator, RecordTag, UserRecord};
+use kinesis_aggregation::{
+    AddStatus, AggregatedRecord, Encoder, Limits, RecordAggregator, RecordTag, UserRecord,
+};
 
 /// A user record that owns what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

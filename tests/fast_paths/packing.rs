@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use kinesis_aggregation::{
     AddStatus, AggregatedRecord, EncodeError, Encoder, Limits, RecordAggregator, RecordTag, UserRecord,
-    encode,
 };
 
 use crate::common::random::Random;

@@ -1,7 +1,7 @@
 //! What is timed of this library.
 
 use kinesis_aggregation::{
-    AddStatus, AggregationManager, DigestCheck, Encoder, Limits, OwnedShardMap, Payload, RecordAggregator,
+    AddStatus, AggregationManager, DigestCheck, Encoder, Limits, Payload, RecordAggregator, ShardMap,
     UserRecord, deaggregate_all,
 };
 
@@ -57,6 +57,6 @@ pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item =
     manager.flush().into_vec().len()
 }
 
-pub fn manager(map: &OwnedShardMap) -> AggregationManager {
+pub fn manager(map: &ShardMap) -> AggregationManager {
     AggregationManager::by_shard(map.clone(), Limits::KINESIS_MAX)
 }

@@ -93,7 +93,7 @@ impl<W: Write> Lines<W> {
             }
         }
         self.left_out = self.left_out.saturating_add(inside.left_out());
-        self.faulty = self.faulty.saturating_add(inside.faulty());
+        self.faulty = self.faulty.saturating_add(inside.invalid());
         Ok(())
     }
 

@@ -1,8 +1,8 @@
 //! Packing as the options say.
 
 use kinesis_aggregation::{
-    AddStatus, AggregateRef, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, OwnedShardMap,
-    RoutedAggregate, UserRecord,
+    AddStatus, AggregateRef, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, RoutedAggregate,
+    ShardMap, UserRecord,
 };
 
 use crate::args::{Grouping, Order, PackingArgs};
@@ -19,7 +19,7 @@ pub(crate) struct Packer<H> {
     order: Order,
     manager: AggregationManager,
     /// The shards to name, if they are known.
-    shards: Option<OwnedShardMap>,
+    shards: Option<ShardMap>,
     /// The buffer for streamed order.
     buffer: Vec<u8>,
     hand_out: H,
@@ -54,8 +54,8 @@ impl<H: FnMut(Packed<'_>) -> Result<(), Failure>> Packer<H> {
         let shards = shards.map(|shards| shards.map);
         let manager = match (grouping, &shards) {
             (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
-            (Grouping::PartitionKey, _) => AggregationManager::by_keys(limits),
-            (Grouping::All | Grouping::Shard, _) => AggregationManager::together(limits),
+            (Grouping::PartitionKey, _) => AggregationManager::by_key(limits),
+            (Grouping::All | Grouping::Shard, _) => AggregationManager::unrouted(limits),
         };
         let manager = manager.with_max_memory(MAX_MEMORY);
         Self { limits, order: args.order, manager, shards, buffer: Vec::new(), hand_out }
@@ -112,7 +112,7 @@ fn restream(
     let mut encoder = Encoder::<KEYS>::new(buffer, limits);
     let mut hand_out = |streamed: AggregateRef<'_>, first: UserRecord<'_>| {
         let explicit_hash_key = match packed.shard_id {
-            Some(_) => HashKey::of(&first).ok(),
+            Some(_) => first.hash_key().ok(),
             None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
         };
         let partition_key = first.partition_key;

@@ -9,7 +9,7 @@ use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::types::{self, ShardIteratorType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{HashKey, HashKeyRange, Shard, SourcedRecord, iter_deaggregate_records};
+use kinesis_aggregation::{HashKeyRange, Shard, SourcedRecord, iter_deaggregate_records};
 use kinesis_aggregation_aws_examples::{Failure, explain};
 use tokio::time;
 
@@ -129,7 +129,7 @@ impl Reader {
     /// Writes a user record, if it belongs to this shard (rule R4). A plain record does, as Kinesis itself chose its shard.
     fn keep(&self, sourced: &SourcedRecord<'_, types::Record>) -> Result<(), Failure> {
         let user = &sourced.user;
-        let hash_key = HashKey::of(user);
+        let hash_key = user.hash_key();
         self.output.count(|counts| {
             counts.user_records += 1;
             counts.faulty += u64::from(hash_key.is_err());

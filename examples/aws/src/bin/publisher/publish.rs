@@ -11,8 +11,8 @@ use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kinesis_aggregation::{
-    AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
-    Shard, UserRecord,
+    AggregationManager, Limits, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Shard,
+    ShardMap, UserRecord,
 };
 use kinesis_aggregation_aws_examples::{Failure, explain, list_shards};
 use tokio::sync::mpsc::Receiver;
@@ -211,7 +211,7 @@ impl Publisher {
 
     /// Compares the shard that took an aggregate with the one that should (rule R3).
     fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
-        let user_records = aggregate.user_records();
+        let user_records = aggregate.aggregate.user_records;
         match self.manager.confirm(aggregate, &shard_id) {
             Placement::Delivered => {
                 self.report.delivered += user_records;
@@ -222,7 +222,7 @@ impl Publisher {
             Placement::Misplaced(aggregate) => {
                 note_resent(&mut self.resent, "misplaced", &aggregate)?;
                 self.report.misplaced += user_records;
-                self.queue.extend(self.manager.put_back(aggregate)?);
+                self.queue.extend(self.manager.requeue(aggregate)?);
             }
         }
         // The map is stale.
@@ -249,7 +249,7 @@ impl Publisher {
         let waiting = if changed { self.queue.drain() } else { Vec::new() };
         self.queue.extend(self.manager.refresh(map));
         for aggregate in waiting {
-            self.queue.extend(self.manager.put_back(aggregate)?);
+            self.queue.extend(self.manager.requeue(aggregate)?);
         }
         for (aggregate, shard_id) in std::mem::take(&mut self.unknown) {
             self.delivered(aggregate, shard_id)?;
@@ -258,10 +258,10 @@ impl Publisher {
     }
 }
 
-async fn shard_map(client: &Client, stream: &str) -> Result<OwnedShardMap, Failure> {
+async fn shard_map(client: &Client, stream: &str) -> Result<ShardMap, Failure> {
     let shards = list_shards(client, stream).await?;
     let shards: Vec<Shard<'_>> = shards.iter().map(Shard::try_from).collect::<Result<_, _>>()?;
-    Ok(OwnedShardMap::new(shards)?)
+    Ok(ShardMap::new(shards)?)
 }
 
 /// What an error says about the entries.
