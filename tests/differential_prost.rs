@@ -121,10 +121,10 @@ fn the_same_bytes_in_canonical_order_and_the_same_records_in_both() {
             assert_eq!(aggregator.add(user), Ok(None), "case {case}");
             assert_eq!(encoder.add(user), Ok(AddStatus::Added), "case {case}");
         }
-        assert_eq!(aggregator.finish().unwrap().data(), frame(&body), "case {case}: aggregator");
+        assert_eq!(aggregator.finish().unwrap().data, frame(&body), "case {case}: aggregator");
 
         let streamed = encoder.finish().unwrap();
-        let read = schema::AggregatedRecord::decode(unframe(streamed.data())).unwrap();
+        let read = schema::AggregatedRecord::decode(unframe(streamed.data)).unwrap();
         assert_eq!(meaning(&read), Some(list), "case {case}: streamed");
     }
 }

@@ -7,7 +7,7 @@ use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
-use kinesis_aggregation::route::{HashKey, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 
 /// A map of so many even shards.
@@ -56,7 +56,7 @@ fn what_is_counted_is_what_is_allocated() {
             });
         }
         step("flushed", &mut |manager| {
-            drop(manager.flush().into_iter().map(RoutedAggregate::into_data).collect::<Vec<_>>());
+            drop(manager.flush().into_iter().map(|routed| routed.aggregate.data).collect::<Vec<_>>());
         });
         for (round, key) in keys.iter().enumerate() {
             step(&format!("{round} added again"), &mut |manager| {

@@ -151,7 +151,7 @@ fn without_choices_it_is_what_the_kpl_writes() {
     for case in 0..200 {
         let records = checks::user_records(&mut random, case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
-        let canonical = common::canonical(&users);
+        let canonical = common::aggregate(&users);
         for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
             let valid = ValidAggregate::new(records.clone(), choices);
             // An encoder makes no aggregate of no user records.

@@ -1,8 +1,8 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
 pub use kinesis_aggregation::{
-pub     Encoder, Limits, OwnedShardMap as ShardMap, Payload, RecordAggregator, deaggregate, pub,
-pub     pub     AggregationManager, pub     UserRecord,
+pub     Limits, OwnedShardMap as ShardMap, Payload, RecordAggregator, deaggregate, pub, pub,
+pub     pub     Encoder, pub     UserRecord, pub     pub     AggregationManager,
 pub };
 pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
 pub use kinesis_aggregation::encode::AddStatus;

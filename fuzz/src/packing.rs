@@ -173,12 +173,12 @@ impl Model {
 
     fn too_large(&self, record: &OwnedRecord) -> EncodeError {
         let (encoded_len, required) = self.sizes(core::slice::from_ref(record));
-        let bare = record.partition_key.len() + record.data.len();
+        let plain = record.partition_key.len() + record.data.len();
         let limit = self.max_bytes();
         if required <= limit {
             EncodeError::BufferTooSmall { required: encoded_len, available: self.capacity }
-        } else if bare <= limit && record.tags.is_empty() {
-            EncodeError::FitsOnlyBare { required, limit, bare }
+        } else if plain <= limit && record.tags.is_empty() {
+            EncodeError::FitsOnlyPlain { required, limit, plain }
         } else {
             EncodeError::TooLarge { required, limit }
         }

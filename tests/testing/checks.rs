@@ -1,9 +1,10 @@
 //! Checks of generated aggregates, which tests and fuzz targets share.
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{ParseError, UserRecord};
 
 use crate::agree::agree;
 use crate::common::random::Random;
@@ -37,8 +38,8 @@ pub(crate) fn fuzzed<T: for<'a> Arbitrary<'a>>(seed: u64, mut check: impl FnMut(
 
 /// Asserts that the decoder and the specification return exactly the predicted user records.
 pub(crate) fn check_valid(valid: &ValidAggregate) {
-    let aggregate = AggregatedRecord::parse(&valid.payload, Vec::new())
-        .unwrap_or_else(|error| panic!("{error}: {valid:?}"));
+    let aggregate =
+        AggregatedRecord::parse(&valid.payload).unwrap_or_else(|error| panic!("{error}: {valid:?}"));
     assert!(aggregate.records().eq(valid.user_records()), "{valid:?}");
     // The library reads the tags on both sides. The specification shares no code with it.
     assert_eq!(agree(&valid.payload, DigestCheck::Verify), "aggregated");
@@ -47,9 +48,9 @@ pub(crate) fn check_valid(valid: &ValidAggregate) {
 
 /// Asserts that the decoder and the specification return exactly the predicted reason.
 pub(crate) fn check_broken(broken: &BrokenAggregate) {
-    let parsed = AggregatedRecord::parse(&broken.payload, Vec::new());
+    let parsed = AggregatedRecord::parse(&broken.payload);
     match parsed {
-        Err(ParseError::Plain(reason)) => assert_eq!(reason, broken.reason, "{broken:?}"),
+        Err(reason) => assert_eq!(reason, broken.reason, "{broken:?}"),
         other => panic!("{other:?}: {broken:?}"),
     }
     agree(&broken.payload, DigestCheck::Verify);

@@ -49,7 +49,7 @@ fn contains(valid: &ValidAggregate, bytes: &[u8]) -> bool {
 }
 
 fn repeats_a_key(valid: &ValidAggregate) -> bool {
-    let aggregate = AggregatedRecord::parse(&valid.payload, Vec::new());
+    let aggregate = AggregatedRecord::parse(&valid.payload);
     aggregate.is_ok_and(|aggregate| repeats(aggregate.partition_keys().iter().copied()))
 }
 

@@ -8,9 +8,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{PlainReason, RecordTag};
+use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use serde_json::{Value, json};
 
 use crate::checks::{check_broken, check_valid};
