@@ -19,8 +19,8 @@ IMPLIED = {"Error": {"Error", "Display"}}
 
 # `{:?}` of a text, a duration or 128 bits is the work of `core`, whose code for it may panic. It is left out of the claim.
 DEBUG_BY_CORE = {
-    "Aggregate", "Encoder", "ExtendedSequenceNumber", "FaultyHashKey", "HashKey", "HashKeyRange", "HashKeyRangeError",
-    "InRange", "IntoUserRecords", "Limits", "Payload", "RecordTag", "SequenceNumber", "Shard", "ShardMap", "ShardMapError",
+    "Aggregate", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "FaultyHashKey", "HashKey", "HashKeyRange",
+    "HashKeyRangeError", "InRange", "Limits", "Payload", "RecordTag", "SequenceNumber", "Shard", "ShardMap", "ShardMapError",
     "Tags", "UserRecord", "UserRecords",
 }  # fmt: skip
 
