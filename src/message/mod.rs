@@ -21,6 +21,7 @@ pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
 #[cfg(feature = "alloc")]
 pub(crate) use key_index::{slot_of_hash, vacant};
 pub(crate) use record::IndexedRecord;
+#[cfg(feature = "alloc")]
 pub(crate) use record_head::HEAD_SIZE;
 pub use tag::{RecordTag, Tags};
 pub use user_record::UserRecord;
