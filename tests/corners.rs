@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 use kinesis_aggregation::{
-    Aggregates, AggregationManager, EncodeError, Encoder, HashKeyRange, KinesisRecord, Limits, RecordTag,
-    Shard, ShardMap, Tags, UserRecord, deaggregate_all,
+    Aggregates, AggregationManager, EncodeError, Encoder, HashKey, HashKeyRange, KinesisRecord, Limits,
+    RecordTag, Shard, ShardMap, Tags, UserRecord, deaggregate_all,
 };
 
 /// A manager for a stream of one shard.
@@ -27,8 +27,8 @@ fn an_aggregate_outlives_the_buffer_that_it_is_copied_out_of() {
     _ = encoder.add(UserRecord::new("k", "0123456789")).unwrap();
     _ = encoder.finish();
     assert_ne!(buffer.get(..data.len()), Some(&data[..]));
-    assert_eq!((kept.data, kept.size_bytes(), kept.user_records), (&data[..], size_bytes, 2));
-    assert_eq!((kept.partition_key, kept.explicit_hash_key), ("device-7", Some("340")));
+    assert_eq!((&kept.data, kept.size_bytes(), kept.user_records), (&data, size_bytes, 2));
+    assert_eq!((&*kept.partition_key, kept.explicit_hash_key), ("device-7", Some(HashKey::new(340))));
 }
 
 #[test]
