@@ -667,7 +667,8 @@ mod on_a_worker {
                                     before,
                                     "nothing has changed"
                                 );
-                                received.extend(receiver.recv());
+                                received.extend(receiver.try_recv());
+                                thread::yield_now();
                             }
                         }
                     }

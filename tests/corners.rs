@@ -94,7 +94,7 @@ fn bare_data_has_nothing_beside_it() {
 fn a_batch_shows_how_many_records_are_left() {
     let records = [b"one".to_vec(), b"two".to_vec()];
     let mut batch = deaggregate_all(&records);
-    assert_eq!(format!("{batch:?}"), "DeaggregatedBatch { records: 2, .. }");
+    assert_eq!(format!("{batch:?}"), "DeaggregatedBatch { records_left: 2 }");
     _ = batch.next();
-    assert_eq!(format!("{batch:?}"), "DeaggregatedBatch { records: 1, .. }");
+    assert_eq!(format!("{batch:?}"), "DeaggregatedBatch { records_left: 1 }");
 }

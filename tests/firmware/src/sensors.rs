@@ -59,12 +59,12 @@ fn unpack(
 ) -> Result<(), Failure> {
     let size = encoder.size_bytes();
     let aggregate = encoder.finish().ok_or(Failure("nothing is pending"))?;
-    all.update(aggregate.data());
+    all.update(aggregate.data);
     if aggregate.size_bytes() != size || size > 1024 {
         return Err(Failure("the aggregate is larger than it said"));
     }
     let mut keys = [""; 8];
-    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data(), &mut keys) else {
+    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data, &mut keys) else {
         return Err(Failure("what was packed is no aggregate"));
     };
     let mut users = unpacked.records();

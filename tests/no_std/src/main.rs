@@ -64,7 +64,7 @@ fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'stati
     if aggregate.size_bytes() != size || aggregate.partition_key() != "device-7" {
         return Err("the aggregate is not what was announced");
     }
-    compare(aggregate.data(), records)
+    compare(aggregate.data, records)
 }
 
 /// In as many aggregates as a small limit makes of them.
@@ -74,7 +74,7 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
     for (i, record) in records.iter().enumerate() {
         if encoder.add(*record) == Ok(AddStatus::Full) {
             let aggregate = encoder.finish().ok_or("nothing was full")?;
-            compare(aggregate.data(), records.get(finished..i).ok_or("more than were added")?)?;
+            compare(aggregate.data, records.get(finished..i).ok_or("more than were added")?)?;
             finished = i;
             if encoder.add(*record) != Ok(AddStatus::Added) {
                 return Err("a user record was not added after the aggregate was finished");
@@ -82,7 +82,7 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
         }
     }
     let aggregate = encoder.finish().ok_or("nothing was left")?;
-    compare(aggregate.data(), records.get(finished..).ok_or("more than were added")?)
+    compare(aggregate.data, records.get(finished..).ok_or("more than were added")?)
 }
 
 /// In a buffer of exactly the size that is needed, and in one that is a byte too small.
@@ -101,7 +101,7 @@ fn exact(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static s
     if encoder.add(*first) != Ok(AddStatus::Added) {
         return Err("a buffer that is just large enough was refused");
     }
-    compare(encoder.finish().ok_or("nothing was pending")?.data(), core::slice::from_ref(first))
+    compare(encoder.finish().ok_or("nothing was pending")?.data, core::slice::from_ref(first))
 }
 
 /// A body with a right frame, whose only user record has no data.
