@@ -69,6 +69,7 @@ impl<'r> Plan<'r> {
         Self::new(record, Lookup::FIRST, record.explicit_hash_key.map(|key| (key, Lookup::FIRST)))
     }
 
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     fn has_new_key(&self) -> bool {
         self.partition_key.is_new() || self.explicit_hash_key.is_some_and(|(_, lookup)| lookup.is_new())
@@ -233,10 +234,8 @@ impl<S: Store> Packer<S> {
     #[inline(always)]
     fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
         let partition_key = self.store.find_partition_key(record.partition_key);
-        let explicit_hash_key = match record.explicit_hash_key {
-            Some(key) => Some((key, self.store.find_explicit_hash_key(key))),
-            None => None,
-        };
+        let explicit_hash_key =
+            record.explicit_hash_key.map(|key| (key, self.store.find_explicit_hash_key(key)));
         Plan::new(record, partition_key, explicit_hash_key)
     }
 
