@@ -1,7 +1,6 @@
 //! What is said to need no heap allocates nothing, and what allocates does so just as often, and as much, as it says.
 
 #![cfg(feature = "alloc")]
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
 

@@ -19,8 +19,8 @@ IMPLIED = {"Error": {"Error", "Display"}}
 
 # `{:?}` of a text, a duration or 128 bits is the work of `core`, whose code for it may panic. It is left out of the claim.
 DEBUG_BY_CORE = {
-    "Aggregate", "Encoder", "ExtendedSequenceNumber", "InvalidHashKey", "HashKey", "HashKeyRange", "HashKeyRangeError",
-    "InRange", "IntoUserRecords", "Limits", "Payload", "RecordTag", "SequenceNumber",
+    "AggregateRef", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "HashKey", "HashKeyRange",
+    "HashKeyRangeError", "InRange", "InvalidHashKey", "Limits", "Payload", "RecordTag", "SequenceNumber",
     "Tags", "UserRecord", "UserRecords",
 }  # fmt: skip
 

@@ -16,7 +16,10 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
 
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
-    let aggregate = kinesis_aggregation::AggregatedRecord::parse(payload, [""; crate::input::ROOM]).ok()?;
+    use kinesis_aggregation::Payload;
+
+    let mut keys = [""; crate::input::ROOM];
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else { return None };
     for record in &aggregate {
         seen.record(record.partition_key, record.data);
     }
