@@ -70,6 +70,11 @@ impl<R> Lane<R> {
         self.queue.is_empty() && self.builder.is_none()
     }
 
+    /// Whether an aggregate is under construction.
+    pub(super) fn is_building(&self) -> bool {
+        self.builder.is_some()
+    }
+
     /// Bytes queued and under construction.
     pub(super) fn bytes(&self) -> usize {
         self.queued_bytes + self.builder.as_ref().map_or(0, |builder| builder.size_bytes())

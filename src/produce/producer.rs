@@ -563,7 +563,9 @@ impl<R> Producer<R> {
         self.keyless.text = text;
         self.config.default_partition_key = partition_key;
         let lane = routed?;
-        self.keyless.target = self.lanes.get(lane).map(|found| (lane, found.finished));
+        // If this record filled the aggregate, the next one goes elsewhere.
+        let open = self.lanes.get(lane).filter(|found| found.is_building());
+        self.keyless.target = open.map(|found| (lane, found.finished));
         Ok(())
     }
 

@@ -148,7 +148,7 @@ fn a_time_to_live_keeps_back_off_and_order() {
         }
     }
     assert!((2..=7).contains(&calls), "{calls} calls in an outage of a second");
-    add(&mut producer, "a", "2", now);
+    add(&mut producer, "a", "2", ms(11_000));
     let id = put(&mut producer, ms(12_000));
     assert_eq!(sent(&producer, id), ["1", "2"], "what failed goes before what was added later");
     failed(&mut producer, id, FailureKind::Transient, ms(30_500));
