@@ -1,10 +1,157 @@
-// The examples of the README need `alloc`.
-#![cfg_attr(feature = "alloc", doc = include_str!("../README.md"))]
-#![cfg_attr(not(feature = "alloc"), doc = "The Amazon Kinesis aggregated record format, without a heap.")]
-#![cfg_attr(
-    doc,
-    doc = "\n\n# Rules\n\nWhat is named D10, E5 or R3 in this documentation is a rule in [`wire_format`]."
-)]
+//! Encodes and decodes the aggregated record format of the Amazon Kinesis Producer Library (KPL).
+//!
+//! Kinesis limits and bills small records as if they were larger ones. Producers therefore store many *user records* in
+//! one Kinesis record, an *aggregate*, and consumers take the user records out again. This crate does both, without a
+//! heap or with one, and routes user records by shard so that consumers do not discard them.
+//!
+//! # Decode
+//!
+//! [`deaggregate`] yields the user records of one Kinesis record. A record that is not an aggregate yields itself.
+//! [`iter_deaggregate_records`] does the same for a batch, such as an SDK response or a Lambda event.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")] {
+//! use kinesis_aggregation::deaggregate;
+//!
+//! // The smallest aggregate: one user record with the partition key "a" and the data "x".
+//! let payload = b"\xf3\x89\x9a\xc2\x0a\x01a\x1a\x05\x08\x00\x1a\x01x\
+//!                 \x27\x4f\xa4\xa2\x21\x60\x92\x41\x96\x6b\x02\xc7\xaf\xbf\x42\x83";
+//!
+//! for user in deaggregate(payload.as_slice()) {
+//!     assert_eq!((user.partition_key, user.data), ("a", b"x".as_slice()));
+//! }
+//! # }
+//! ```
+//!
+//! # Encode
+//!
+//! [`RecordAggregator`] returns an aggregate when the next user record does not fit.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")]
+//! # fn example() -> Result<(), kinesis_aggregation::encode::EncodeError> {
+//! use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord};
+//!
+//! # fn send(_: Aggregate) {}
+//! let mut aggregator = RecordAggregator::new(Limits::KPL);
+//! for reading in ["21.5", "21.6", "21.4"] {
+//!     if let Some(full) = aggregator.add(UserRecord::new("device-7", reading))? {
+//!         send(full);
+//!     }
+//! }
+//! if let Some(last) = aggregator.finish() {
+//!     assert_eq!((last.partition_key.as_str(), last.user_records), ("device-7", 3));
+//!     send(last);
+//! }
+//! # Ok(())
+//! # }
+//! # #[cfg(feature = "alloc")]
+//! # example().unwrap();
+//! ```
+//!
+//! # Route
+//!
+//! A stream with several shards needs an aggregate per shard: consumers built on the Kinesis Client Library discard an
+//! aggregate if one of its user records belongs to another shard. [`AggregationManager`] aggregates by shard.
+//!
+//! ```
+//! # #[cfg(feature = "alloc")]
+//! # fn example() -> Result<(), Box<dyn core::error::Error>> {
+//! use kinesis_aggregation::route::Shard;
+//! use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+//!
+//! let shards = ShardMap::new([
+//!     Shard::new("shard-0", "0-170141183460469231731687303715884105727".parse()?),
+//!     Shard::new(
+//!         "shard-1",
+//!         "170141183460469231731687303715884105728-340282366920938463463374607431768211455".parse()?,
+//!     ),
+//! ])?;
+//! let mut manager = AggregationManager::by_shard(shards, Limits::KPL);
+//! let mut to_send = Vec::new();
+//! for device in ["device-1", "device-2", "device-3", "device-4"] {
+//!     to_send.extend(manager.add(UserRecord::new(device, "21.5"))?);
+//! }
+//! to_send.extend(manager.flush());
+//! assert_eq!(to_send.len(), 2);
+//! # Ok(())
+//! # }
+//! # #[cfg(feature = "alloc")]
+//! # example().unwrap();
+//! ```
+//!
+//! The [routing guide](guides::routing) continues with PutRecords, retries and resharding.
+//!
+//! # Without a heap
+//!
+//! The caller provides the buffers: one for the encoded bytes, and one for the keys of a decoded aggregate.
+//!
+//! ```
+//! use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+//!
+//! let mut buffer = [0; 256];
+//! // Remembers up to four partition keys and four explicit hash keys.
+//! let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
+//! encoder.add(UserRecord::new("device-7", "21.5"))?;
+//! encoder.add(UserRecord::new("device-7", "21.6"))?;
+//! let aggregate = encoder.finish().expect("two user records are pending");
+//!
+//! let mut keys = [""; 16];
+//! match Payload::parse(aggregate.data, &mut keys) {
+//!     // Everything has been validated: iteration cannot fail.
+//!     Payload::Aggregated(record) => assert_eq!(record.records().map(|user| user.data.len()).sum::<usize>(), 8),
+//!     Payload::Plain(reason) => panic!("plain: {reason}"),
+//!     Payload::NeedsKeys { needed } => panic!("the key buffer needs {needed} entries"),
+//! }
+//! # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
+//! ```
+//!
+//! # Which type do I need?
+//!
+//! | to | use |
+//! |---|---|
+//! | deaggregate one record | [`deaggregate`] |
+//! | deaggregate a batch, an event or an SDK response | [`iter_deaggregate_records`] |
+//! | decode without a heap, or tell plain records from aggregates | [`Payload`] |
+//! | produce to a stream with several shards | [`AggregationManager`], [`ShardMap`] |
+//! | aggregate for one shard, or for consumers that do not check shards | [`RecordAggregator`] |
+//! | encode into a fixed buffer without a heap | [`Encoder`] |
+//! | set sizes, counts and ages | [`Limits`] |
+//! | compute hash keys, read only a range of them | [`HashKey`](route::HashKey), [`HashKeyRange`](route::HashKeyRange) |
+//! | checkpoint within an aggregate | [`ExtendedSequenceNumber`](decode::ExtendedSequenceNumber) |
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `std` | yes | callbacks on a worker thread; includes `alloc` and `fast-digest` |
+//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`] and everything else that allocates |
+//! | `fast-digest` | with `std` | MD5 a third faster, and several messages at once; otherwise the `md5` crate is used |
+//! | `small-digest` | | MD5 in 1.2 KB of flash instead of 8 KB, without `fast-digest` |
+//! | `simd` | | the widest vectors of the machine for many digests; includes `std`, needs Rust 1.89 |
+//! | `aws-sdk-kinesis` | | records, shards, entries and responses of `aws-sdk-kinesis`; includes `std` |
+//! | `lambda-events` | | Kinesis, Firehose and Kinesis Analytics events of `aws_lambda_events`; includes `std` |
+//! | `arbitrary`, `proptest` | | the module `testing`: generators for fuzzing and property tests |
+//! | `cli` | | the command `kinesis-agg`; includes `std` |
+//!
+//! Features are additive: none changes a type, a default or a result.
+//!
+//! # `no_std` and panics
+//!
+//! The crate is always `no_std`. Without `alloc` it needs neither an operating system nor an allocator. It contains no
+//! `unsafe` code, and nothing that works without `alloc` can panic, whatever its input: a test links a program that calls all
+//! of it without the panic machinery. The exception is `{:?}` of some types. A build that sets `overflow-checks = true` in
+//! its release profile adds panics to plain arithmetic, although no input is known to reach them.
+//!
+//! # Guides
+//!
+//! - [Wire format](guides::wire_format): the rules that this documentation cites as D10, E5 or R3
+//! - [Routing](guides::routing): why records disappear, and how to keep them
+//! - [AWS](guides::aws): which services deaggregate, permissions, limits, costs, troubleshooting
+//! - [Migrating from Python](guides::migrating_from_python): `aws_kinesis_agg`, name by name
+//! - [Bare metal](guides::bare_metal): microcontrollers
+//! - [Testing](guides::testing): generators and a corpus for your own tests
+//! - [Reliability](guides::reliability): the guarantees, and the tests that check them
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -22,10 +169,51 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
-/// The rules that this documentation names.
+/// Guides, from the files in `docs/`.
+// `doctest` comes with `doc`, so the examples of the guides are tested.
 #[cfg(doc)]
-#[doc = include_str!("../docs/wire-format.md")]
-pub mod wire_format {}
+pub mod guides {
+    /// Puts link definitions in front of a guide. The first definition of a link wins, so links that lead to files in the
+    /// repository lead to modules here.
+    macro_rules! guide {
+        ($file:literal) => {
+            concat!(
+                "[aws]: crate::guides::aws\n",
+                "[routing]: crate::guides::routing\n",
+                "[routing-threads]: crate::guides::routing#threads-and-tasks\n",
+                "[routing-time]: crate::guides::routing#time\n",
+                "[wire-format]: crate::guides::wire_format\n",
+                "[wire-format-differences]: crate::guides::wire_format#differences-from-other-implementations\n",
+                "\n",
+                include_str!(concat!("../docs/", $file))
+            )
+        };
+    }
+
+    #[doc = guide!("wire-format.md")]
+    pub mod wire_format {}
+
+    #[cfg(any(not(doctest), feature = "std"))]
+    #[doc = guide!("routing.md")]
+    pub mod routing {}
+
+    #[doc = guide!("aws.md")]
+    pub mod aws {}
+
+    #[cfg(any(not(doctest), feature = "std"))]
+    #[doc = guide!("migrating-from-python.md")]
+    pub mod migrating_from_python {}
+
+    #[doc = guide!("bare-metal.md")]
+    pub mod bare_metal {}
+
+    #[cfg(any(not(doctest), all(feature = "arbitrary", feature = "proptest")))]
+    #[doc = guide!("testing.md")]
+    pub mod testing {}
+
+    #[doc = guide!("reliability.md")]
+    pub mod reliability {}
+}
 
 mod error;
 mod sort;
@@ -81,16 +269,7 @@ pub use crate::route::{
 };
 pub use crate::route::{Shard, ShardMap, ShardMapError};
 
-// The examples of the documents are tested like those of the library.
-
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../docs/coming-from-python.md")]
-struct ComingFromPython;
-
-#[cfg(all(doctest, feature = "std"))]
-#[doc = include_str!("../docs/routing.md")]
-struct Routing;
-
-#[cfg(all(doctest, feature = "arbitrary", feature = "proptest"))]
-#[doc = include_str!("../docs/testing.md")]
-struct Testing;
+// The examples of the README are tested like those of the library.
+#[cfg(all(doctest, feature = "lambda-events"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

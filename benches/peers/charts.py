@@ -1,4 +1,4 @@
-"""Charts as SVG, with nothing but the standard library. They follow the light or dark scheme of whoever looks."""
+"""Draws charts as SVG, with the standard library only. They follow the viewer's light or dark colour scheme."""
 
 import math
 from html import escape
@@ -30,7 +30,7 @@ def text(x, y, words, classes="ink", anchor="start"):
 
 
 def frame(title, description, height, parts):
-    """The whole file. Readers that do not see are told the title and the description."""
+    """Returns a complete file. The title and the description are for screen readers."""
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return "\n".join(
         [
@@ -47,14 +47,14 @@ def frame(title, description, height, parts):
 
 
 def bars(title, rows, unit="×"):
-    """A bar for each row (name, value, whether it is emphasised)."""
+    """Draws a bar for each row (name, value, whether it is emphasised)."""
     step, names = 26, 264
-    room = WIDTH - RIGHT - names - 64
+    longest = WIDTH - RIGHT - names - 64
     largest = max(value for _, value, _ in rows)
     parts = []
     for number, (name, value, emphasised) in enumerate(rows):
         y = TOP + number * step
-        width = max(1.5, room * value / largest)
+        width = max(1.5, longest * value / largest)
         parts.append(text(names - 10, y + 16, name, "ink", "end"))
         parts.append(
             f'<rect class="{"f0" if emphasised else "f3"}" x="{names}" y="{y + 3}" width="{width:.1f}" height="18" rx="2"/>'
@@ -65,7 +65,7 @@ def bars(title, rows, unit="×"):
 
 
 def lines(title, x_title, y_title, curves, y_log=True):
-    """A line for each curve (name, [(x, y), …]), on logarithmic axes; the vertical one may be linear."""
+    """Draws a line for each curve (name, [(x, y), …]) on logarithmic axes; the vertical axis may be linear."""
     height, left, bottom = 330, 64, 48
     right = 34 + 7.5 * max(len(name) for name, _ in curves)
     xs = [x for _, points in curves for x, _ in points]
@@ -107,7 +107,7 @@ def lines(title, x_title, y_title, curves, y_log=True):
         ends.append((placed[-1][1], number, name))
     last = -math.inf
     for y, number, name in sorted(ends):
-        # Names never cover each other.
+        # Keep the names from overlapping.
         y = last = max(y + 4, last + 17)
         parts.append(text(WIDTH - right + 12, y, name, f"t{number}"))
     described = (f"{name}: " + ", ".join(f"{short(x)} {significant(y)}" for x, y in points) for name, points in curves)
@@ -119,13 +119,13 @@ def decades(low, high):
 
 
 def round_up(value):
-    """The next of 1, 2, 5, 10, 20, …"""
+    """Rounds up to the next of 1, 2, 5, 10, 20, …"""
     power = 10.0 ** math.floor(math.log10(value))
     return next(power * digit for digit in (1, 2, 5, 10) if power * digit >= value)
 
 
 def x_ticks(xs):
-    """Powers of ten where there are several, else the values themselves."""
+    """Returns powers of ten if there are enough of them, otherwise the values themselves."""
     low, high = min(xs), max(xs)
     powers = [10**power for power in range(math.ceil(math.log10(low) - 0.02), math.floor(math.log10(high) + 0.02) + 1)]
     return powers if len(powers) > 3 else sorted({x for x in xs if x & (x - 1) == 0})

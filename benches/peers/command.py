@@ -1,10 +1,10 @@
-"""Times `kinesis-agg`, start to end, beside a Python script that does the same with aws_kinesis_agg.
+"""Times `kinesis-agg`, start to end, and a Python script that does the same with aws_kinesis_agg.
 
     command.py OUT EVENTS PYTHON_EVENTS TIMES
 
-packs EVENTS user records of 100 bytes, JSON Lines with base64, and takes the aggregates apart again; Python does so with
-the first PYTHON_EVENTS of them, as it would take too long with all. Both have their turns, TIMES times; the medians go
-to OUT. `run` calls this.
+aggregates EVENTS user records of 100 bytes (JSON Lines with base64) and deaggregates the result. Python gets PYTHON_EVENTS of
+them, because it would take too long with all. Both run alternately, TIMES times, and the medians are written to OUT. Called by
+`run`.
 """
 
 import base64
@@ -38,8 +38,8 @@ def write_events(path, count):
 
 
 def memory_of(process):
-    """The most memory that it had so far, in bytes; 0 if it has just ended. What `wait4` tells would be no less than
-    what this process has."""
+    """Returns the peak memory of a process in bytes, or 0 if it has just exited. `wait4` would report at least the memory of
+    this process."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text()
     except OSError:
@@ -60,17 +60,17 @@ def timed(command, source, target):
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(f"command: {command} ends with {process.returncode}")
+        sys.exit(f"command: {command} exits with {process.returncode}")
     return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "memory_bytes": memory}
 
 
 def check(events, user_records):
-    """Ends all if what came out is not what went in."""
+    """Exits if the output differs from the input."""
     with open(events, encoding="ascii") as before, open(user_records, encoding="ascii") as after:
         for number, (event, user) in enumerate(zip(before, after, strict=True)):
             event, user = json.loads(event), json.loads(user)
             if (event["partitionKey"], event["data"]) != (user["partitionKey"], user["data"]):
-                sys.exit(f"command: {user_records} differs in line {number}")
+                sys.exit(f"command: {user_records} differs at line {number}")
 
 
 def main():

@@ -1,8 +1,8 @@
-"""Times this library beside those of other languages: a process for each contender, all on one core, in turns.
+"""Times this library and those of other languages: one process per contender, alternating on one core.
 
-    languages.py OUT ROUNDS    all of it, as JSON, to OUT
+    languages.py OUT ROUNDS    writes the results to OUT, as JSON
 
-`run` calls this, with the programs built and the packages installed where $TOOLS is.
+Called by `run`, which builds the programs and installs the packages in $TOOLS.
 """
 
 import hashlib
@@ -20,22 +20,22 @@ CORE = os.environ["CORE"]
 PYTHON = TOOLS / "venv/bin/python"
 LIBPROTOBUF = TOOLS / "cpp/libprotobuf"
 
-# How long a turn takes at least, in nanoseconds.
+# The minimum time of a turn, in nanoseconds.
 TURN = 20_000_000
 
-# The first is what the others are compared with.
+# The others are compared with the first.
 CONTENDERS = {
     "this library": [TOOLS / "baseline/release/kinesis-aggregation-peers", "worker"],
     "C++, heap": [LIBPROTOBUF, CORPORA, "heap"],
     "C++, arena": [LIBPROTOBUF, CORPORA, "arena"],
     "C++, one message": [LIBPROTOBUF, CORPORA, "reuse"],
     "Python, by hand": [PYTHON, HERE / "workers/by_hand.py", CORPORA],
-    "Python, aws_kinesis_agg, no base64": [PYTHON, HERE / "workers/aws.py", CORPORA, "bare"],
+    "Python, aws_kinesis_agg, no base64": [PYTHON, HERE / "workers/aws.py", CORPORA, "no-base64"],
     "Python, aws_kinesis_agg": [PYTHON, HERE / "workers/aws.py", CORPORA, "lambda"],
-    "Node, by hand": ["node", HERE / "workers/node.js", CORPORA, "bare"],
+    "Node, by hand": ["node", HERE / "workers/node.js", CORPORA, "by-hand"],
     "Node, aws-kinesis-agg": ["node", HERE / "workers/node.js", CORPORA, "lambda"],
 }
-# There is no base64 in packing.
+# Aggregation involves no base64.
 ONLY_DEAGGREGATES = "Python, aws_kinesis_agg, no base64"
 
 
@@ -56,17 +56,17 @@ class Worker:
         self.process.stdin.flush()
         answer = self.process.stdout.readline().strip()
         if not answer:
-            sys.exit(f"languages: {self.name} does not answer to: {question}")
+            sys.exit(f"languages: no answer from {self.name} to: {question}")
         return answer
 
     def nanoseconds(self, task, runs):
         return float(self.ask(f"run {task} {runs}"))
 
     def check(self, operation, corpus):
-        """Ends all if the contender does other work than is asked for."""
+        """Exits if the contender does not produce the expected result."""
         file = CORPORA / f"{corpus}.{'payload' if operation == 'aggregate' else 'records'}"
         if self.ask(f"check {operation} {corpus}") != hashlib.md5(file.read_bytes()).hexdigest():
-            sys.exit(f"languages: {self.name}: {operation} {corpus} gives something else")
+            sys.exit(f"languages: {self.name}: wrong result for {operation} {corpus}")
 
 
 def quartiles(turns):

@@ -1,8 +1,8 @@
-"""Finds things in docs/performance/results.json."""
+"""Looks up results in docs/performance/results.json."""
 
 
 class Group:
-    """Contenders that did the same work."""
+    """The contenders that did the same work."""
 
     def __init__(self, contenders, bytes=0, user_records=0):
         self.contenders = {timing["name"]: timing for timing in contenders}
@@ -19,11 +19,11 @@ class Group:
         return list(self.contenders)
 
     def beside(self, base, name):
-        """How many times as long as `base` it takes."""
+        """Returns how many times as long as `base` it takes."""
         return self[name]["ratio"] / self[base]["ratio"]
 
     def beyond_first(self, name):
-        """How many nanoseconds longer than the first it takes. Two medians don't tell it if it is little."""
+        """Returns how many nanoseconds longer than the first it takes. The difference of two medians would be too noisy."""
         first = next(iter(self.contenders.values()))
         return first["median_ns"] * (self[name]["ratio"] - 1)
 
@@ -54,7 +54,7 @@ class Results:
         raise KeyError(f"{name} was not measured in the build {build}")
 
     def command(self, operation, name):
-        """User records a second."""
+        """Returns user records per second."""
         for run in self.data["command_line"]:
             if (run["operation"], run["name"]) == (operation, name):
                 return run["user_records"] / run["wall_s"]

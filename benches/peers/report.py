@@ -1,4 +1,4 @@
-"""Writes the tables and charts of docs/performance.md from docs/performance/results.json. `run` calls this."""
+"""Writes the tables and charts of docs/performance.md from docs/performance/results.json. Called by `run`."""
 
 import json
 from pathlib import Path
@@ -12,13 +12,13 @@ DOCUMENT = ROOT / "docs/performance.md"
 CHARTS = ROOT / "docs/performance"
 CORPORA = "ABCDE"
 OPERATIONS = ["deaggregate, verified", "deaggregate, digest skipped", "aggregate, canonical", "encode, streamed"]
-BUILDS = {"baseline": "as built by default", "simd": "feature `simd`", "avx2": "built for AVX2"}
+BUILDS = {"baseline": "default build", "simd": "feature `simd`", "avx2": "built for AVX2"}
 
 SCALES = {
-    "user records": ("From 10 user records to a million", "user records", "ns a user record"),
-    "partition keys": ("From one partition key to 100,000", "keys of 100,000 user records", "ns a user record"),
-    "shards": ("From one shard to 10,000", "shards", "ns a user record"),
-    "payload size": ("From a kilobyte to 10 MB", "bytes of the payload", "ns a byte"),
+    "user records": ("From 10 user records to a million", "user records", "ns per user record"),
+    "partition keys": ("From one partition key to 100,000", "partition keys of 100,000 user records", "ns per user record"),
+    "shards": ("From one shard to 10,000", "shards", "ns per user record"),
+    "payload size": ("From a kilobyte to 10 MB", "payload size in bytes", "ns per byte"),
 }
 
 
@@ -52,7 +52,7 @@ def targets(results):
 
 
 def own(results):
-    """What this library itself takes."""
+    """The times of this library itself."""
     rows = []
     for operation in OPERATIONS:
         for corpus in CORPORA:
@@ -64,10 +64,10 @@ def own(results):
                 cycles, speed = timing["cycles"] / group.bytes, group.bytes / timing["median_ns"]
                 row += [f"{cycles:.2f}", f"{speed:.2f}", number(timing["ratio"])]
             else:
-                # Most bytes are not looked at.
+                # Most bytes are not read, so a speed per byte says nothing.
                 row += ["–"] * 3
             rows.append(row)
-    return table(("", "ns a user record", "cycles a byte", "GB/s", "× its MD5"), rows)
+    return table(("", "ns per user record", "cycles per byte", "GB/s", "× MD5"), rows)
 
 
 def crates(results):
@@ -121,13 +121,13 @@ def command(results):
         )
         for run in results.data["command_line"]
     ]
-    return table(("", "user records", "seconds", "of the processor", "MiB at most", "user records a second"), rows)
+    return table(("", "user records", "seconds", "CPU seconds", "peak MiB", "user records per second"), rows)
 
 
 def draw(results):
     titles = {
-        "deaggregate": ("deaggregate, verified", "Taking A apart: time beside this library (less is better)"),
-        "aggregate": ("aggregate, canonical", "Packing A: time beside this library (less is better)"),
+        "deaggregate": ("deaggregate, verified", "Deaggregating A: time relative to this library (less is better)"),
+        "aggregate": ("aggregate, canonical", "Aggregating A: time relative to this library (less is better)"),
     }
     for operation, (group_name, title) in titles.items():
         group = results.group(f"{group_name}: A")
@@ -147,7 +147,7 @@ def draw(results):
         (names[build], [(width, one / ns) for width, ns in results.curve("batch: deaggregate", build)])
         for build in results.builds()
     ]
-    title = "Many payloads at once: speed beside one by one"
+    title = "Many payloads at once: speed compared with one at a time"
     svg = charts.lines(title, "payloads like B in a batch", "times as fast", curves, y_log=False)
     (CHARTS / "batches.svg").write_text(svg)
 
@@ -162,7 +162,7 @@ def draw(results):
 
 
 def write(name, lines):
-    """Puts lines between the marks of this name in the document."""
+    """Replaces the lines between the markers of this name in the document."""
     before, rest = DOCUMENT.read_text().split(f"<!-- {name} -->\n")
     after = rest[rest.index("<!-- end -->") :]
     text = "\n".join(lines)

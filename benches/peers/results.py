@@ -1,8 +1,8 @@
-"""Puts what was measured into docs/performance/results.json, with all that is needed to understand it.
+"""Collects the measurements in docs/performance/results.json, with the conditions under which they were made.
 
     results.py COMMAND LANGUAGES TIMES
 
-`run` calls this, with the command that was called, and how often other languages and the command had their turns.
+Called by `run`, with its own command line, and the number of rounds for other languages and for the command.
 """
 
 import datetime
@@ -30,7 +30,7 @@ def part(name):
 
 
 def parts(kind):
-    """By build: what was measured of each."""
+    """Returns the measurements of each build."""
     return {
         path.stem.removeprefix(f"{kind}-"): json.loads(path.read_text()) for path in sorted(PARTS.glob(f"{kind}-*"))
     }
@@ -81,7 +81,7 @@ def main():
     results = {
         "command": command,
         "date": datetime.date.today().isoformat(),
-        # With a mark if it is not quite this commit.
+        # A plus sign marks uncommitted changes.
         "commit": said("git", "rev-parse", "HEAD") + ("+" if changed else ""),
         "rounds": {
             "crates": int(os.environ["KINESIS_AGG_ROUNDS"]),

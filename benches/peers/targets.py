@@ -1,5 +1,5 @@
-"""What is to be reached, row by row: a name, and with it the target in words, and a function that finds in the results
-what was measured, and answers with it in words, and whether it is enough."""
+"""The rows of the target table: a name, the target as text, and a function that takes the results and returns the measured
+value as text and a verdict."""
 
 OURS, MD5 = "this library", "MD5 of this library"
 DEAGGREGATE = {"A": 1.10, "B": 1.10, "C": 1.01, "D": 1.35, "E": 1.20}
@@ -20,27 +20,27 @@ def row(sign, limit, unit, measure, digits, enough):
             value = measure(results)
         except KeyError as missing:
             return f"– ({missing.args[0]})", "not measured"
-        # What is shown is what is judged.
+        # Judge the value that is shown.
         value = round(value, digits)
         verdict = "yes" if enough(value) else "**no**"
         if value < 0:
-            verdict = "not measured: the machine was not quiet"
+            verdict = "not measured: the machine was not idle"
         return f"{value:,.{digits}f} {unit}", verdict
 
-    # Ratios look alike; all else is said as it is.
+    # Ratios have two decimals; other limits are shown as written.
     shown = f"{limit:.2f}" if digits == 2 else f"{limit:,}"
     return f"{sign} {shown} {unit}", judge
 
 
 def own(operation, limits):
-    """This library beside its own MD5 of the same bytes; a row for each corpus."""
+    """This library relative to its own MD5 of the same bytes; one row per corpus."""
     for corpus, limit in limits.items():
         group = f"{operation}: {corpus}"
-        yield group, at_most(limit, "× its MD5", lambda results, group=group: results.group(group).beside(MD5, OURS))
+        yield group, at_most(limit, "× MD5", lambda results, group=group: results.group(group).beside(MD5, OURS))
 
 
 def beside(group, peer, limit, ours=OURS, build="baseline"):
-    """How many times as long as this library a crate takes."""
+    """How many times as long as this library another crate takes."""
     return at_least(limit, "×", lambda results: results.group(group, build).beside(ours, peer))
 
 
@@ -53,7 +53,7 @@ def each(group, limit):
         found = results.group(group)
         return found[OURS]["median_ns"] / found.user_records
 
-    return at_most(limit, "ns a user record", measure, 1)
+    return at_most(limit, "ns per user record", measure, 1)
 
 
 def cycles(results):
@@ -67,7 +67,7 @@ def finishing(results):
 
 def known_key(kind):
     def measure(results):
-        found = results.group(f"route known keys and pack, {kind} map of 64: A")
+        found = results.group(f"route known keys and aggregate, {kind} map of 64: A")
         return found.beyond_first("the manager") / found.user_records
 
     return at_most(20, "ns", measure, 1)
@@ -82,7 +82,7 @@ def new_key(kind):
 
 
 def speed(operation):
-    return at_least(1_000_000, "a second", lambda results: results.command(operation, "kinesis-agg"), 0)
+    return at_least(1_000_000, "per second", lambda results: results.command(operation, "kinesis-agg"), 0)
 
 
 def beside_script(operation):
@@ -94,7 +94,7 @@ def beside_script(operation):
 
 BATCH = "deaggregate 8 of B"
 TARGETS = [
-    ("MD5 of 1 MiB", at_most(4.7, "cycles a byte", cycles)),
+    ("MD5 of 1 MiB", at_most(4.7, "cycles per byte", cycles)),
     ("MD5 of 1 MiB: OpenSSL takes", beside("MD5 of 1 MiB", "OpenSSL", 1.03)),
     ("MD5 of 1 MiB: `md-5` takes", beside("MD5 of 1 MiB", "md-5", 1.2)),
     ("MD5 of 1 MiB: `md5` takes", beside("MD5 of 1 MiB", "md5", 1.28)),

@@ -1,4 +1,4 @@
-"""What a linked program takes: reads the sections and symbols of a 32-bit little-endian ELF file."""
+"""Measures a linked program: reads the sections and symbols of a 32-bit little-endian ELF file."""
 
 import struct
 from pathlib import Path
@@ -18,21 +18,21 @@ class Elf:
         return self.data[at : self.data.index(b"\0", at)].decode()
 
     def size(self, *names):
-        """The bytes of the sections of these names."""
+        """Returns the total size of the named sections."""
         return sum(self.sections[name][5] for name in names if name in self.sections)
 
     @property
     def flash(self):
-        """Code, constants, and what variables begin with."""
+        """Code, constants, and initial values of variables."""
         return self.size(".text", ".rodata", ".data")
 
     @property
     def ram(self):
-        """Variables. The stack is measured by running."""
+        """Static variables. The stack is measured at run time."""
         return self.size(".data", ".bss")
 
     def symbols(self):
-        """Name and size of each function and object."""
+        """Yields the name and size of each function and object."""
         _, _, _, _, at, size, _, _, _, _ = self.sections[".symtab"]
         names = self.sections[".strtab"][4]
         for entry in range(at, at + size, 16):
@@ -41,5 +41,5 @@ class Elf:
                 yield self.text(names + name), length
 
     def panics(self):
-        """Functions of core::panicking, in either way to mangle names."""
+        """Counts the functions of core::panicking, in either name mangling scheme."""
         return sum("9panicking" in name for name, _ in self.symbols())

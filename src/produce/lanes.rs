@@ -99,11 +99,11 @@ impl Schedule {
         Self { linger: config.linger, order: config.order, flushed_until: None }
     }
 
-    /// Returns when a record that was added at `since` is due.
-    fn due(&self, since: Duration) -> Duration {
+    /// Returns when a record that was added at `since` is due: never, if that is later than times go.
+    fn due(&self, since: Duration) -> Option<Duration> {
         match self.flushed_until {
-            Some(flushed) if since <= flushed => since,
-            _ => since.saturating_add(self.linger),
+            Some(flushed) if since <= flushed => Some(since),
+            _ => since.checked_add(self.linger),
         }
     }
 }
@@ -332,7 +332,8 @@ impl<R> Lanes<R> {
     /// Returns whether the aggregate under construction is due.
     pub(super) fn builder_is_due(&self, lane: usize, now: Duration) -> bool {
         let builder = self.get(lane).and_then(|lane| lane.builder.as_ref());
-        builder.is_some_and(|builder| self.schedule.due(builder.since()) <= now)
+        let due = builder.and_then(|builder| self.schedule.due(builder.since()));
+        due.is_some_and(|due| due <= now)
     }
 
     /// The lane that may send first, and from when on.
@@ -400,6 +401,6 @@ fn ready_at<R>(lane: &Lane<R>, schedule: &Schedule) -> Option<Duration> {
     let oldest = lane.oldest()?;
     // Without delay: what was sent before, and what fills a share.
     let retried = lane.queue.front().is_some_and(|entry| !entry.history.is_empty());
-    let due = if retried || lane.queued_bytes >= SHARE { oldest } else { schedule.due(oldest) };
+    let due = if retried || lane.queued_bytes >= SHARE { oldest } else { schedule.due(oldest)? };
     Some(due.max(lane.bucket.ready_at()).max(lane.backoff.until))
 }

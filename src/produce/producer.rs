@@ -62,6 +62,8 @@ pub struct Producer<R = ()> {
     undecided: Vec<Undecided<R>>,
     /// What holds up all calls: the stream or the connection.
     backoff: Backoff,
+    /// Whether the stream was gone: if it comes back, it may have other shards, which are listed before anything is sent.
+    was_gone: bool,
     denied_since: Option<Duration>,
     done: VecDeque<DoneEntry<R>>,
     /// The memory of calls, splits, undecided entries and results.
@@ -180,6 +182,7 @@ impl<R> Producer<R> {
             splits: VecDeque::new(),
             undecided: Vec::new(),
             backoff: Backoff::NONE,
+            was_gone: false,
             denied_since: None,
             done: VecDeque::new(),
             memory: 0,
@@ -302,7 +305,7 @@ impl<R> Producer<R> {
             (None, Some(ttl)) => self.inbox.oldest().and_then(|oldest| oldest.checked_add(ttl)),
             (None, None) => None,
         };
-        let can_call = self.calls.len() < self.config.max_calls;
+        let can_call = self.can_call();
         let split = (can_call && !self.splits.is_empty()).then_some(self.now.max(self.backoff.until));
         let ready = self.lanes.first_ready().filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
         let timeout = self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
@@ -347,6 +350,7 @@ impl<R> Producer<R> {
         match answer {
             Ok(map) => {
                 self.listing.succeeded();
+                self.was_gone = false;
                 self.replace_map(map);
                 self.decide(id.0);
             }
@@ -765,8 +769,12 @@ impl<R> Producer<R> {
 
 /// Calls.
 impl<R> Producer<R> {
+    fn can_call(&self) -> bool {
+        self.calls.len() < self.config.max_calls && !self.was_gone
+    }
+
     fn begin_call(&mut self) -> Option<CallId> {
-        if self.calls.len() >= self.config.max_calls || self.backoff.until > self.now {
+        if !self.can_call() || self.backoff.until > self.now {
             return None;
         }
         while let Some(mut batch) = self.splits.pop_front() {
@@ -1016,6 +1024,10 @@ impl<R> Producer<R> {
             }
             FailureKind::Denied => _ = self.denied_since.get_or_insert(self.now),
             _ => {}
+        }
+        if failure.code.contains("ResourceNotFound") && self.config.routing == Routing::ByShard {
+            self.was_gone = true;
+            self.listing.want();
         }
         // A call that was not answered says nothing if later ones were.
         if failure.kind != FailureKind::Unclear || id >= self.newest_answered {

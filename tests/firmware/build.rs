@@ -1,5 +1,5 @@
-//! Turns the golden vectors into tables of Rust. The verdicts come from the executable specification, `tests/reference`,
-//! which also knows the offsets of faults, and have to be those of the vectors.
+//! Generates Rust tables from the golden vectors. Verdicts come from the executable specification in `tests/reference`, which also
+//! knows the offsets of faults; they have to agree with those in the vectors.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,11 +13,11 @@ mod reference;
 
 use reference::{Reason, SpecRecord, Verdict, specify};
 
-/// What the chip of the board has, by the manual of the LM3S6965.
+/// The memory map in the manual of the LM3S6965.
 const LM3S6965: &str =
     "MEMORY { FLASH : ORIGIN = 0x00000000, LENGTH = 256K RAM : ORIGIN = 0x20000000, LENGTH = 64K }\n";
 
-/// As much of QEMU's machine `virt` as a small microcontroller has.
+/// QEMU's machine `virt`, restricted to the memory of a small microcontroller.
 const VIRT: &str = "
 MEMORY { FLASH : ORIGIN = 0x80000000, LENGTH = 256K RAM : ORIGIN = 0x80100000, LENGTH = 64K }
 REGION_ALIAS(\"REGION_TEXT\", FLASH);
@@ -74,7 +74,7 @@ fn vector(name: &Value, payload: &[u8], expect: &Value) -> String {
     format!("    Vector {{ name: {name}, payload: &{payload:?}, verdict: Expected::{verdict} }},\n")
 }
 
-/// A reason as the library shows it, and in the vectors' word.
+/// Returns a reason as the library's `Debug` prints it, and as the vectors name it.
 fn plain(reason: &Reason) -> (String, &'static str) {
     match reason {
         Reason::NoMagic => ("NoMagic".to_owned(), "no_magic"),
@@ -87,7 +87,7 @@ fn plain(reason: &Reason) -> (String, &'static str) {
     }
 }
 
-/// All that user records hold, in bytes that `take_in` in `src/vectors.rs` makes as well.
+/// Serializes all fields of user records, in the same way as `take_in` in `src/vectors.rs`.
 fn fields(records: &[SpecRecord]) -> Vec<u8> {
     let mut all = Vec::new();
     let mut take = |bytes: Option<&[u8]>| match bytes {
@@ -111,7 +111,7 @@ fn fields(records: &[SpecRecord]) -> Vec<u8> {
 }
 
 fn lines(file: &str) -> Vec<Value> {
-    let text = fs::read_to_string(Path::new("../vectors").join(file)).expect("the vectors are next door");
+    let text = fs::read_to_string(Path::new("../vectors").join(file)).expect("the vectors exist");
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
@@ -125,7 +125,7 @@ fn base64(text: &str) -> Vec<u8> {
     let mut bits = String::new();
     for digit in text.trim_end_matches('=').bytes() {
         let value = DIGITS.iter().position(|other| *other == digit).expect("a digit of base64");
-        write!(bits, "{value:06b}").expect("a text grows");
+        write!(bits, "{value:06b}").expect("writing to a string succeeds");
     }
     let byte = |at| u8::from_str_radix(&bits[at..at + 8], 2).expect("binary digits");
     (0..bits.len() / 8).map(|byte_no| byte(byte_no * 8)).collect()

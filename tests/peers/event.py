@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Compares what `kinesis-agg deaggregate --output lambda` and awslabs' aws_kinesis_agg make of an event.
+"""Compares the output of `kinesis-agg deaggregate --output lambda` and of awslabs' aws_kinesis_agg for an event.
 
     event.py EVENT USER_RECORDS OURS
-        EVENT is an event of Lambda, Firehose or Kinesis Analytics, USER_RECORDS says what must come out of it, as
-        tests/data/aws/user-records.jsonl does, and OURS is what the command wrote
+        EVENT is an event of Lambda, Firehose or Kinesis Analytics, USER_RECORDS has the expected user records, in the format
+        of tests/data/aws/user-records.jsonl, and OURS is the output of the command
 
-Ours must be the user records expected, with all that the event says about their Kinesis records. Python's must be the
-same, field by field, but for its known defects: docs/coming-from-python.md lists them. Each is allowed where it is known
-to happen, and has to happen there: a defect that is gone is a difference too.
+Our output must be the expected user records, with everything that the event contains about their Kinesis records. Python's must
+be the same, field by field, except for its known defects, which docs/migrating-from-python.md lists. Each defect is allowed only
+where it is known to occur, and must occur there: a defect that has been fixed counts as a difference.
 
 Prints the numbers of user records and of Kinesis records compared, and a note.
 """
@@ -26,7 +26,7 @@ from peer import agree, lines
 
 
 def described(record):
-    """What the user records of a Kinesis record have in common: what is in "kinesis", and what is around it."""
+    """Returns what the user records of a Kinesis record share: members of "kinesis", and members beside it."""
     if "kinesis" in record:
         names = ("kinesisSchemaVersion", "sequenceNumber", "approximateArrivalTimestamp")
         of_record = {name: record["kinesis"][name] for name in names}
@@ -38,7 +38,7 @@ def described(record):
 
 
 def expected_of(record, users):
-    """What must come out of a Kinesis record."""
+    """Yields the expected output for a Kinesis record."""
     of_record, around = described(record)
     for user in users:
         kinesis = of_record | {name: user[name] for name in ("partitionKey", "data")}
@@ -50,7 +50,7 @@ def expected_of(record, users):
 
 
 def readable(message):
-    """Whether a body is a message, but for what the format asks of it."""
+    """Returns whether a body is valid protobuf, regardless of the rules of the format."""
     try:
         AggregatedRecord.FromString(message)
         return True
@@ -59,7 +59,7 @@ def readable(message):
 
 
 def defects_of(record, payload, users, expected):
-    """What Python is known to make of a Kinesis record where that is not what is expected, and what goes wrong, how often."""
+    """Applies Python's known defects to the expected output. Returns the result, and a count of each defect."""
     counts = collections.Counter()
     if not expected:
         return expected, counts
@@ -76,7 +76,7 @@ def defects_of(record, payload, users, expected):
         return expected, counts
     if users[0]["reason"] != "malformed" or not readable(payload[4:-16]):
         return expected, counts
-    # What is required may be missing: Python reads 0 or nothing. An index beyond the table ends it with an error printed.
+    # Python reads missing required fields as 0 or empty. At an index beyond the table it stops and prints an error.
     message = AggregatedRecord.FromString(payload[4:-16])
     of_record, around = described(record)
     counts["shards lost"] += of_record.pop("shardId", None) is not None
@@ -94,7 +94,7 @@ def defects_of(record, payload, users, expected):
         }
         passed.append({"kinesis": of_record | kinesis} | around)
     else:
-        counts["damaged aggregates taken for good"] += 1
+        counts["damaged aggregates accepted"] += 1
     return passed, counts
 
 
@@ -120,7 +120,7 @@ def main(event_path, user_records_path, ours_path):
         payload = base64.b64decode(record["kinesis"]["data"] if "kinesis" in record else record["data"])
         expected, counts = defects_of(record, payload, of_it, expected)
         for user in theirs_of_it:
-            # Of a user record it is bytes, of a plain record text.
+            # Data is `bytes` for a user record, and `str` for a plain record.
             if isinstance(user["kinesis"]["data"], bytes):
                 user["kinesis"]["data"] = user["kinesis"]["data"].decode()
         agree(f"record {at}: Python's", expected, theirs_of_it)

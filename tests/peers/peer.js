@@ -1,15 +1,15 @@
 // Node's side of `tests/peers/run`: awslabs' aws-kinesis-agg against `kinesis-agg`.
 //
 //   node peer.js read EVENTS AGGREGATES MAX_BYTES
-//     takes AGGREGATES (JSON Lines of {"PartitionKey", "ExplicitHashKey"?, "Data"}) apart with aws-kinesis-agg and
-//     compares the user records with EVENTS, the input they were made from
+//     deaggregates AGGREGATES (JSON Lines of {"PartitionKey", "ExplicitHashKey"?, "Data"}) with aws-kinesis-agg and
+//     compares the user records with EVENTS, from which they were made
 //   node peer.js select EVENTS
-//     prints the lines of EVENTS that Node's aggregator packs without fault
+//     prints the lines of EVENTS that Node's aggregator handles correctly
 //   node peer.js write EVENTS MAX_RECORDS
-//     packs such lines with aws-kinesis-agg and prints such JSON Lines
+//     aggregates EVENTS with aws-kinesis-agg and prints such JSON Lines
 //
-// `read` prints the numbers of user records and of aggregates compared, and a note. The first difference ends it with
-// status 1 and a message. The module is found through NODE_PATH.
+// `read` prints the numbers of user records and of aggregates compared, and a note. At the first difference it prints a message
+// and exits with status 1. The module is found through NODE_PATH.
 'use strict';
 
 const fs = require('fs');
@@ -47,7 +47,7 @@ function read(eventsPath, aggregatesPath, maxBytes) {
     const record = { partitionKey: ours.PartitionKey, sequenceNumber: String(number), data: ours.Data };
     let users = [];
     deaggregateSync(record, true, (error, all) => {
-      if (error) fail(`aggregate ${number}: Node says: ${error.message}`);
+      if (error) fail(`aggregate ${number}: Node fails: ${error.message}`);
       users = all;
     });
     if (users.length === 0) fail(`aggregate ${number}: Node found no user records`);
@@ -58,12 +58,12 @@ function read(eventsPath, aggregatesPath, maxBytes) {
     users.forEach((user, sub) => {
       const input = inputs[sub];
       const what = `aggregate ${number}, event ${done + sub}`;
-      agree(`${what}: sub-sequence number`, sub, user.subSequenceNumber); // absent where it was passed on as plain
+      agree(`${what}: sub-sequence number`, sub, user.subSequenceNumber); // absent if Node took it for a plain record
       agree(`${what}: partition key`, input.partitionKey, user.partitionKey);
       agree(`${what}: data`, input.data.toString('base64'), user.data);
-      const theirs = user.explicitPartitionKey; // so it calls the explicit hash key
-      // Node's known defect, as Python's: a user record without an explicit hash key gets entry 0 of the aggregate's
-      // table, which is the first explicit hash key used in it. That one wrong answer is allowed, and no other.
+      const theirs = user.explicitPartitionKey; // Node's name for the explicit hash key
+      // Known defect of Node, as of Python: a user record without an explicit hash key gets entry 0 of the aggregate's
+      // table, which is the first explicit hash key used in it. Only that wrong value is allowed.
       if (input.explicitHashKey === undefined && theirs !== undefined && theirs === firstHashKey) borrowed += 1;
       else agree(`${what}: explicit hash key`, input.explicitHashKey, theirs);
     });
@@ -73,9 +73,9 @@ function read(eventsPath, aggregatesPath, maxBytes) {
   console.log(`${done} ${aggregates.length} ${borrowed} hash keys from entry 0`);
 }
 
-// Node's known defect when it packs: its key tables are objects' members, and JavaScript lists members that look like
-// array indexes ("42", but not "007" nor 2^128-1) first and in numeric order. Indexes then point at other keys, and
-// what it writes is another user record than what it was given. So such keys, of both kinds, are not given to it.
+// Known defect of Node's aggregator: its key tables are members of objects, and JavaScript lists members that look like array
+// indexes ("42", but not "007" or 2^128-1) first, in numeric order. Record indexes then refer to the wrong keys. Such keys, of
+// both kinds, are therefore not given to it.
 const isArrayIndex = (key) => /^(0|[1-9][0-9]*)$/.test(key) && Number(key) < 2 ** 32 - 1;
 
 function select(eventsPath) {
@@ -89,12 +89,12 @@ function write(eventsPath, maxRecords) {
   const { RecordAggregator } = require('aws-kinesis-agg');
   const aggregator = new RecordAggregator();
   const put = () => {
-    // It spells these members with different cases.
+    // The capitalisation of these members really does differ.
     const { partitionKey, ExplicitHashKey, data } = aggregator.build();
     console.log(JSON.stringify({ PartitionKey: partitionKey, ExplicitHashKey, Data: data.toString('base64') }));
   };
   for (const event of lines(eventsPath).map(toEvent)) {
-    // Its limit of 1 MiB cannot be lowered, so aggregates end by number too.
+    // Its limit of 1 MiB cannot be lowered, so aggregates are also limited by the number of user records.
     if (aggregator.length() === Number(maxRecords) || !aggregator.checkIfUserRecordFits(event)) put();
     aggregator.addUserRecord(event);
   }

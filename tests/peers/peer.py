@@ -2,16 +2,16 @@
 """Python's side of `tests/peers/run`: awslabs' aws_kinesis_agg against `kinesis-agg`.
 
     peer.py read EVENTS AGGREGATES MAX_BYTES canonical|streamed
-        takes AGGREGATES (JSON Lines of {"PartitionKey", "ExplicitHashKey"?, "Data"}) apart with aws_kinesis_agg and
-        compares the user records with EVENTS, the input they were made from
+        deaggregates AGGREGATES (JSON Lines of {"PartitionKey", "ExplicitHashKey"?, "Data"}) with aws_kinesis_agg and
+        compares the user records with EVENTS, from which they were made
     peer.py write EVENTS MAX_BYTES
-        packs EVENTS with aws_kinesis_agg and prints such JSON Lines
+        aggregates EVENTS with aws_kinesis_agg and prints such JSON Lines
     peer.py same EVENTS AGGREGATES USER_RECORDS
-        compares USER_RECORDS, what `kinesis-agg deaggregate` made of AGGREGATES, with EVENTS (no peer in it, so Node's
-        aggregates are compared here too)
+        compares USER_RECORDS, the output of `kinesis-agg deaggregate` for AGGREGATES, with EVENTS (this uses no peer, so it
+        serves for Node's aggregates too)
 
-`read` and `same` print the numbers of user records and of aggregates compared, and a note. The first difference ends
-them with status 1 and a message.
+`read` and `same` print the numbers of user records and of aggregates compared, and a note. At the first difference they print a
+message and exit with status 1.
 """
 
 import base64
@@ -25,7 +25,7 @@ def lines(path):
 
 
 def events(path):
-    """The user records of an input file: (partition key, explicit hash key or None, data)."""
+    """Returns the user records of an input file: (partition key, explicit hash key or None, data)."""
     return [
         (
             event["partitionKey"],
@@ -42,7 +42,7 @@ def agree(what, expected, actual):
 
 
 def lambda_event(aggregates):
-    """The whole envelope that AWS Lambda delivers; without it the deaggregator silently returns nothing."""
+    """Returns an event with the complete envelope of AWS Lambda; without it the deaggregator silently returns nothing."""
     return {
         "Records": [
             {
@@ -96,9 +96,9 @@ def read(events_path, aggregates_path, max_bytes, order):
             agree(f"{what}: partition key", key, user["partitionKey"])
             agree(f"{what}: data", data, base64.b64decode(user["data"], validate=True))
             theirs = user["explicitHashKey"]
-            # Python's known defect: a user record without an explicit hash key gets entry 0 of the aggregate's table,
-            # which is the first explicit hash key used in it. That one wrong answer is allowed, and no other, and only
-            # where the message, as Python's protobuf reads it, has no index.
+            # Known defect of Python: a user record without an explicit hash key gets entry 0 of the aggregate's table,
+            # which is the first explicit hash key used in it. Only that wrong value is allowed, and only where the message,
+            # as parsed by Python's protobuf, has no index.
             indexed = message.HasField("explicit_hash_key_index")
             agree(f"{what}: has an explicit hash key", hash_key is not None, indexed)
             if hash_key is None and theirs is not None and theirs == first_hash_key:
@@ -106,8 +106,8 @@ def read(events_path, aggregates_path, max_bytes, order):
             else:
                 agree(f"{what}: explicit hash key", hash_key, theirs)
 
-        # Python's own aggregator, given the same user records, writes the canonical order: the same bytes as ours in
-        # that order, and others in the streamed one as soon as an aggregate holds two different keys.
+        # Python's aggregator writes canonical order. Given the same user records, its bytes equal ours in that order, and
+        # differ in streamed order as soon as an aggregate has two different keys.
         again = AggRecord()
         for key, hash_key, data in inputs:
             if not again.add_user_record(key.encode(), data, None if hash_key is None else hash_key.encode()):

@@ -171,7 +171,7 @@ impl World {
     pub(crate) fn reshard(&mut self) {
         let mut open: Vec<usize> = (0..self.shards.len()).filter(|&shard| self.shards[shard].open).collect();
         open.sort_by_key(|&shard| self.shards[shard].range.start());
-        let at = self.random.below(open.len() as u64) as usize;
+        let at = self.random.below(open.len());
         self.reshards += 1;
         if open.len() > 1 && self.random.one_in(2) {
             let at = at.min(open.len() - 2);
@@ -187,7 +187,7 @@ impl World {
         if end - start < 4 {
             return;
         }
-        let middle = start + (end - start) / 8 * u128::from(1 + self.random.below(7)) + 1;
+        let middle = start + (end - start) / 8 * (1 + self.random.below(7)) as u128 + 1;
         self.shards[open[at]].open = false;
         let range = |start, end| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap();
         self.open(range(start, middle - 1), [Some(open[at]), None]);
@@ -218,15 +218,15 @@ impl World {
 
     fn one_way(&mut self) -> Duration {
         let network = &self.network;
-        if network.slow_one_in > 0 && self.random.one_in(network.slow_one_in.into()) {
+        if network.slow_one_in > 0 && self.random.one_in(network.slow_one_in as usize) {
             return self.network.slow_for;
         }
-        let percent = 100 - network.jitter + self.random.below(u64::from(2 * network.jitter + 1)) as u32;
+        let percent = 100 - network.jitter + self.random.below(2 * network.jitter as usize + 1) as u32;
         network.round_trip * percent / 200
     }
 
     fn happens(&mut self, one_in: u32) -> bool {
-        one_in > 0 && self.random.one_in(one_in.into())
+        one_in > 0 && self.random.one_in(one_in as usize)
     }
 
     pub(crate) fn send(&mut self, id: u64, entries: Vec<Put>) {
@@ -254,7 +254,7 @@ impl World {
                 let way = self.one_way();
                 let answer = if self.happens(self.network.fail_one_in) {
                     let (kind, stores) = [(Throttled, false), (Transient, false), (Unclear, true), (NotSent, false)]
-                        [self.random.below(4) as usize];
+                        [self.random.below(4)];
                     if stores && self.random.one_in(2) {
                         self.put(&entries);
                     }

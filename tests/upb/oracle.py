@@ -1,15 +1,14 @@
 #!/usr/bin/env python3
-"""Python's side of `tests/upb.rs`: answers how protobuf's upb reads bodies, and what it writes for messages.
+"""Python's side of `tests/upb.rs`: parses bodies and serializes messages with protobuf's upb.
 
-It judges nothing: missing fields, indexes and UTF-8 are for the asker to look at.
+It validates nothing: missing fields, indexes and UTF-8 are left to the caller.
 
-A question is a batch: `r` (read bodies) or `w` (write messages), its size, and the items. An answer is a size and the
-answers to the items, in their order. Each item and each answer is a string.
+A request is `r` (parse bodies) or `w` (serialize messages), a size, and a batch of items. A response is a size and the results in
+the same order. Each item and each result is a string.
 
-Sizes and counts are 32-bit numbers, the least significant byte first. A string is its size and its bytes; one that is not
-there has the size NONE. A message is its two tables, each a count and strings, and a count of records; a record is its
-fields, each a string (an index one of 8 bytes), and a count of tags; a tag is two strings. The answer to a body that upb
-refuses is the empty string.
+Sizes and counts are 32-bit little-endian numbers. A string is its size and its bytes; an absent string has the size NONE. A message
+is two tables, each a count and strings, and a count of records. A record is its fields, each a string (an index has 8 bytes),
+and a count of tags. A tag is two strings. The result for a body that upb refuses is the empty string.
 """
 
 import struct
@@ -25,7 +24,7 @@ NONE = 0xFFFFFFFF
 
 
 def schema():
-    """The class of `AggregatedRecord`, as docs/wire-format.md states the messages."""
+    """Returns the class `AggregatedRecord`, with the schema in docs/wire-format.md."""
     file = descriptor_pb2.FileDescriptorProto(name="aggregated_record.proto", syntax="proto2", package="aggregated")
     kinds = descriptor_pb2.FieldDescriptorProto
     messages = {
@@ -60,10 +59,10 @@ AggregatedRecord = schema()
 
 
 def string(value):
-    """A string on the wire, or that there is none."""
+    """Encodes a string, which may be absent."""
     if value is None:
         return SIZE.pack(NONE)
-    # Where a string is not UTF-8, upb hands out bytes.
+    # upb returns bytes for a string that is not UTF-8.
     value = value.encode() if isinstance(value, str) else value
     return SIZE.pack(len(value)) + value
 
@@ -77,7 +76,7 @@ def index(record, field):
 
 
 def read(body):
-    """The message that upb reads in a body."""
+    """Parses a body with upb and encodes the message."""
     message = AggregatedRecord()
     try:
         message.MergeFromString(body)
@@ -100,7 +99,7 @@ def read(body):
 
 
 class Sent:
-    """What was sent, taken piece by piece."""
+    """A cursor over a received message."""
 
     def __init__(self, sent):
         self.sent = sent
@@ -124,7 +123,7 @@ class Sent:
 
 
 def write(sent):
-    """The body that upb writes for a message."""
+    """Serializes a message with upb."""
     sent = Sent(sent)
     message = AggregatedRecord()
 
@@ -150,7 +149,7 @@ def write(sent):
 
 
 def take(count):
-    """The next bytes on standard input. Without any, nobody asks any more."""
+    """Returns the next bytes on standard input. Exits at the end of input."""
     taken = sys.stdin.buffer.read(count)
     if len(taken) < count:
         sys.exit(0)

@@ -1,13 +1,13 @@
-//! Python's protobuf as something to be asked: `oracle.py` says how.
+//! Python's protobuf as an oracle. `oracle.py` documents the protocol.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a panic fails the test, as it should")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a panic fails the test")]
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
 use crate::common::Record;
 
-/// A message as it is on the wire: nothing says that what must be there is, or that it is text.
+/// A message as it is on the wire: required fields may be missing, and strings need not be UTF-8.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
     pub(crate) partition_keys: Vec<Vec<u8>>,
@@ -30,8 +30,8 @@ pub(crate) struct RawTag {
 }
 
 impl Message {
-    /// The user records of it, by the rules that protobuf knows nothing of: what is required is there (D4), indexes are
-    /// in range (D11), and text is UTF-8 (D12), whether anything uses it or not.
+    /// Returns its user records if it satisfies the rules beyond protobuf: required fields are present (D4), indexes are in range
+    /// (D11), and all text is UTF-8 (D12), used or not.
     pub(crate) fn meaning(&self) -> Option<Vec<Record>> {
         let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).ok();
         let table = |keys: &[Vec<u8>]| keys.iter().map(text).collect::<Option<Vec<_>>>();
@@ -99,7 +99,7 @@ impl Message {
     }
 }
 
-/// The size of a string that is not there.
+/// The size of an absent string.
 const NONE: u32 = u32::MAX;
 
 fn send_size(sent: &mut Vec<u8>, size: usize) {
@@ -116,7 +116,7 @@ fn send_string(sent: &mut Vec<u8>, string: Option<&[u8]>) {
     }
 }
 
-/// What was sent, taken piece by piece.
+/// A cursor over a received message.
 struct Sent<'a>(&'a [u8]);
 
 impl Sent<'_> {
@@ -150,27 +150,27 @@ impl Sent<'_> {
 pub(crate) struct Oracle(Child);
 
 impl Oracle {
-    /// Starts the Python that `KINESIS_AGG_UPB` names.
+    /// Starts the Python interpreter in `KINESIS_AGG_UPB`.
     pub(crate) fn start() -> Self {
-        let python = std::env::var("KINESIS_AGG_UPB").expect("tests/upb/run says where Python is");
+        let python = std::env::var("KINESIS_AGG_UPB").expect("KINESIS_AGG_UPB is set by tests/upb/run");
         let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/upb/oracle.py");
         let child = Command::new(&python).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         Self(child.unwrap_or_else(|error| panic!("{python}: {error}")))
     }
 
-    /// What upb reads in each body: a message, or nothing where it refuses.
+    /// Parses each body with upb. Returns `None` for a body that it refuses.
     pub(crate) fn read(&mut self, bodies: &[Vec<u8>]) -> Vec<Option<Message>> {
         let message = |answer: Vec<u8>| (!answer.is_empty()).then(|| Message::take(Sent(&answer)));
         self.ask(b'r', bodies).into_iter().map(message).collect()
     }
 
-    /// The bodies that upb writes for messages. All of their text is UTF-8.
+    /// Serializes messages with upb. All of their text must be UTF-8.
     pub(crate) fn write(&mut self, messages: &[Message]) -> Vec<Vec<u8>> {
         let messages: Vec<_> = messages.iter().map(Message::send).collect();
         self.ask(b'w', &messages)
     }
 
-    /// Neither side writes before the other has read all: nothing can get stuck.
+    /// Sends a request and reads the response. Neither side writes before the other has read everything, so there is no deadlock.
     fn ask(&mut self, question: u8, items: &[Vec<u8>]) -> Vec<Vec<u8>> {
         let mut sent = vec![question, 0, 0, 0, 0];
         items.iter().for_each(|item| send_string(&mut sent, Some(item)));
@@ -187,12 +187,12 @@ impl Oracle {
         };
         talk().expect("oracle.py answers");
         let mut answers = Sent(&answers);
-        items.iter().map(|_| answers.string().expect("an answer to each")).collect()
+        items.iter().map(|_| answers.string().expect("a result for each item")).collect()
     }
 }
 
 impl Drop for Oracle {
-    /// Without its standard input it ends.
+    /// Closes standard input, at which the oracle exits.
     fn drop(&mut self) {
         drop(self.0.stdin.take());
         _ = self.0.wait();

@@ -1,9 +1,9 @@
-"""Python's aws_kinesis_agg, as it is used.
+"""Python's aws_kinesis_agg, as published.
 
-    aws.py DIR lambda    takes apart what AWS Lambda delivers: base64 in, and base64 of each user record's data out
-    aws.py DIR bare      takes apart what Boto3 delivers, without base64 in; and base64 out is replaced by nothing
+    aws.py DIR lambda       deaggregates Lambda events: base64 in, and base64 of each user record's data out
+    aws.py DIR no-base64    deaggregates Boto3 records: no base64 in, and a stub in place of base64 out
 
-Packing is the same in both.
+Aggregation is the same in both.
 """
 
 import base64
@@ -16,7 +16,7 @@ from worker import digest_of_records, serve
 
 
 class NoBase64:
-    """In place of the module `base64`."""
+    """Replaces the module `base64`."""
 
     @staticmethod
     def b64encode(data):
@@ -24,7 +24,7 @@ class NoBase64:
 
 
 def lambda_record(payload):
-    """A whole one: without all of these members, nothing is taken apart."""
+    """Returns a complete record: if any of these members is missing, the library deaggregates nothing."""
     return {
         "kinesis": {
             "kinesisSchemaVersion": "1.0",
@@ -66,7 +66,7 @@ def deaggregate_lambda(corpus):
     return work, check
 
 
-def deaggregate_bare(corpus):
+def deaggregate_no_base64(corpus):
     record = boto3_record(corpus.payload)
     deaggregator.base64 = NoBase64
 
@@ -84,7 +84,7 @@ def deaggregate_bare(corpus):
 def aggregate(corpus):
     def work():
         aggregator = RecordAggregator()
-        # Keys as bytes: given text, it counts a key's length again for each record, and is full too early.
+        # Keys as bytes: given text, it counts a key's length again for each record and stops too early.
         for key, data in corpus.records:
             if aggregator.add_user_record(key, data):
                 sys.exit("the corpus is too large for aws_kinesis_agg")
@@ -94,5 +94,5 @@ def aggregate(corpus):
 
 
 if __name__ == "__main__":
-    deaggregate = {"lambda": deaggregate_lambda, "bare": deaggregate_bare}[sys.argv[2]]
+    deaggregate = {"lambda": deaggregate_lambda, "no-base64": deaggregate_no_base64}[sys.argv[2]]
     serve({"deaggregate": deaggregate, "aggregate": aggregate})

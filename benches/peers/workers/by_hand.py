@@ -1,17 +1,17 @@
-"""Python with Google's protobuf (upb, in C) and hashlib (OpenSSL), as short as it can be: what is left of
-aws_kinesis_agg without all that it does around them. Only the message's class is taken from there."""
+"""The shortest Python program with Google's protobuf (upb, in C) and hashlib (OpenSSL). Only the message class comes from
+aws_kinesis_agg."""
 
 import hashlib
 
-import aws_kinesis_agg.aggregator  # noqa: F401 (it makes the next line possible)
+import aws_kinesis_agg.aggregator  # noqa: F401 (the next import needs it)
 from aws_kinesis_agg.messages_pb2 import AggregatedRecord
 from google.protobuf.internal import api_implementation
 from worker import MAGIC, digest_of_records, serve
 
-assert api_implementation.Type() == "upb", "another implementation would be another peer"
+assert api_implementation.Type() == "upb", "the benchmark compares with upb"
 
 
-def take_apart(payload):
+def user_records(payload):
     body = payload[4:-16]
     if payload[:4] != MAGIC or hashlib.md5(body).digest() != payload[-16:]:
         raise ValueError("not aggregated")
@@ -21,7 +21,7 @@ def take_apart(payload):
         yield keys[record.partition_key_index], record.data
 
 
-def pack(records):
+def serialize(records):
     aggregate = AggregatedRecord()
     indexes = {}
     add = aggregate.records.add
@@ -34,15 +34,15 @@ def pack(records):
 
 def deaggregate(corpus):
     def work():
-        for _ in take_apart(corpus.payload):
+        for _ in user_records(corpus.payload):
             pass
 
-    return work, lambda: digest_of_records((key.encode(), data) for key, data in take_apart(corpus.payload))
+    return work, lambda: digest_of_records((key.encode(), data) for key, data in user_records(corpus.payload))
 
 
 def aggregate(corpus):
     records = [(key.decode(), data) for key, data in corpus.records]
-    return lambda: pack(records), lambda: hashlib.md5(pack(records)).hexdigest()
+    return lambda: serialize(records), lambda: hashlib.md5(serialize(records)).hexdigest()
 
 
 if __name__ == "__main__":

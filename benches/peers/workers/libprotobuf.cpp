@@ -1,8 +1,8 @@
-// Google's C++ protobuf with OpenSSL's MD5. worker.py says what is asked and answered.
+// Google's C++ protobuf with OpenSSL's MD5. worker.py documents the protocol.
 //
-//   libprotobuf DIR heap     a message on the heap, anew for each payload
-//   libprotobuf DIR arena    a message on an arena, anew for each payload; its memory is used again
-//   libprotobuf DIR reuse    one message for all, cleared before each payload: it keeps its memory
+//   libprotobuf DIR heap     a new message on the heap for each payload
+//   libprotobuf DIR arena    a new message on an arena for each payload; the arena's memory is reused
+//   libprotobuf DIR reuse    one message, cleared before each payload, which keeps its memory
 
 #include <openssl/evp.h>
 
@@ -79,7 +79,7 @@ void append_length(std::string& bytes, std::size_t length) {
 }
 
 Corpus* open(const std::string& folder, const std::string& name) {
-  // Never moved: the user records point into it.
+  // Allocated on the heap and never moved, because the user records point into it.
   auto* corpus = new Corpus{read(folder + "/" + name + ".payload"), read(folder + "/" + name + ".records"), {}};
   const std::string_view written = corpus->written;
   for (std::size_t at = 0; at < written.size();) {
@@ -93,12 +93,12 @@ Corpus* open(const std::string& folder, const std::string& name) {
 }
 
 template <typename Visit>
-void take_apart(std::string_view payload, AggregatedRecord& message, Visit visit) {
+void visit_records(std::string_view payload, AggregatedRecord& message, Visit visit) {
   if (payload.size() < kMagic.size() + kDigest || payload.substr(0, kMagic.size()) != kMagic) fail("plain");
   const std::string_view body = payload.substr(kMagic.size(), payload.size() - kMagic.size() - kDigest);
   unsigned char digest[kDigest];
   md5(body, digest);
-  if (std::memcmp(digest, body.data() + body.size(), kDigest) != 0) fail("a wrong digest");
+  if (std::memcmp(digest, body.data() + body.size(), kDigest) != 0) fail("digest mismatch");
   if (!message.ParseFromArray(body.data(), static_cast<int>(body.size()))) fail("malformed");
   const std::uint64_t keys = message.partition_key_table_size();
   for (const Record& record : message.records()) {
@@ -107,7 +107,7 @@ void take_apart(std::string_view payload, AggregatedRecord& message, Visit visit
   }
 }
 
-std::string pack(const Corpus& corpus, AggregatedRecord& message) {
+std::string serialize(const Corpus& corpus, AggregatedRecord& message) {
   std::unordered_map<std::string_view, std::uint64_t> indexes;
   for (const auto& [key, data] : corpus.records) {
     const auto [entry, is_new] = indexes.try_emplace(key, indexes.size());
@@ -125,7 +125,7 @@ std::string pack(const Corpus& corpus, AggregatedRecord& message) {
   return payload;
 }
 
-/// Gives a message to fill, from where the variant has it.
+/// Provides a message to fill, allocated as the variant requires.
 class Source {
  public:
   explicit Source(std::string variant) : variant_(std::move(variant)), memory_(64 << 20) {
@@ -158,7 +158,7 @@ class Source {
 std::size_t deaggregate(const Corpus& corpus, Source& source) {
   return source.with([&](AggregatedRecord& message) {
     std::size_t sum = 0;
-    take_apart(corpus.payload, message, [&](const std::string& key, const std::string& data) {
+    visit_records(corpus.payload, message, [&](const std::string& key, const std::string& data) {
       sum += key.size() + data.size() + (data.empty() ? 0 : static_cast<unsigned char>(data[0]));
     });
     return sum;
@@ -167,9 +167,9 @@ std::size_t deaggregate(const Corpus& corpus, Source& source) {
 
 std::string check(const std::string& operation, const Corpus& corpus, Source& source) {
   return source.with([&](AggregatedRecord& message) {
-    if (operation == "aggregate") return hex_md5(pack(corpus, message));
+    if (operation == "aggregate") return hex_md5(serialize(corpus, message));
     std::string written;
-    take_apart(corpus.payload, message, [&](const std::string& key, const std::string& data) {
+    visit_records(corpus.payload, message, [&](const std::string& key, const std::string& data) {
       append_length(written, key.size());
       append_length(written, data.size());
       written += key;
@@ -181,10 +181,10 @@ std::string check(const std::string& operation, const Corpus& corpus, Source& so
 
 std::size_t run(const std::string& operation, const Corpus& corpus, Source& source) {
   if (operation == "deaggregate") return deaggregate(corpus, source);
-  return source.with([&](AggregatedRecord& message) { return pack(corpus, message).size(); });
+  return source.with([&](AggregatedRecord& message) { return serialize(corpus, message).size(); });
 }
 
-/// What this process had of the processor so far.
+/// Returns the CPU time of this process so far.
 double nanoseconds() {
   timespec time;
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
@@ -194,7 +194,7 @@ double nanoseconds() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 3) fail("see the head of libprotobuf.cpp");
+  if (argc != 3) fail("see the top of libprotobuf.cpp");
   Source source(argv[2]);
   std::map<std::string, Corpus*> corpora;
   for (std::string line; std::getline(std::cin, line);) {

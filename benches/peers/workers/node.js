@@ -1,7 +1,7 @@
-// Node's aws-kinesis-agg. worker.py says what is asked and answered. The module is found through NODE_PATH.
+// Node's aws-kinesis-agg. worker.py documents the protocol. The module is found through NODE_PATH.
 //
-//   node node.js DIR lambda    as it is used: base64 in, and base64 of each user record's data out
-//   node node.js DIR bare      its message (protobufjs) and Node's MD5 (OpenSSL), and nothing around them
+//   node node.js DIR lambda     as published: base64 in, and base64 of each user record's data out
+//   node node.js DIR by-hand    only its message class (protobufjs) and Node's MD5 (OpenSSL)
 'use strict';
 
 const crypto = require('crypto');
@@ -22,7 +22,7 @@ function readCorpus(name) {
     const key = at + 8;
     const data = key + written.readUInt32LE(at);
     at = data + written.readUInt32LE(at + 4);
-    // Copies, so that each has memory of its own as what arrives one by one does.
+    // Copied, because records that arrive one at a time do not share a buffer either.
     records.push({ partitionKey: written.toString('utf8', key, data), data: Buffer.from(written.subarray(data, at)) });
   }
   return { payload, records };
@@ -45,7 +45,7 @@ const lambda = {
     const record = { partitionKey: 'key', sequenceNumber: '1', data: payload.toString('base64') };
     const work = () => {
       let users;
-      // `true` asks for the digest to be checked.
+      // `true` requests that the digest is checked.
       deaggregateSync(record, true, (error, all) => {
         if (error) throw error;
         users = all;
@@ -65,7 +65,7 @@ const lambda = {
   },
 };
 
-const bare = {
+const byHand = {
   deaggregate({ payload }) {
     const walk = (visit) => {
       const body = payload.subarray(4, -16);
@@ -107,7 +107,7 @@ const bare = {
   },
 };
 
-const operations = { lambda, bare }[variant];
+const operations = { lambda, 'by-hand': byHand }[variant];
 const corpora = {};
 const made = {};
 readline.createInterface({ input: process.stdin }).on('line', (line) => {

@@ -1,5 +1,5 @@
-"""What one would write in Python in place of `kinesis-agg aggregate` and `kinesis-agg deaggregate`: JSON Lines from
-standard input to standard output, with aws_kinesis_agg. command.py times it."""
+"""A Python script equivalent to `kinesis-agg aggregate` and `kinesis-agg deaggregate`: JSON Lines from standard input to standard
+output, with aws_kinesis_agg. Timed by command.py."""
 
 import base64
 import json

@@ -1,11 +1,11 @@
-"""What the Python workers share: the corpora, and the conversation with languages.py.
+"""Shared code of the Python workers: the corpora, and the protocol of languages.py.
 
-It asks on standard input, a line each, and reads the answers on standard output:
+Requests are lines on standard input, and responses are lines on standard output:
 
-    check OPERATION CORPUS       the MD5 of what the operation gives: of all user records, or of the payload
-    run OPERATION CORPUS RUNS    how many nanoseconds of the processor a run takes, after one that is not timed
+    check OPERATION CORPUS       the MD5 of the result: of all user records, or of the payload
+    run OPERATION CORPUS RUNS    the CPU time of a run in nanoseconds, after one run that is not timed
 
-The workers in other languages answer the same.
+Workers in other languages implement the same protocol.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Corpus:
 
 
 def digest_of_records(records):
-    """The MD5 of (partition key, data) as the corpus has them in its file."""
+    """Returns the MD5 of the user records, serialized as in the corpus's file."""
     digest = hashlib.md5()
     for key, data in records:
         digest.update(struct.pack("<II", len(key), len(data)) + key + data)
@@ -40,8 +40,8 @@ def digest_of_records(records):
 
 
 def serve(operations):
-    """Answers until there are no more questions. Each operation makes two functions for a corpus: what is timed, and
-    what gives the digest to be checked."""
+    """Serves requests until the end of input. Each operation returns two functions for a corpus: one to be timed, and one that
+    returns the digest to be checked."""
     folder = Path(sys.argv[1])
     made = {}
     for line in sys.stdin:

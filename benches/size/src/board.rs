@@ -1,4 +1,4 @@
-//! From reset to `work` and back: paints the stack, counts what of the paint is gone, and tells the emulator.
+//! Start-up code: paints the stack, calls `work`, and reports through the emulator how much of the paint was overwritten.
 
 use core::panic::PanicInfo;
 
@@ -18,7 +18,7 @@ core::arch::global_asm!(
     ".thumb_func",
     ".global _start",
     "_start:",
-    // Without this, the first instruction on a float register is a fault; harmless where there are none.
+    // Enables the FPU; otherwise the first instruction on a float register faults. Harmless without an FPU.
     "ldr r0, =0xe000ed88",
     "ldr r1, =0x00f00000",
     "str r1, [r0]",
@@ -52,7 +52,7 @@ core::arch::global_asm!(
 extern "C" fn main() -> ! {
     let good = crate::work();
     let mut used = depth();
-    // Hexadecimal needs no division.
+    // Print in hexadecimal, which needs no division.
     for _ in 0..8 {
         used = used.rotate_left(4);
         write(b"0123456789abcdef"[(used & 0xf) as usize & 0xf]);
@@ -60,9 +60,9 @@ extern "C" fn main() -> ! {
     exit(good)
 }
 
-/// How many bytes of the stack were ever written to.
+/// Returns the number of bytes of stack that were written to.
 fn depth() -> u32 {
-    // SAFETY: the linker script sets both ends of the stack; what is read is plain memory, all of it written at the start.
+    // SAFETY: the linker script defines both ends of the stack. All memory between them was initialised at start-up.
     unsafe {
         let mut deepest = &raw const __stack_low;
         let high = &raw const __stack_high;
@@ -73,12 +73,12 @@ fn depth() -> u32 {
     }
 }
 
-/// Writes a byte to the host's terminal.
+/// Writes a byte to the host's console.
 fn write(byte: u8) {
     semihosting(0x03, &raw const byte as usize);
 }
 
-/// Ends the emulator: "application exit", or "run time error".
+/// Stops the emulator, with the reason "application exit" or "run time error".
 fn exit(good: bool) -> ! {
     semihosting(0x18, if good { 0x20026 } else { 0x20023 });
     loop {}
@@ -97,7 +97,7 @@ fn semihosting(operation: usize, parameter: usize) {
 
 #[cfg(target_arch = "riscv32")]
 fn semihosting(operation: usize, parameter: usize) {
-    // SAFETY: as above. The three instructions are the mark that the emulator looks for, and must not be compressed.
+    // SAFETY: as above. The emulator recognises this sequence of three instructions, which must not be compressed.
     unsafe {
         core::arch::asm!(
             ".balign 16",

@@ -1,4 +1,4 @@
-//! The digest alone, by RustCrypto's crate.
+//! The digest alone, with RustCrypto's crate.
 
 pub fn digest(body: &[u8]) -> [u8; 16] {
     use md5::Digest;

@@ -1,4 +1,4 @@
-//! micropb: messages in containers of fixed room.
+//! micropb: messages with containers of fixed capacity.
 
 use crate::frame;
 
@@ -16,7 +16,7 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
     for (key, data) in records {
         let partition_key_index = frame::index_in(&mut message.partition_key_table, key)?;
         let data = heapless::Vec::try_from(*data).ok()?;
-        // What is not marked as present is not written.
+        // Fields that are not marked as present are not written.
         let _has = messages::Record_::_Hazzer::default().init_partition_key_index().init_data();
         message
             .records
@@ -24,10 +24,10 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
             .ok()?;
     }
     frame::seal(buffer, |body| {
-        let room = body.len();
+        let capacity = body.len();
         let mut encoder = PbEncoder::new(body);
         message.encode(&mut encoder).ok()?;
-        Some(room - encoder.into_writer().len())
+        Some(capacity - encoder.into_writer().len())
     })
 }
 

@@ -1,4 +1,4 @@
-//! prost, with the smallest allocator there is.
+//! prost, with a minimal allocator.
 
 extern crate alloc;
 
@@ -11,17 +11,17 @@ use core::ptr;
 use crate::frame;
 use prost::Message as _;
 
-/// Hands out and never takes back.
+/// A bump allocator that never frees.
 #[repr(align(8))]
 struct Bump {
     arena: UnsafeCell<[u8; 4096]>,
     used: Cell<usize>,
 }
 
-// SAFETY: there is one thread, and no interrupts.
+// SAFETY: there is one thread and no interrupts.
 unsafe impl Sync for Bump {}
 
-// SAFETY: what is handed out lies within the arena, aligned, and is never handed out again.
+// SAFETY: allocations are aligned, lie within the arena, and never overlap.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let start = (self.used.get() + layout.align() - 1) & !(layout.align() - 1);

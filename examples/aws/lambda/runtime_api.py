@@ -1,4 +1,4 @@
-"""A stand-in for Lambda's Runtime API, on the loopback interface: it hands out events, and takes answers."""
+"""A stand-in for Lambda's Runtime API on the loopback interface: it provides events and receives responses."""
 
 import http.server
 import json
@@ -21,11 +21,11 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_):
-        """A function that ends leaves its connection open. What matters is missed by `invoke`."""
+        """Ignores errors: a function that exits leaves its connection open, and `invoke` notices missing responses."""
 
 
 class Function:
-    """A function that runs: what a zip file holds, in a process that asks this one for events."""
+    """A running function: a process that requests events from this one."""
 
     def __init__(self, program, **environment):
         self.events = queue.Queue()
@@ -83,12 +83,12 @@ class Function:
         self.process = subprocess.Popen([program], env=environment, stdout=self.log, stderr=self.log)
 
     def invoke(self, event):
-        """Hands out an event, and returns the answer."""
+        """Sends an event and returns the response."""
         self.events.put(json.dumps(event).encode())
         try:
             path, answer = self.answers.get(timeout=60)
         except queue.Empty:
-            raise SystemExit("the function does not answer") from None
+            raise SystemExit("the function does not respond") from None
         if not path.endswith("/response"):
             raise SystemExit(f"the function failed: {path}: {answer}")
         return answer

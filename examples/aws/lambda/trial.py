@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the packed functions on recorded events: `try` calls it. Any difference ends it with status 1."""
+"""Runs the packaged functions on recorded events. `try` calls it. Exits with status 1 at the first difference."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "peers"))
 
-import event as python_peer  # noqa: E402: what compares with Python's library
+import event as python_peer  # noqa: E402: compares with Python's library
 from runtime_api import Function  # noqa: E402
 
 DATA = ROOT / "tests" / "data" / "aws"
@@ -26,7 +26,7 @@ def agree(what, expected, actual):
 
 
 def unpacked(zips, name, folder):
-    """The program in a zip file, as Lambda sees it."""
+    """Extracts the program from a zip file, as Lambda does."""
     with zipfile.ZipFile(zips / f"{name}.zip") as file:
         agree(f"{name}.zip", ["bootstrap"], file.namelist())
         mode = file.getinfo("bootstrap").external_attr >> 16
@@ -38,17 +38,17 @@ def unpacked(zips, name, folder):
 
 
 def recorded(name):
-    """An event."""
+    """Reads a recorded event."""
     return json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
 
 
 def stored(folder):
-    """What a store holds, in the order of positions, as one text."""
+    """Returns the contents of a store as one text, in the order of positions."""
     return "".join(file.read_text(encoding="utf-8") for file in sorted(folder.iterdir()) if file.is_file())
 
 
 def from_record(event, sequence_number):
-    """What Lambda hands over again: all from the record on that was named."""
+    """Returns the event of Lambda's retry: all records from the reported one on."""
     numbers = [record["kinesis"]["sequenceNumber"] for record in event["Records"]]
     return {"Records": event["Records"][numbers.index(sequence_number) :]}
 
@@ -56,7 +56,7 @@ def from_record(event, sequence_number):
 def consume(program, work, event):
     users = [json.loads(line) for line in USERS.read_text(encoding="utf-8").splitlines()]
     all_done = {"batchItemFailures": []}
-    # The third aggregate of several user records, and one in the middle of it.
+    # The last aggregate with at least eight user records, and one in the middle of it.
     at = [user["record"] for user in users if user["subSequenceNumber"] == 7][-1]
     failing = event["Records"][at]
     before = sum(user["record"] < at for user in users)
@@ -130,7 +130,7 @@ def main(zips):
                 consume(program, work, recorded("lambda"))
             else:
                 transform(program, recorded("firehose"), recorded("analytics"))
-    print("all as it should be")
+    print("all checks passed")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-//! What the programs have in common: a client, and the shards of a stream.
+//! What the programs share: a client and the list of shards.
 
 use std::error::Error;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use aws_sdk_kinesis::config::retry::RetryConfig;
 use aws_sdk_kinesis::config::timeout::TimeoutConfig;
 use aws_sdk_kinesis::types::Shard;
 
-/// What a program ends with if it cannot go on.
+/// An error that ends a program.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// A client that tries each call once. The programs try again themselves: they know what may have been delivered although its
-/// answer was lost, and which shards should rest.
+/// Creates a client that does not retry. The programs retry themselves: they know which records may have been delivered
+/// although the response was lost, and which shards to back off from.
 pub async fn client() -> Result<Client, Failure> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
@@ -22,14 +22,14 @@ pub async fn client() -> Result<Client, Failure> {
     Ok(Client::from_conf(config.build()))
 }
 
-/// Region, endpoint and credentials as the AWS tools find them.
+/// Loads region, endpoint and credentials like the AWS tools.
 #[cfg(feature = "aws")]
 async fn base_config() -> Result<aws_sdk_kinesis::config::Builder, Failure> {
     let shared = aws_config::load_defaults(aws_config::BehaviorVersion::latest()).await;
     Ok(aws_sdk_kinesis::config::Builder::from(&shared))
 }
 
-/// All from the environment, and plain HTTP.
+/// Reads everything from the environment, and uses plain HTTP.
 #[cfg(not(feature = "aws"))]
 async fn base_config() -> Result<aws_sdk_kinesis::config::Builder, Failure> {
     use aws_sdk_kinesis::config::{BehaviorVersion, Credentials, Region};
@@ -39,7 +39,7 @@ async fn base_config() -> Result<aws_sdk_kinesis::config::Builder, Failure> {
     let endpoint =
         endpoint.ok_or("AWS_ENDPOINT_URL is not set; for AWS itself, build with --features aws")?;
     let region = get("AWS_REGION").or_else(|| get("AWS_DEFAULT_REGION")).unwrap_or("us-east-1".into());
-    // Local servers take any.
+    // Local servers accept any credentials.
     let key = get("AWS_ACCESS_KEY_ID").unwrap_or("local".into());
     let secret = get("AWS_SECRET_ACCESS_KEY").unwrap_or("local".into());
     let credentials = Credentials::new(key, secret, get("AWS_SESSION_TOKEN"), None, "environment");
@@ -51,7 +51,7 @@ async fn base_config() -> Result<aws_sdk_kinesis::config::Builder, Failure> {
         .credentials_provider(credentials))
 }
 
-/// An error of the SDK with what is behind it: by itself it says no more than "service error".
+/// Formats an error with its sources: the SDK's errors alone say only "service error".
 pub fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -65,18 +65,18 @@ pub fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// All shards of a stream, closed ones included. Tries again for a while.
+/// Lists all shards of a stream, including closed ones. Retries for a few seconds.
 pub async fn list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, Failure> {
-    let mut rest = Duration::from_millis(100);
+    let mut backoff = Duration::from_millis(100);
     loop {
         match try_list_shards(client, stream).await {
             Ok(shards) => return Ok(shards),
-            Err(error) if rest > Duration::from_secs(5) => {
+            Err(error) if backoff > Duration::from_secs(5) => {
                 return Err(format!("{stream}: {}", explain(&*error)).into());
             }
-            Err(_) => tokio::time::sleep(rest).await,
+            Err(_) => tokio::time::sleep(backoff).await,
         }
-        rest *= 2;
+        backoff *= 2;
     }
 }
 
@@ -85,7 +85,7 @@ async fn try_list_shards(client: &Client, stream: &str) -> Result<Vec<Shard>, Fa
     let mut page = client.list_shards().stream_name(stream).send().await?;
     loop {
         shards.extend(page.shards.take().unwrap_or_default());
-        // A request for another page must not name the stream.
+        // A request for the next page must not name the stream.
         let Some(token) = page.next_token.take() else { return Ok(shards) };
         page = client.list_shards().next_token(token).send().await?;
     }

@@ -1,7 +1,7 @@
 """Compares what was published with what was consumed.
 
-check.py INPUT CONSUMED RESENT SHARDS: every user record was read by the consumer of the shard that owns it, none by another, and those
-that are in the stream more than once were sent again for a reason that rule R3 allows.
+check.py INPUT CONSUMED RESENT SHARDS: every user record was read from the shard that owns it and from no other, and every
+duplicate in the stream was sent again for a reason that rule R3 allows.
 """
 
 import base64
@@ -18,13 +18,13 @@ def lines(file):
 
 
 def identity(record):
-    """What makes a user record: the number in its data makes it the only one."""
+    """Identifies a user record: the number in its data makes it unique."""
     data = base64.b64decode(record["data"]) if "data" in record else record["text"].encode()
     return record["partitionKey"], record.get("explicitHashKey"), data
 
 
 def hash_key(record):
-    """Rule R1."""
+    """Computes the effective hash key (rule R1)."""
     explicit = record.get("explicitHashKey")
     if explicit is not None:
         return int(explicit)
@@ -61,9 +61,9 @@ def main(input_file, consumed_file, resent_file, shards_file):
     print(f"  {len(published)} user records published, {len(places)} of them read, {len(missing)} missing")
     print(f"  read from {len(by_shard)} shards: " + ", ".join(f"{n}" for _, n in sorted(by_shard.items())))
     reasons = collections.Counter(reason for who in twice for reason in resent[who])
-    print(f"  {len(twice)} in the stream more than once, for {dict(reasons)}; without such a reason: {len(unexplained)}")
+    print(f"  {len(twice)} in the stream more than once, for {dict(reasons)}; unexplained: {len(unexplained)}")
     print(f"  {read - distinct} read again after the consumer was killed")
-    print(f"  {len(astray)} read by a consumer of another shard, {len(strange)} never published")
+    print(f"  {len(astray)} read from another shard, {len(strange)} never published")
     for what, found in [("missing", missing), ("unexplained", unexplained), ("astray", astray), ("strange", strange)]:
         for who in list(found)[:3]:
             print(f"  {what}: {who}")

@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of a local Kinesis that makes trouble: it throttles, fails and loses answers, by chance but always the same.
+"""An HTTP proxy in front of a local Kinesis that injects faults: throttling, failures and lost responses, random with a fixed seed.
 
 faults.py PORT UPSTREAM STATISTICS
 """
@@ -18,13 +18,13 @@ counts = Counter()
 
 
 def draw():
-    """A number from 0 to 1."""
+    """Draws a number between 0 and 1."""
     with lock:
         return chance.random()
 
 
 class Proxy(BaseHTTPRequestHandler):
-    """Passes calls on, or not."""
+    """Forwards calls, or makes them fail."""
 
     protocol_version = "HTTP/1.1"
 
@@ -54,7 +54,7 @@ class Proxy(BaseHTTPRequestHandler):
             count("calls failed")
             self.refuse("InternalFailure")
         elif fate < 0.10:
-            # All of it is put, and nobody gets to know.
+            # Everything is stored, but the client gets no response.
             count("answers lost")
             self.forward(body)
             self.close_connection = True
@@ -64,7 +64,7 @@ class Proxy(BaseHTTPRequestHandler):
             self.answer(*self.forward(body))
 
     def put_some(self, request):
-        """Passes on some entries, and answers for the others."""
+        """Forwards some entries, and makes the others fail."""
         codes = []
         for _ in request["Records"]:
             fate = draw()
@@ -111,7 +111,7 @@ class Proxy(BaseHTTPRequestHandler):
 
 
 def count(what, by=1):
-    """Counts, and writes down at once: the proxy ends by being killed."""
+    """Counts, and writes the statistics at once, since the proxy is killed in the end."""
     with lock:
         counts[what] += by
         with open(STATISTICS, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Calls to a local Kinesis, with nothing but the standard library: local servers check no signatures."""
+"""Calls a local Kinesis with the standard library only: local servers do not check signatures."""
 
 import http.client
 import json
@@ -7,7 +7,7 @@ import time
 
 HEADERS = {
     "Content-Type": "application/x-amz-json-1.1",
-    # kinesalite wants to see one.
+    # kinesalite requires a signature, but does not check it.
     "Authorization": "AWS4-HMAC-SHA256 Credential=local/20250101/us-east-1/kinesis/aws4_request, "
     "SignedHeaders=host;x-amz-date, Signature=0",
     "X-Amz-Date": "20250101T000000Z",
@@ -15,7 +15,7 @@ HEADERS = {
 
 
 def call(port, operation, **parameters):
-    """The answer to one call."""
+    """Calls an operation and returns the response."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     headers = HEADERS | {"X-Amz-Target": f"Kinesis_20131202.{operation}"}
     connection.request("POST", "/", json.dumps(parameters), headers)
@@ -28,7 +28,7 @@ def call(port, operation, **parameters):
 
 
 def wait_for(port, seconds=30):
-    """Waits until the server answers."""
+    """Waits until the server responds."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -40,7 +40,7 @@ def wait_for(port, seconds=30):
 
 
 def wait_until_active(port, stream, seconds=30):
-    """Waits until a reshard is done."""
+    """Waits until a reshard is complete."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
@@ -54,7 +54,7 @@ def wait_until_active(port, stream, seconds=30):
 
 
 def shards(port, stream):
-    """All shards, with their ranges as numbers and whether they are open."""
+    """Lists all shards with their ranges, and whether they are open."""
     parameters, found = {"StreamName": stream}, []
     while True:
         answer = call(port, "ListShards", **parameters)
@@ -74,7 +74,7 @@ def shards(port, stream):
 
 
 def split(port, stream, shard):
-    """Splits a shard in two, not quite in the middle."""
+    """Splits a shard in two unequal parts."""
     at = shard["start"] + (shard["end"] - shard["start"]) * 3 // 7 + 1
     call(port, "SplitShard", StreamName=stream, ShardToSplit=shard["id"], NewStartingHashKey=str(at))
     wait_until_active(port, stream)
@@ -89,7 +89,7 @@ def merge(port, stream, left, right):
 
 
 def reshard(port, stream, number):
-    """One of a series of reshards: splits the widest open shard, and merges the two narrowest neighbours every third time."""
+    """Splits the widest open shard or, every third time, merges the two narrowest neighbors."""
     open_shards = sorted((s for s in shards(port, stream) if s["open"]), key=lambda s: s["start"])
     if number % 3 == 2 and len(open_shards) > 1:
         pairs = zip(open_shards, open_shards[1:])
@@ -102,13 +102,13 @@ def reshard(port, stream, number):
 
 
 def dump(port, stream):
-    """All Kinesis records of all shards, as GetRecords gives them, with the shard."""
+    """Yields the Kinesis records of all shards as GetRecords returns them, each with its shard."""
     for shard in shards(port, stream):
         answer = call(
             port, "GetShardIterator", StreamName=stream, ShardId=shard["id"], ShardIteratorType="TRIM_HORIZON"
         )
         iterator, empty = answer["ShardIterator"], 0
-        # An open shard never ends: after some empty answers nothing more is expected.
+        # An open shard never ends: stop after three empty responses.
         while iterator and empty < 3:
             answer = call(port, "GetRecords", ShardIterator=iterator)
             iterator = answer.get("NextShardIterator")

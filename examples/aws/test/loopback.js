@@ -1,4 +1,4 @@
-// Required before a server that would listen on all interfaces: now it listens on the loopback interface only.
+// Loaded before a server that would listen on all interfaces: makes it listen on the loopback interface only.
 const net = require('node:net');
 
 const listen = net.Server.prototype.listen;

@@ -1,4 +1,4 @@
-"""Writes user records as JSON Lines, always the same: each with a number of its own, one in eight with an explicit hash key."""
+"""Writes user records as JSON Lines, the same each time: all numbered, one in eight with an explicit hash key."""
 
 import json
 import random

@@ -1,6 +1,6 @@
-// Takes apart what is in a stream with awslabs' Node module.
+// Deaggregates the records of a stream with awslabs' Node module.
 //
-// peer.js DUMP: JSON Lines of Kinesis records in, a line for each user record out: sequence number, position, partition key, data.
+// peer.js DUMP: JSON Lines of Kinesis records in, a line per user record out: sequence number, position, partition key, data.
 const fs = require('node:fs');
 const { deaggregateSync } = require('aws-kinesis-agg');
 

@@ -1,6 +1,6 @@
-"""Takes apart what is in a stream with awslabs' Python module.
+"""Deaggregates the records of a stream with awslabs' Python module.
 
-peer.py DUMP: JSON Lines of Kinesis records in, a line for each user record out: sequence number, position, partition key, data.
+peer.py DUMP: JSON Lines of Kinesis records in, a line per user record out: sequence number, position, partition key, data.
 """
 
 import json

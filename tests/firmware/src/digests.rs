@@ -1,4 +1,4 @@
-//! MD5 by itself.
+//! MD5 on its own.
 
 use kinesis_aggregation::{HashKey, Md5};
 
@@ -18,10 +18,10 @@ const RFC_1321: [(&str, u128); 4] = [
 pub(crate) fn check(all: &mut Md5) -> Result<usize, Failure> {
     for (text, digest) in RFC_1321 {
         if HashKey::of_partition_key(text).get() != digest {
-            return Err(Failure("a digest of RFC 1321"));
+            return Err(Failure("an RFC 1321 digest"));
         }
     }
-    // Over the ends of blocks: a message in one piece and in three.
+    // Lengths around block boundaries, hashed in one piece and in three.
     let message: [u8; 200] = core::array::from_fn(|i| (i % 251) as u8);
     for len in 0..=message.len() {
         let mut pieces = Md5::new();
@@ -32,7 +32,7 @@ pub(crate) fn check(all: &mut Md5) -> Result<usize, Failure> {
         let whole = Md5::digest(message.split_at(len).0);
         all.update(&whole);
         if pieces.finalize() != whole {
-            return Err(Failure("a digest in pieces"));
+            return Err(Failure("a digest computed in pieces"));
         }
     }
     Ok(RFC_1321.len() + message.len() + 1)

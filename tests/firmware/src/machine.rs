@@ -1,10 +1,10 @@
-//! What differs between machines: where the program begins, where it prints to, and how it ends.
+//! Machine-specific code: entry point, output and exit.
 
 #[cfg(not(target_os = "none"))]
 mod host {
     pub(crate) use std::println;
 
-    /// The host does not run out of stack so soon; nobody measures it.
+    /// Returns `None`: the host has plenty of stack, so it is not measured.
     pub(crate) fn stack() -> Option<core::ops::Range<usize>> {
         None
     }
@@ -17,14 +17,14 @@ mod bare {
     pub(crate) use semihosting::println;
 
     unsafe extern "C" {
-        // By the linker script of the runtime: the highest address of the stack, and the end of the static variables.
+        // From the runtime's linker script: the highest address of the stack, and the end of static variables.
         static _stack_start: u8;
         #[cfg_attr(target_arch = "arm", link_name = "__euninit")]
         #[cfg_attr(target_arch = "riscv32", link_name = "_ebss")]
         static STATIC_END: u8;
     }
 
-    /// The memory that the stack has.
+    /// Returns the memory available to the stack.
     pub(crate) fn stack() -> Option<core::ops::Range<usize>> {
         Some((&raw const STATIC_END).addr().next_multiple_of(4)..(&raw const _stack_start).addr())
     }

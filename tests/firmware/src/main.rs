@@ -1,5 +1,5 @@
-//! Packs and unpacks on a machine without operating system and heap, compares with the golden vectors, and says how deep
-//! its stack grew. On the host it does the same, so that the answers can be compared.
+//! Aggregates and deaggregates without an operating system or a heap, checks the golden vectors, and reports the depth of the stack.
+//! It does the same on the host, so that the results can be compared.
 
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", no_main)]
@@ -17,22 +17,22 @@ use kinesis_aggregation::Md5;
 
 use machine::println;
 
-/// What was not as it should be.
+/// The check that failed.
 #[derive(Clone, Copy)]
 pub(crate) struct Failure(&'static str);
 
-/// As large as the largest golden vector.
+/// The size of the largest golden vector.
 const BUFFER: usize = 34 * 1024;
 
 struct Shared(UnsafeCell<[u8; BUFFER]>);
 
-// SAFETY: there is one thread, and `verdict` is the only one to touch it, once.
+// SAFETY: there is one thread, and only `verdict` accesses it, once.
 unsafe impl Sync for Shared {}
 
-/// Where firmware would have its buffer: in static memory, not on the stack.
+/// The buffer, in static memory as in firmware, not on the stack.
 static SHARED: Shared = Shared(UnsafeCell::new([0; BUFFER]));
 
-/// The exit status.
+/// Runs all checks and returns the exit status.
 fn verdict() -> i32 {
     // SAFETY: this is called once.
     let buffer = unsafe { &mut *SHARED.0.get() };
@@ -46,18 +46,21 @@ fn verdict() -> i32 {
 }
 
 fn checks(buffer: &mut [u8]) -> Result<(), Failure> {
-    // Of all that was written and read, to compare machines by.
+    // A digest over everything written and read, for comparing machines.
     let mut all = Md5::new();
     let stacks = [
         report("digests", stack::measure(|| digests::check(&mut all)))?,
         report("golden vectors decoded", stack::measure(|| vectors::decode(&mut all)))?,
         report("golden vectors encoded", stack::measure(|| vectors::encode_again(buffer, &mut all)))?,
-        report("readings packed and unpacked", stack::measure(|| sensors::round_trip(buffer, &mut all)))?,
+        report(
+            "readings aggregated and deaggregated",
+            stack::measure(|| sensors::round_trip(buffer, &mut all)),
+        )?,
     ];
     if let Some(deepest) = stacks.into_iter().flatten().max() {
         println!("firmware: deepest stack: {deepest} bytes");
     }
-    println!("firmware: all is right; answers {:032x}", u128::from_be_bytes(all.finalize()));
+    println!("firmware: all checks passed; results {:032x}", u128::from_be_bytes(all.finalize()));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! How deep the stack grows: it is painted before a piece of work, and looked at afterwards.
+//! Measures stack depth: fills the stack with a pattern before a piece of work, and inspects it afterwards.
 
 use core::hint::black_box;
 
@@ -6,11 +6,11 @@ use crate::machine;
 
 const PAINT: u32 = 0xa5c3_5ac3;
 
-/// Left unpainted below the caller, for what painting itself has on the stack.
+/// Bytes left unpainted below the caller, for the frames of the painting code itself.
 const OWN: usize = 256;
 
-/// Does a piece of work, and answers with the bytes of stack it took, never less than what is left unpainted; with
-/// nothing where that cannot be known.
+/// Does a piece of work and returns the bytes of stack it used, at least [`OWN`]. Returns `None` for them if the machine does not
+/// support it.
 #[inline(never)]
 pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Option<usize>) {
     let Some(stack) = machine::stack() else {
@@ -23,19 +23,19 @@ pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Option<usize>) {
     (answer, Some(here - lowest_use(stack.start)))
 }
 
-/// A frame of its own: else what the work keeps on the stack could lie above what is painted.
+/// Runs the work in a separate frame. Otherwise its variables could lie above the painted area.
 #[inline(never)]
 fn below<T>(work: impl FnOnce() -> T) -> T {
     black_box(work())
 }
 
-/// Stack overflow is noticed here: the lowest word may not be lost.
+/// Returns the lowest address in use. Panics on stack overflow, which overwrites the lowest word.
 fn lowest_use(bottom: usize) -> usize {
     let mut at = bottom;
     loop {
-        // SAFETY: from the bottom up to the caller, all is memory of the stack; the loop ends at what is in use.
+        // SAFETY: everything from the bottom to the caller is stack memory, and the loop ends at the part in use.
         if unsafe { core::ptr::with_exposed_provenance::<u32>(at).read_volatile() } != PAINT {
-            assert!(at > bottom, "the stack is used up");
+            assert!(at > bottom, "stack overflow");
             return at;
         }
         at += 4;
@@ -45,7 +45,7 @@ fn lowest_use(bottom: usize) -> usize {
 #[inline(never)]
 fn paint(bottom: usize, top: usize) {
     for at in (bottom..top).step_by(4) {
-        // SAFETY: it lies below the stack pointer and above the static variables, so nothing is there.
+        // SAFETY: this memory lies below the stack pointer and above the static variables, so it is unused.
         unsafe { core::ptr::with_exposed_provenance_mut::<u32>(at).write_volatile(PAINT) }
     }
 }

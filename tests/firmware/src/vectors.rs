@@ -1,4 +1,4 @@
-//! The golden vectors: each is decoded, and those of other producers encoded again.
+//! Decodes the golden vectors, and re-encodes those of other producers.
 
 use core::fmt::{self, Write};
 
@@ -8,7 +8,7 @@ use crate::Failure;
 
 include!(concat!(env!("OUT_DIR"), "/vectors.rs"));
 
-/// A payload and what it is. `build.rs` makes the tables.
+/// A payload and its verdict. `build.rs` generates the tables.
 pub(crate) struct Vector {
     name: &'static str,
     payload: &'static [u8],
@@ -16,13 +16,13 @@ pub(crate) struct Vector {
 }
 
 enum Expected {
-    /// The count of user records, and a digest over all fields of all of them.
+    /// The number of user records, and a digest over all their fields.
     Aggregated { records: usize, digest: [u8; 16] },
-    /// `NoMagic`, or a fault as in `Truncated at 7`.
+    /// For example `NoMagic` or `Truncated at 7`.
     Plain(&'static str),
 }
 
-/// More than any vector has.
+/// At least the number of keys in any vector.
 const KEYS: usize = 132;
 
 pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
@@ -73,7 +73,7 @@ pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Fa
     Ok(ENCODE.len())
 }
 
-/// As `fields` in `build.rs` does it, with the digest that is under test.
+/// Hashes all fields as `fields` in `build.rs` does, with the MD5 under test.
 pub(crate) fn take_in(digest: &mut Md5, user: &UserRecord<'_>) {
     let mut take = |bytes: Option<&[u8]>| match bytes {
         None => digest.update(&[0]),
@@ -94,7 +94,7 @@ pub(crate) fn take_in(digest: &mut Md5, user: &UserRecord<'_>) {
 
 fn in_words(reason: PlainReason) -> Line {
     let mut line = Line::new();
-    // What does not fit would differ from what is expected.
+    // If it does not fit, the comparison fails.
     _ = match reason {
         PlainReason::Malformed(error) => write!(line, "{:?} at {}", error.kind(), error.offset()),
         other => write!(line, "{other:?}"),
@@ -102,7 +102,7 @@ fn in_words(reason: PlainReason) -> Line {
     line
 }
 
-/// A short text.
+/// A short string without a heap.
 pub(crate) struct Line {
     bytes: [u8; 48],
     len: usize,

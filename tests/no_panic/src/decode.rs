@@ -1,4 +1,4 @@
-//! Decoding, with every kind of room for keys.
+//! Decoding, with every kind of key buffer.
 
 use kinesis_aggregation::{
     AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, FaultyHashKey, HashKeyRange, InRange,
@@ -8,7 +8,7 @@ use kinesis_aggregation::{
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 
-#[expect(clippy::needless_borrows_for_generic_args, reason = "room that is lent has code of its own")]
+#[expect(clippy::needless_borrows_for_generic_args, reason = "a borrowed buffer has separate code")]
 pub(crate) fn decode(payload: &[u8], seen: &mut Seen) {
     with_room(payload, [""; 16], seen);
     with_room(payload, &mut [""; 16], seen);
@@ -100,7 +100,7 @@ fn plain(reason: PlainReason, seen: &mut Seen) {
     }
 }
 
-/// Copies of what borrows, and the errors.
+/// Uses clones of borrowing types, and the errors.
 fn values(payload: &[u8], seen: &mut Seen) {
     let check = defaulted::<DigestCheck>();
     value::<DigestCheck>(seen, &check);

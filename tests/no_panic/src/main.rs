@@ -1,8 +1,8 @@
-//! Calls what the library offers without `alloc`, on input that the compiler knows nothing of.
+//! Calls the whole API that the library has without `alloc`, on input that is unknown at compile time.
 //!
-//! The panic handler calls a function that nobody defines. The linker asks for it if any way to a panic is left in the
-//! program after optimisation; so that the program links is the proof that there is none, in the library and in what it
-//! is made of. That nothing public is left out is checked by `check_calls.py`, which is why calls name the type.
+//! The panic handler calls an undefined function. The linker reports it if optimisation leaves any path to a panic, so a program
+//! that links proves that neither the library nor its dependencies can panic. `check_calls.py` checks that the whole public API is
+//! called, which is why calls are written with the type's name.
 
 #![no_std]
 #![no_main]
@@ -19,7 +19,7 @@ use core::panic::PanicInfo;
 use seen::Seen;
 
 unsafe extern "C" {
-    /// Is defined nowhere.
+    /// Deliberately undefined.
     safe fn a_panic_is_possible() -> !;
 }
 

@@ -1,6 +1,6 @@
-//! Where the input comes from: nothing is known of it at compile time. And where the program begins.
+//! The entry point, and input that is unknown at compile time.
 
-/// On the host, the C library has standard input and calls `main`.
+/// The host: standard input through the C library, which calls `main`.
 #[cfg(not(target_os = "none"))]
 mod host {
     unsafe extern "C" {
@@ -8,7 +8,7 @@ mod host {
     }
 
     pub(crate) fn fill(buffer: &mut [u8]) -> usize {
-        // SAFETY: the buffer is as long as is said.
+        // SAFETY: pointer and length belong to the buffer.
         let len = unsafe { read(0, buffer.as_mut_ptr(), buffer.len()) };
         usize::try_from(len).unwrap_or_default()
     }
@@ -19,14 +19,14 @@ mod host {
     }
 }
 
-/// On a bare machine, it comes from a register. The program is linked there, not run: `tests/firmware` runs.
+/// Bare metal: input from a register. This program is only linked; `tests/firmware` is run.
 #[cfg(target_os = "none")]
 mod bare {
-    /// What a receiver of the machine would be.
+    /// Stands in for a device register.
     static mut REGISTER: u32 = 0;
 
     fn receive() -> u32 {
-        // SAFETY: nothing else looks at it, and it always holds a number.
+        // SAFETY: nothing else accesses it, and any bit pattern is valid.
         unsafe { (&raw const REGISTER).read_volatile() }
     }
 

@@ -1,15 +1,14 @@
-//! What is done with results, so that nothing is optimised away, and a function for every trait that the library's
-//! types have.
+//! Uses results so that nothing is optimised away, with a function for every trait that the library's types implement.
 //!
-//! `check_calls.py` reads the bounds here: a trait of a type is covered where one of these functions is called with the
-//! type named, `shown::<HashKey>(…)`.
+//! `check_calls.py` reads the bounds in this file: a type's trait is covered if one of these functions is called with the type's
+//! name, `shown::<HashKey>(…)`.
 
 use core::fmt::{self, Debug, Display, Write};
 use core::hash::{Hash, Hasher};
 use core::hint::black_box;
 use core::str::FromStr;
 
-/// Takes note of everything.
+/// Accumulates everything it is given.
 pub(crate) struct Seen(u64);
 
 impl Seen {
@@ -71,13 +70,13 @@ pub(crate) fn ordered<T: Ord + PartialOrd>(seen: &mut Seen, a: &T, b: &T) {
     seen.number(u8::from(a.partial_cmp(b).is_some_and(core::cmp::Ordering::is_lt)));
 }
 
-/// What plain values have.
+/// Uses the traits of plain values.
 pub(crate) fn value<T: Clone + PartialEq + Hash>(seen: &mut Seen, value: &T) {
     copied(value).hash(seen);
     compared(seen, value, &copied(value));
 }
 
-/// What errors have.
+/// Uses the traits of errors.
 pub(crate) fn error<T: core::error::Error + Clone + PartialEq>(seen: &mut Seen, error: &T) {
     shown(seen, error);
     seen.number(u8::from(error.source().is_some()));
@@ -96,7 +95,7 @@ pub(crate) fn converted<T: From<u128> + Into<u128>>(number: u128) -> u128 {
     T::from(black_box(number)).into()
 }
 
-/// Goes through an iterator, and over it with all else that it can do by itself.
+/// Consumes an iterator, and calls its other methods on clones.
 pub(crate) fn walked<I: Iterator + Clone>(mut items: I, mut visit: impl FnMut(I::Item)) -> usize {
     let (least, most) = items.size_hint();
     copied(&items).skip(1).step_by(2).for_each(&mut visit);

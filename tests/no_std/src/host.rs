@@ -1,4 +1,4 @@
-//! What the program needs of its host: standard output, and an end for panics.
+//! Standard output and a panic handler, on top of the host's C library.
 
 use core::fmt;
 use core::panic::PanicInfo;
@@ -16,7 +16,7 @@ impl fmt::Write for Output {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let mut rest = text.as_bytes();
         while !rest.is_empty() {
-            // SAFETY: pointer and length are those of one slice, which is only read.
+            // SAFETY: pointer and length belong to one slice, which is only read.
             let written = unsafe { write(1, rest.as_ptr(), rest.len()) };
             let written = usize::try_from(written).map_err(|_| fmt::Error)?;
             rest = rest.get(written..).ok_or(fmt::Error)?;
@@ -25,14 +25,14 @@ impl fmt::Write for Output {
     }
 }
 
-/// The `core` that comes with the compiler was built to unwind, and its tables name this function. Nothing unwinds
-/// here (`panic = "abort"`), so nothing calls it.
+/// Satisfies the linker. The precompiled `core` was built with unwinding, and its tables refer to this function; with
+/// `panic = "abort"` nothing calls it.
 #[unsafe(no_mangle)]
 extern "C" fn rust_eh_personality() {}
 
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    // A panic message that cannot be written is lost; the program ends all the same.
+    // If the message cannot be written, the program still has to abort.
     _ = fmt::Write::write_fmt(&mut Output, format_args!("no_std: {info}\n"));
     abort()
 }

@@ -1,16 +1,16 @@
-//! Static memory that can be borrowed mutably, once.
+//! Static memory that can be borrowed mutably once.
 
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// A value that its first taker gets for good.
+/// A value that is given to the first caller who takes it.
 pub(crate) struct TakeOnce<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
 }
 
-// SAFETY: the value is reached only through `take`, which answers one thread only and only once; from there on it
-// belongs to that thread, which is a move as `Send` permits it.
+// SAFETY: the value is accessible only through `take`, which succeeds once, for one thread. From then on it belongs to that
+// thread, which is a move and requires only `Send`.
 unsafe impl<T: Send> Sync for TakeOnce<T> {}
 
 impl<T> TakeOnce<T> {
@@ -18,13 +18,13 @@ impl<T> TakeOnce<T> {
         Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
-    /// Gives the value away, or nothing if it was taken before.
-    #[expect(clippy::mut_from_ref, reason = "of all callers, only the first one is answered")]
+    /// Returns the value on the first call, and `None` afterwards.
+    #[expect(clippy::mut_from_ref, reason = "only the first caller gets the reference")]
     pub(crate) fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::Relaxed) {
             return None;
         }
-        // SAFETY: the flag was false and is true forever, so this is the only reference there ever is.
+        // SAFETY: the flag changed from false to true, which happens once, so no other reference ever exists.
         Some(unsafe { &mut *self.value.get() })
     }
 }

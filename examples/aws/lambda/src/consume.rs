@@ -1,35 +1,34 @@
-//! A consumer of a stream, in two ways that both survive retries.
+//! Two ways to consume a stream, both safe to retry.
 //!
-//! Lambda can be told which *Kinesis* record failed, by its sequence number, and hands over all from it on again. The user
-//! records of an aggregate share that number, so those before the one that failed come a second time. Either nothing of
-//! an aggregate counts before all of it does ([`bulk`]), or each user record is stored under its position and known again
+//! A function can report which *Kinesis* record failed, by its sequence number, and Lambda sends all records from there on
+//! again. The user records of an aggregate share that number, so those before the failed one arrive a second time. Either all user
+//! records of an aggregate are stored in one step ([`bulk`]), or each is stored under its position, so that a duplicate is detected
 //! ([`streaming`]).
 
 use std::io;
 
 use aws_lambda_events::streams::KinesisEventResponse;
-use kinesis_aggregation::{SourcedRecord, UserRecord, deaggregate_all, iter_deaggregate_records};
+use kinesis_aggregation::decode::{SourcedRecord, deaggregate_all};
+use kinesis_aggregation::{UserRecord, iter_deaggregate_records};
 use serde_json::{Value, json};
 
 use crate::event::{Event, Record};
 use crate::store::{Put, Store};
 
-/// How a batch went.
+/// The result of a batch.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// What Lambda has to know.
+    /// The response for Lambda.
     pub response: KinesisEventResponse,
-    /// User records stored, plain records among them.
+    /// Number of user records stored, including plain records.
     pub stored: usize,
-    /// User records that an earlier try had stored.
+    /// Number of user records that an earlier attempt had stored.
     pub known: usize,
-    /// Why the batch was not done to its end.
+    /// Why the batch was not completed.
     pub failure: Option<io::Error>,
 }
 
-/// All or nothing for each Kinesis record: the user records of an aggregate are stored in one step.
-///
-/// The digests of all records are computed at once, which is faster than one by one.
+/// Stores all user records of each Kinesis record in one step, or none of them.
 pub fn bulk(event: &Event, store: &mut Store) -> Outcome {
     let mut outcome = Outcome::default();
     for (record, users) in event.records.iter().zip(deaggregate_all(&event.records)) {
@@ -43,37 +42,37 @@ pub fn bulk(event: &Event, store: &mut Store) -> Outcome {
     outcome
 }
 
-/// A user record at a time: each is stored unless an earlier try has stored it.
+/// Stores one user record at a time, unless an earlier attempt has stored it.
 ///
-/// It needs memory for one, and what is stored first is of use first.
+/// Needs less memory than [`bulk`], and user records become available earlier.
 pub fn streaming(event: &Event, store: &mut Store) -> Outcome {
     let mut outcome = Outcome::default();
     for SourcedRecord { record, user, plain_reason, .. } in iter_deaggregate_records(&event.records) {
         match handle(record, &user, plain_reason.is_none(), store) {
             Ok(Put::Stored) => outcome.stored = outcome.stored.saturating_add(1),
             Ok(Put::Known) => outcome.known = outcome.known.saturating_add(1),
-            // What comes after it waits, so that the order stays. It would come again in any case.
+            // Stop here to preserve the order. Lambda sends the following records again in any case.
             Err(failure) => return outcome.fail(record, failure),
         }
     }
     outcome
 }
 
-/// What is done with a user record. Where it can never be done, it has to be set aside here, and be `Ok`: what fails
-/// comes again until the stream forgets it, and all after it on the shard waits so long.
+/// Processes a user record. If it can never succeed, store it elsewhere (a dead-letter queue) and return `Ok`: a failure is
+/// retried until the record expires, and blocks the shard until then.
 fn handle(record: &Record, user: &UserRecord<'_>, aggregated: bool, store: &mut Store) -> io::Result<Put> {
     store.put_once(&record.position(Some(user)), &lines(&[shaped(record, user, aggregated)]))
 }
 
-/// A plain record stays as it came.
+/// Formats a user record of an aggregate like Python's library. A plain record is unchanged.
 fn shaped(record: &Record, user: &UserRecord<'_>, aggregated: bool) -> Value {
     if aggregated { record.with(user) } else { json!(record) }
 }
 
 impl Outcome {
-    /// Names the Kinesis record to go on from: the first that is not done, and no other, as Lambda takes the lowest.
+    /// Reports the first Kinesis record that was not completed: Lambda retries from there.
     ///
-    /// A record without a sequence number makes Lambda take the whole batch for failed, which is right.
+    /// For a record without a sequence number, Lambda treats the whole batch as failed, which is correct.
     fn fail(mut self, record: &Record, failure: io::Error) -> Self {
         self.response.add_failure(record.kinesis.sequence_number.as_deref().unwrap_or_default());
         self.failure = Some(failure);

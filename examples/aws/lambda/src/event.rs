@@ -1,11 +1,12 @@
 //! The event of a function that reads a stream, and user records in the shape of Python's `aws_kinesis_agg`.
 //!
-//! The types of `aws_lambda_events` do as well where the arrival time does not matter: version 1.2.1 takes `….37` seconds for
-//! 37 milliseconds. These keep all that the event says as it is, what they do not know included, and miss nothing that is
-//! not there.
+//! These types keep the event exactly, including unknown members, and accept events with members missing. Where that does not
+//! matter, use the types of `aws_lambda_events` and the library's feature `lambda-events`. Version 1.2.1 of that crate reads arrival
+//! times incorrectly: `….37` seconds as 37 milliseconds.
 
 use aws_lambda_events::encodings::Base64Data;
-use kinesis_aggregation::{KinesisRecord, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::KinesisRecord;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -13,33 +14,33 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Event {
-    /// Kinesis records of one shard, in order.
+    /// The Kinesis records, of one shard and in order.
     pub records: Vec<Record>,
 }
 
 /// A Kinesis record.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Record {
-    /// What is of Kinesis.
+    /// The member `kinesis`.
     pub kinesis: Kinesis,
-    /// What Lambda says around it: `eventID`, `eventSourceARN` and so on.
+    /// The other members: `eventID`, `eventSourceARN` and so on.
     #[serde(flatten)]
     pub around: Map<String, Value>,
 }
 
-/// Of a [`Record`], what is of Kinesis.
+/// The member `kinesis` of a [`Record`].
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Kinesis {
-    /// What was put.
+    /// The data of the Kinesis record.
     pub data: Base64Data,
-    /// What it was put with.
+    /// The partition key of the Kinesis record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_key: Option<String>,
-    /// Its position in the shard.
+    /// The sequence number of the Kinesis record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
-    /// Arrival time, version of the schema, and what else there is.
+    /// The other members: arrival time, schema version and so on.
     #[serde(flatten)]
     pub rest: Map<String, Value>,
 }
@@ -59,8 +60,8 @@ impl KinesisRecord for Record {
 }
 
 impl Record {
-    /// What names the record, or a user record in it, in each try: shard and sequence number, which Lambda joins in the event
-    /// id, and the sub-sequence number.
+    /// Returns a name for the record, or for a user record in it, that is the same in each attempt: shard and sequence number,
+    /// which Lambda joins in the event id, and the sub-sequence number.
     pub(crate) fn position(&self, user: Option<&UserRecord<'_>>) -> String {
         let id = self.around.get("eventID").and_then(Value::as_str);
         let id = id.or(self.kinesis.sequence_number.as_deref()).unwrap_or_default().replace('/', "_");
@@ -70,7 +71,7 @@ impl Record {
         }
     }
 
-    /// Puts a user record of an aggregate in the place of the Kinesis record that it came in: as Python's library does.
+    /// Formats a user record of an aggregate like Python's library: as the Kinesis record with the user record's key and data.
     pub(crate) fn with(&self, user: &UserRecord<'_>) -> Value {
         let mut data = Base64Data::default();
         data.0 = user.data.to_vec();

@@ -1,5 +1,5 @@
-//! Functions for AWS Lambda that take aggregated Kinesis records apart: [`consume`] reads a stream, [`transform`] is a
-//! transformation for Firehose. What runs on Lambda is in `src/bin`, and is short.
+//! AWS Lambda functions that deaggregate Kinesis records: [`consume`] reads a stream, [`transform`] is a transformation for
+//! Firehose. The programs in `src/bin` are thin wrappers.
 
 pub mod consume;
 pub mod event;

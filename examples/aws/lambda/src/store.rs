@@ -1,22 +1,22 @@
-//! Where user records go: a folder, here, in the place of a database.
+//! A store for user records: a folder that stands in for a database.
 //!
-//! What makes the handlers safe is what the store promises, and a database can promise the same:
+//! The handlers are safe to retry because of two guarantees of the store, which a database can give as well:
 //!
 //! | here | DynamoDB | SQL |
 //! |---|---|---|
-//! | [`Store::put_all`]: one file, which appears when it is complete | `TransactWriteItems`, up to 100 items | a transaction |
-//! | [`Store::put_once`]: a file that must not exist | `PutItem` with `attribute_not_exists` | `INSERT … ON CONFLICT DO NOTHING` |
+//! | [`Store::put_all`]: one file, renamed into place when it is complete | `TransactWriteItems`, up to 100 items | a transaction |
+//! | [`Store::put_once`]: a file that must not exist yet | `PutItem` with `attribute_not_exists` | `INSERT … ON CONFLICT DO NOTHING` |
 
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Whether a user record was there before.
+/// Whether a user record had been stored before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It was not.
+    /// It had not, and is stored now.
     Stored,
-    /// An earlier try has stored it.
+    /// An earlier attempt had stored it.
     Known,
 }
 
@@ -24,50 +24,50 @@ pub enum Put {
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// For trials: a file with this name cannot be written the first time.
+    /// For tests: the first attempt to write a file with this name fails.
     fails_once: Option<String>,
 }
 
 impl Store {
-    /// Stores in a folder, which is made if need be.
+    /// Opens a store in a folder, and creates the folder if necessary.
     ///
     /// # Errors
     ///
-    /// The folder cannot be made.
+    /// Returns an error if the folder cannot be created.
     pub fn new(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder.join("part"))?;
         Ok(Self { folder: folder.to_owned(), fails_once: None })
     }
 
-    /// For trials: fails once where a file with this name is to be written.
+    /// For tests: makes the first attempt to write a file with this name fail.
     #[must_use]
     pub fn failing_once(self, name: Option<String>) -> Self {
         Self { fails_once: name, ..self }
     }
 
-    /// Stores all of it or, if it fails, nothing. Once more is as good as once.
+    /// Stores all lines, or none if it fails. Storing them again has no effect.
     ///
     /// # Errors
     ///
-    /// It cannot be stored now, and may be later.
+    /// Returns an error if they cannot be stored now; a retry may succeed.
     pub fn put_all(&mut self, name: &str, lines: &[u8]) -> io::Result<()> {
         let part = self.part(name, lines)?;
         fs::rename(part, self.folder.join(name))
     }
 
-    /// Stores a line unless one of this name is there.
+    /// Stores a line unless one with this name exists.
     ///
     /// # Errors
     ///
-    /// It cannot be stored now, and may be later.
+    /// Returns an error if it cannot be stored now; a retry may succeed.
     pub fn put_once(&mut self, name: &str, line: &[u8]) -> io::Result<Put> {
-        let place = self.folder.join(name);
-        if place.exists() {
+        let path = self.folder.join(name);
+        if path.exists() {
             return Ok(Put::Known);
         }
         let part = self.part(name, line)?;
-        // A link is made at once or not at all, and never over another file.
-        let linked = fs::hard_link(&part, place);
+        // Creating a link is atomic and never replaces another file.
+        let linked = fs::hard_link(&part, path);
         fs::remove_file(part)?;
         match linked {
             Ok(()) => Ok(Put::Stored),
@@ -76,11 +76,11 @@ impl Store {
         }
     }
 
-    /// Writes where nobody looks.
+    /// Writes a temporary file, to be moved into place.
     fn part(&mut self, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
         if self.fails_once.as_deref() == Some(name) {
             self.fails_once = None;
-            return Err(io::Error::other("a failure for trial"));
+            return Err(io::Error::other("an injected failure"));
         }
         let part = self.folder.join("part").join(name);
         let mut file = fs::File::create(&part)?;

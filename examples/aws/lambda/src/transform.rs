@@ -1,20 +1,19 @@
-//! A transformation for Firehose: takes apart what was put into it directly.
+//! A transformation for Firehose that deaggregates records of Direct PUT.
 //!
-//! Firehose wants one record back for each that it gave, by its `recordId`. So the user records of an aggregate go back
-//! together, a line each.
+//! Firehose requires one output record per input record, with the same `recordId`. The user records of an aggregate are
+//! therefore returned together, one per line.
 
 use aws_lambda_events::encodings::Base64Data;
-use kinesis_aggregation::{Deaggregated, KinesisRecord, deaggregate_all};
+use kinesis_aggregation::decode::{Deaggregated, KinesisRecord, deaggregate_all};
 use serde::{Deserialize, Serialize};
 
-/// The longest answer that Lambda takes is 6 MB. This leaves room for what is around the records.
-pub const LARGEST_ANSWER: usize = 6_000_000;
+/// The size limit of Lambda's response.
+pub const MAX_RESPONSE: usize = 6_000_000;
 
-/// What is around the data of a record in an answer: names, signs, the id, the result.
-const AROUND: usize = 256;
+/// The size of a record in the response without its data: member names, punctuation, id and result.
+const RECORD_OVERHEAD: usize = 256;
 
-/// Of Firehose's event, what a transformation has to know. The rest differs by source, and is not read, so that none of it
-/// can be wrong.
+/// The members of Firehose's event that a transformation needs. The others differ by source and are ignored.
 #[derive(Debug, Deserialize)]
 pub struct Event {
     /// The batch.
@@ -25,9 +24,9 @@ pub struct Event {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
-    /// What the answer calls it.
+    /// The id to return.
     pub record_id: String,
-    /// What was put.
+    /// The data that was put.
     pub data: Base64Data,
 }
 
@@ -37,44 +36,44 @@ impl KinesisRecord for Record {
     }
 }
 
-/// The answer.
+/// The response.
 #[derive(Debug, Serialize)]
 pub struct Answer {
-    /// One for each record of the batch, in the same order.
+    /// One per record of the batch, in the same order.
     pub records: Vec<Transformed>,
 }
 
-/// What became of a record.
+/// A record of the response.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Transformed {
-    /// The id that it came with.
+    /// The id of the input record.
     pub record_id: String,
-    /// What to do with it.
+    /// What Firehose should do with the record.
     pub result: Verdict,
-    /// What to deliver in its place.
+    /// The data to deliver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<Base64Data>,
 }
 
-/// The three things that Firehose understands.
+/// The results that Firehose accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum Verdict {
-    /// To be delivered.
+    /// Deliver the data.
     Ok,
-    /// There is nothing to deliver, and nothing is wrong.
+    /// Deliver nothing; this is not an error.
     Dropped,
-    /// Firehose keeps the record as it was put, in `processing-failed/`.
+    /// Keep the original record in `processing-failed/`.
     ProcessingFailed,
 }
 
-/// Takes each record of a batch apart, and joins its user records with newlines.
+/// Deaggregates each record of a batch, and joins its user records with newlines.
 ///
-/// `largest` bounds the answer: what does not fit fails, and is kept by Firehose as it was put. An answer that is too long
-/// would fail the batch. Taking apart makes no record longer, so this is for what you add to them.
+/// `max_bytes` limits the response: a record that does not fit is `ProcessingFailed`, and Firehose keeps the original. A response that
+/// is too large would fail the whole batch. Deaggregating makes no record larger, so the limit matters only if you add to the data.
 #[must_use]
-pub fn transform(event: Event, largest: usize) -> Answer {
-    let mut left = largest.saturating_sub(event.records.len().saturating_mul(AROUND));
+pub fn transform(event: Event, max_bytes: usize) -> Answer {
+    let mut left = max_bytes.saturating_sub(event.records.len().saturating_mul(RECORD_OVERHEAD));
     let results: Vec<(Verdict, Option<Vec<u8>>)> = deaggregate_all(&event.records)
         .map(|users| {
             let (verdict, data) = rejoin(users);
@@ -100,7 +99,7 @@ pub fn transform(event: Event, largest: usize) -> Answer {
     Answer { records: records.collect() }
 }
 
-/// Joins user records, a line each. A plain record stays as it is, and no newline is added to it.
+/// Joins user records, one per line. A plain record is unchanged, without a newline.
 fn rejoin(users: Deaggregated<'_>) -> (Verdict, Option<Vec<u8>>) {
     let aggregated = users.plain_reason().is_none();
     let mut joined = Vec::new();
@@ -111,7 +110,7 @@ fn rejoin(users: Deaggregated<'_>) -> (Verdict, Option<Vec<u8>>) {
         if aggregated {
             let line = user.data.strip_suffix(b"\n").unwrap_or(user.data);
             if line.contains(&b'\n') {
-                // It would be read back as two.
+                // It would be read back as two records.
                 return (Verdict::ProcessingFailed, None);
             }
             if line.len() == user.data.len() {
@@ -129,7 +128,7 @@ const fn base64_len(len: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kinesis_aggregation::{Limits, RecordAggregator};
+    use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
 
     fn record(id: usize, data: Vec<u8>) -> Record {
         let mut encoded = Base64Data::default();
@@ -140,9 +139,9 @@ mod tests {
     fn aggregate(texts: &[&str]) -> Vec<u8> {
         let mut aggregator = RecordAggregator::new(Limits::default());
         for text in texts {
-            assert!(matches!(aggregator.add(kinesis_aggregation::UserRecord::new("k", text)), Ok(None)));
+            assert!(matches!(aggregator.add(UserRecord::new("k", text)), Ok(None)));
         }
-        aggregator.finish().map(|aggregate| aggregate.into_data()).unwrap_or_default()
+        aggregator.finish().map(|aggregate| aggregate.data).unwrap_or_default()
     }
 
     #[test]
@@ -157,7 +156,7 @@ mod tests {
             ("damaged", aggregate(&["a"])[..20].to_vec(), Verdict::Ok, None),
         ];
         for (name, payload, verdict, data) in cases {
-            let answer = transform(Event { records: vec![record(7, payload.clone())] }, LARGEST_ANSWER);
+            let answer = transform(Event { records: vec![record(7, payload.clone())] }, MAX_RESPONSE);
             let [transformed] = &answer.records[..] else { panic!("{name}") };
             assert_eq!((&*transformed.record_id, transformed.result), ("7", verdict), "{name}");
             let expected = match (data, verdict) {
@@ -168,17 +167,17 @@ mod tests {
         }
     }
 
-    /// The answer is no longer than it may be, whatever the limit; and what fits is there.
+    /// The response never exceeds the limit, and contains everything that fits.
     #[test]
-    fn the_answer_is_bounded() {
+    fn response_is_bounded() {
         let records = || (0..20).map(|id| record(id, vec![b'x'; 900])).collect();
-        for largest in (20 * AROUND..40_000).step_by(777) {
+        for largest in (20 * RECORD_OVERHEAD..40_000).step_by(777) {
             let answer = transform(Event { records: records() }, largest);
             let text = serde_json::to_string(&answer).unwrap_or_default();
             assert!(text.len() <= largest, "{largest}: {}", text.len());
             assert_eq!(answer.records.len(), 20);
             let fit = answer.records.iter().filter(|record| record.result == Verdict::Ok).count();
-            assert_eq!(fit, ((largest - 20 * AROUND) / 1200).min(20), "{largest}");
+            assert_eq!(fit, ((largest - 20 * RECORD_OVERHEAD) / 1200).min(20), "{largest}");
         }
     }
 }

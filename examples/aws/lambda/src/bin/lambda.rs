@@ -1,8 +1,9 @@
-//! A function that reads a stream. Where it stores user records, and how, the environment says:
+//! A Lambda function that reads a stream. Environment variables configure it:
 //!
-//! - `STORE`: a folder, `/tmp/store` by default. On Lambda that is gone when the function is: put a database there.
+//! - `STORE`: the folder to store user records in, by default `/tmp/store`. On Lambda it disappears with the instance: use a
+//!   database instead.
 //! - `MODE`: `bulk`, the default, or `streaming`.
-//! - `FAIL_ONCE_AT`: for trials, a position where storing fails once.
+//! - `FAIL_ONCE_AT`: for tests, a position where storing fails once.
 
 use std::env;
 use std::path::Path;
@@ -20,14 +21,14 @@ async fn main() -> Result<(), Error> {
     let consume = match env::var("MODE").as_deref() {
         Ok("streaming") => streaming,
         Ok("bulk") | Err(_) => bulk,
-        Ok(other) => return Err(format!("MODE is bulk or streaming, not {other}").into()),
+        Ok(other) => return Err(format!("MODE must be bulk or streaming, not {other}").into()),
     };
     run(service_fn(|event: LambdaEvent<Event>| {
-        // Lambda gives an instance one event at a time.
+        // Lambda sends an instance one event at a time, so nothing waits for this lock.
         let mut store = store.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = consume(&event.payload, &mut store);
         println!(
-            "{} Kinesis records: {} user records stored, {} known before",
+            "{} Kinesis records: {} user records stored, {} already stored",
             event.payload.records.len(),
             outcome.stored,
             outcome.known

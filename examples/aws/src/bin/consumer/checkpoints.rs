@@ -1,15 +1,15 @@
-//! How far each shard was read, in a file.
+//! A file that records how far each shard has been read.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use kinesis_aggregation::{ExtendedSequenceNumber, SequenceNumber};
+use kinesis_aggregation::decode::{ExtendedSequenceNumber, SequenceNumber};
 use kinesis_aggregation_aws_examples::Failure;
 use serde::{Deserialize, Serialize};
 
-/// The last user record of a shard that was dealt with.
+/// The last user record of a shard that has been processed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Checkpoint {
@@ -18,7 +18,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Behind all that a shard has or had.
+    /// The position after everything in a shard.
     pub fn shard_end() -> Self {
         Self { sequence_number: SequenceNumber::SHARD_END.to_string(), sub_sequence_number: 0 }
     }
@@ -33,7 +33,7 @@ impl Checkpoint {
     }
 }
 
-/// By shard.
+/// The checkpoints of all shards.
 pub struct Checkpoints {
     file: PathBuf,
     by_shard: BTreeMap<String, Checkpoint>,
@@ -58,7 +58,7 @@ impl Checkpoints {
         self.find(shard_id).is_some_and(|checkpoint| checkpoint.sequence_number == end)
     }
 
-    /// Whoever reads the file finds all of the old text or all of the new one.
+    /// Stores a checkpoint. The file is replaced atomically, so a crash leaves the old or the new contents.
     pub fn set(&mut self, shard_id: &str, checkpoint: Checkpoint) -> Result<(), Failure> {
         self.by_shard.insert(shard_id.to_owned(), checkpoint);
         let next = self.file.with_extension("next");

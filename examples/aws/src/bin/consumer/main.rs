@@ -1,5 +1,5 @@
-//! Reads all shards of a stream from the beginning, takes the records apart, keeps what belongs to each shard, and goes on where it
-//! stopped: also in the middle of an aggregate.
+//! Reads all shards of a stream from the beginning, deaggregates, keeps the user records that belong to each shard, and resumes
+//! where it stopped, even in the middle of an aggregate.
 
 mod checkpoints;
 mod output;
@@ -20,29 +20,29 @@ use tokio::time;
 use crate::output::Output;
 use crate::shard::Reader;
 
-/// Reads a Kinesis stream, its user records one by one, as JSON Lines.
+/// Reads the user records of a Kinesis stream and writes them as JSON Lines.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The stream.
+    /// Name of the stream.
     #[arg(long)]
     stream: String,
-    /// Where to remember what is done. Without this file, reading begins at TRIM_HORIZON.
+    /// File of checkpoints. If it does not exist, reading begins at TRIM_HORIZON.
     #[arg(long)]
     checkpoints: PathBuf,
-    /// Where to write user records to; what is there stays.
+    /// File to append user records to.
     #[arg(long)]
     output: PathBuf,
-    /// User records of a shard between two checkpoints.
+    /// Number of user records of a shard between two checkpoints.
     #[arg(long, default_value_t = 1000)]
     commit_every: u64,
-    /// What to keep: user records that belong to the shard they were read from, or all.
+    /// Keep each user record that belongs to the shard it was read from, or all.
     #[arg(long, value_enum, default_value_t = Range::Each)]
     range: Range,
-    /// End when nothing came for as many seconds.
+    /// Exit when no user record has arrived for this long.
     #[arg(long, value_name = "SECONDS")]
     idle_exit: Option<u64>,
-    /// End at once, with status 3, at the first checkpoint after as many user records: to see what a crash does.
+    /// Exit with status 3 at the first checkpoint after this many user records, to simulate a crash.
     #[arg(long, value_name = "COUNT")]
     stop_after: Option<u64>,
 }
@@ -53,7 +53,7 @@ enum Range {
     All,
 }
 
-/// Between two looks at the list of shards.
+/// Time between two calls of ListShards.
 const BETWEEN_LISTS: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -83,7 +83,7 @@ async fn run(args: Args) -> Result<(), Failure> {
                 readers.spawn(reader.run());
             }
         }
-        // A shard that has ended may have children to begin with; otherwise look again after a while.
+        // When a shard has ended, its children may be due. Otherwise list the shards again after a while.
         if let Ok(Some(ended)) = time::timeout(BETWEEN_LISTS, readers.join_next()).await {
             ended??;
         } else if readers.is_empty() {
@@ -98,8 +98,8 @@ async fn run(args: Args) -> Result<(), Failure> {
     }
 }
 
-/// A shard is read when those it came from have been, so that records with the same hash key keep their order. Parents that the
-/// stream no longer has are done with.
+/// Returns whether a shard can be read: after its parents, so that records with the same hash key keep their order. A parent that
+/// the stream no longer lists has expired.
 fn is_due(shard: &types::Shard, shards: &[types::Shard], output: &Output) -> bool {
     let parents = [shard.parent_shard_id(), shard.adjacent_parent_shard_id()];
     let listed = |parent: &&str| shards.iter().any(|shard| shard.shard_id == *parent);

@@ -1,4 +1,4 @@
-//! What all readers share: the file of user records, the checkpoints, and what is counted.
+//! What all readers share: the output file, the checkpoints and the counts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
@@ -19,7 +19,7 @@ struct Inner {
     file: BufWriter<File>,
     checkpoints: Checkpoints,
     counts: Counts,
-    /// The last user record that was new.
+    /// When the last new user record arrived.
     last_seen: Instant,
 }
 
@@ -27,18 +27,18 @@ struct Inner {
 pub struct Counts {
     pub kinesis_records: u64,
     pub user_records: u64,
-    /// Belong to other shards.
+    /// User records that belong to other shards.
     pub left_out: u64,
-    /// Their explicit hash keys are no numbers, so they belong to no shard. They are kept.
-    pub faulty: u64,
-    /// Were dealt with before a checkpoint.
+    /// User records whose explicit hash key is not a number, so that no shard owns them. They are kept.
+    pub invalid: u64,
+    /// User records at or before the checkpoint.
     pub skipped: u64,
 }
 
 impl Output {
     pub fn open(file: &Path, checkpoints: &Path, stop_after: Option<u64>) -> Result<Self, Failure> {
         let mut file = OpenOptions::new().create(true).read(true).append(true).open(file)?;
-        // A crash may have left half a line. It is not in any checkpoint, so it comes again.
+        // A crash may have left half a line. No checkpoint covers it, so it will be read again.
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let whole = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
@@ -66,7 +66,7 @@ impl Output {
         }
     }
 
-    /// Remembers that all up to this was written. First it is.
+    /// Flushes the output, then stores the checkpoint, so that a checkpoint never covers unwritten user records.
     pub fn commit(&self, shard_id: &str, checkpoint: Checkpoint) -> Result<(), Failure> {
         let mut inner = self.lock();
         inner.file.flush()?;
@@ -94,16 +94,16 @@ impl Output {
         print_counts(&self.lock().counts);
     }
 
-    /// Whoever panicked had the lock for a single statement: what it guards is whole.
+    /// Ignores poisoning: the lock is held for single statements, so a panic leaves the contents consistent.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn print_counts(counts: &Counts) {
-    let Counts { kinesis_records, user_records, left_out, faulty, skipped } = counts;
+    let Counts { kinesis_records, user_records, left_out, invalid, skipped } = counts;
     eprintln!(
-        "consumer: {user_records} user records of {kinesis_records} Kinesis records; {left_out} left out, \
-         {faulty} with faulty hash keys, {skipped} done before"
+        "consumer: {user_records} user records in {kinesis_records} Kinesis records; {left_out} left out, \
+         {invalid} with invalid hash keys, {skipped} already processed"
     );
 }

@@ -9,7 +9,9 @@ use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
 use aws_sdk_kinesis::types::{self, ShardIteratorType};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{HashKey, HashKeyRange, Shard, SourcedRecord, iter_deaggregate_records};
+use kinesis_aggregation::decode::SourcedRecord;
+use kinesis_aggregation::iter_deaggregate_records;
+use kinesis_aggregation::route::{HashKeyRange, Shard};
 use kinesis_aggregation_aws_examples::{Failure, explain};
 use tokio::time;
 
@@ -17,7 +19,7 @@ use crate::checkpoints::Checkpoint;
 use crate::output::Output;
 use crate::{Args, Range};
 
-/// A shard answers five GetRecords calls a second.
+/// Kinesis accepts five GetRecords calls per second and shard.
 const BETWEEN_CALLS: Duration = Duration::from_millis(200);
 
 pub struct Reader {
@@ -27,9 +29,9 @@ pub struct Reader {
     range: Option<HashKeyRange>,
     commit_every: u64,
     output: Arc<Output>,
-    /// The last user record that was written, or left out.
+    /// The last user record that was written or left out.
     position: Option<Checkpoint>,
-    /// Since the last checkpoint.
+    /// Number of user records since the last checkpoint.
     uncommitted: u64,
 }
 
@@ -54,7 +56,7 @@ impl Reader {
     }
 
     pub async fn run(mut self) -> Result<(), Failure> {
-        let mut rest = BETWEEN_CALLS;
+        let mut pause = BETWEEN_CALLS;
         let mut iterator: Option<String> = None;
         loop {
             match self.read_once(&mut iterator).await {
@@ -64,30 +66,30 @@ impl Reader {
                         return self.output.commit(&self.shard_id, Checkpoint::shard_end());
                     };
                     iterator = Some(next);
-                    rest = BETWEEN_CALLS;
+                    pause = BETWEEN_CALLS;
                 }
-                // The position reached is where to go on.
-                Err(Trouble::Passing(why)) if why.contains("ExpiredIterator") => iterator = None,
-                Err(Trouble::Passing(why)) => {
-                    eprintln!("consumer: {}: {why}; trying again", self.shard_id);
-                    rest = (rest * 2).min(Duration::from_secs(5));
+                // A new iterator starts at the current position.
+                Err(CallError::Transient(why)) if why.contains("ExpiredIterator") => iterator = None,
+                Err(CallError::Transient(why)) => {
+                    eprintln!("consumer: {}: {why}; retrying", self.shard_id);
+                    pause = (pause * 2).min(Duration::from_secs(5));
                 }
-                Err(Trouble::Lasting(why)) => return Err(format!("{}: {why}", self.shard_id).into()),
+                Err(CallError::Permanent(why)) => return Err(format!("{}: {why}", self.shard_id).into()),
             }
-            time::sleep(rest).await;
+            time::sleep(pause).await;
         }
     }
 
-    async fn read_once(&self, iterator: &mut Option<String>) -> Result<GetRecordsOutput, Trouble> {
+    async fn read_once(&self, iterator: &mut Option<String>) -> Result<GetRecordsOutput, CallError> {
         let iterator = match iterator {
             Some(iterator) => iterator,
             None => iterator.insert(self.shard_iterator().await?),
         };
-        self.client.get_records().shard_iterator(&*iterator).send().await.map_err(Trouble::of)
+        self.client.get_records().shard_iterator(&*iterator).send().await.map_err(CallError::of)
     }
 
-    /// At the Kinesis record of the checkpoint, as some of its user records may be left to do.
-    async fn shard_iterator(&self) -> Result<String, Trouble> {
+    /// Starts at the Kinesis record of the checkpoint, since some of its user records may not have been processed.
+    async fn shard_iterator(&self) -> Result<String, CallError> {
         let call = self.client.get_shard_iterator().stream_name(&self.stream).shard_id(&self.shard_id);
         let call = match &self.position {
             None => call.shard_iterator_type(ShardIteratorType::TrimHorizon),
@@ -95,14 +97,14 @@ impl Reader {
                 .shard_iterator_type(ShardIteratorType::AtSequenceNumber)
                 .starting_sequence_number(&position.sequence_number),
         };
-        let answer = call.send().await.map_err(Trouble::of)?;
-        answer.shard_iterator.ok_or_else(|| Trouble::Passing("no iterator in the answer".into()))
+        let answer = call.send().await.map_err(CallError::of)?;
+        answer.shard_iterator.ok_or_else(|| CallError::Transient("no iterator in the response".into()))
     }
 
     fn process(&mut self, batch: &GetRecordsOutput) -> Result<(), Failure> {
         let mut skipped = None;
         for sourced in iter_deaggregate_records(batch) {
-            let at = sourced.extended_sequence_number().ok_or("a record without sequence number")?;
+            let at = sourced.extended_sequence_number().ok_or("a record without a sequence number")?;
             let done = match &self.position {
                 Some(position) => at <= position.extended()?,
                 None => false,
@@ -113,7 +115,7 @@ impl Reader {
                 continue;
             }
             if skipped.take() == Some(at.sequence_number) {
-                eprintln!("consumer: {} goes on in the middle of an aggregate, at {at}", self.shard_id);
+                eprintln!("consumer: {} resumes in the middle of an aggregate, at {at}", self.shard_id);
             }
             self.keep(&sourced)?;
             self.position = Some(Checkpoint::of(at));
@@ -126,13 +128,13 @@ impl Reader {
         if self.uncommitted > 0 { self.commit() } else { Ok(()) }
     }
 
-    /// Writes a user record, if it belongs to this shard (rule R4). A plain record does, as Kinesis itself chose its shard.
+    /// Writes a user record if it belongs to this shard (rule R4). A plain record always does: Kinesis chose its shard.
     fn keep(&self, sourced: &SourcedRecord<'_, types::Record>) -> Result<(), Failure> {
         let user = &sourced.user;
-        let hash_key = HashKey::of(user);
+        let hash_key = user.hash_key();
         self.output.count(|counts| {
             counts.user_records += 1;
-            counts.faulty += u64::from(hash_key.is_err());
+            counts.invalid += u64::from(hash_key.is_err());
         });
         let outside = self.range.is_some_and(|range| hash_key.is_ok_and(|key| !range.contains(key)));
         if sourced.aggregated() && outside {
@@ -159,22 +161,22 @@ impl Reader {
 }
 
 /// Why a call failed.
-enum Trouble {
-    /// Worth another try.
-    Passing(String),
-    Lasting(String),
+enum CallError {
+    /// A retry may succeed.
+    Transient(String),
+    Permanent(String),
 }
 
-impl Trouble {
+impl CallError {
     fn of<E: ProvideErrorMetadata + std::error::Error + 'static>(error: SdkError<E>) -> Self {
         let code = error.code().unwrap_or_default().to_owned();
         let refused = error.raw_response().is_some_and(|raw| (400..500).contains(&raw.status().as_u16()));
-        let passing = ["Throttl", "Exceeded", "ExpiredIterator"].iter().any(|part| code.contains(part));
+        let transient = ["Throttl", "Exceeded", "ExpiredIterator"].iter().any(|part| code.contains(part));
         let why = explain(&error);
-        if refused && !passing {
-            Self::Lasting(why)
+        if refused && !transient {
+            Self::Permanent(why)
         } else {
-            Self::Passing(if code.is_empty() { why } else { code })
+            Self::Transient(if code.is_empty() { why } else { code })
         }
     }
 }

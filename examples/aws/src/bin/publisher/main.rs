@@ -1,7 +1,7 @@
-//! Publishes user records, aggregated for the shards of a stream.
+//! Publishes user records, aggregated by shard.
 //!
-//! Python's `kinesis_publisher`, with everything that it leaves out: user records go to the shards that own them, what fails goes
-//! again, throttled shards rest, and a stream may be resharded meanwhile.
+//! Unlike Python's `kinesis_publisher`, it sends user records to the shards that own them, retries what fails, backs off from throttled
+//! shards, and follows resharding.
 
 mod publish;
 mod report;
@@ -20,37 +20,37 @@ use crate::publish::Publisher;
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The stream.
+    /// Name of the stream.
     #[arg(long)]
     stream: String,
-    /// JSON Lines of {"partitionKey", "explicitHashKey"?, "data" (base64) or "text"}; "-" is standard input.
+    /// JSON Lines of {"partitionKey", "explicitHashKey"?, "data" (base64) or "text"}; "-" for standard input.
     #[arg(default_value = "-")]
     file: PathBuf,
-    /// Generate as many user records instead of reading any.
+    /// Generate this many user records instead of reading them.
     #[arg(long, value_name = "COUNT")]
     generate: Option<u64>,
-    /// Bytes of data of a generated user record.
+    /// Size of the data of a generated user record, in bytes.
     #[arg(long, default_value_t = 200)]
     size: usize,
-    /// At most so many user records a second.
+    /// Publish at most this many user records per second.
     #[arg(long)]
     rate: Option<u32>,
-    /// Bytes of a Kinesis record, partition key included.
+    /// Maximum size of a Kinesis record in bytes, including its partition key.
     #[arg(long, default_value_t = 1_048_576)]
     max_bytes: u32,
-    /// Send what is that old, full or not.
+    /// Send an aggregate at this age, even if it is not full.
     #[arg(long, value_name = "MILLISECONDS", default_value_t = 1000)]
     max_age: u64,
-    /// Bytes of a PutRecords call: up to 10 MiB where the endpoint takes it.
+    /// Maximum size of a PutRecords request in bytes: up to 10 MiB if the endpoint accepts it.
     #[arg(long, default_value_t = 5 * 1024 * 1024)]
     max_request_bytes: usize,
-    /// PutRecords calls on their way at once.
+    /// Maximum number of PutRecords requests in flight.
     #[arg(long, default_value_t = 8)]
     concurrency: usize,
-    /// Write the user records that were sent again although they may have arrived, and why, to this file.
+    /// Write the user records that were sent again although they may have been delivered, with the reason, to this file.
     #[arg(long)]
     resent: Option<PathBuf>,
-    /// Dollars for a million PUT payload units, in your region.
+    /// Price of a million PUT payload units in your region, in US dollars.
     #[arg(long, default_value_t = 0.014)]
     price: f64,
 }
@@ -76,7 +76,7 @@ async fn run(args: Args) -> Result<(), Failure> {
     let client = client().await?;
     let mut publisher = Publisher::new(client, &args).await?;
     let outcome = publisher.run(source::start(&args)).await;
-    // What was done is told in any case.
+    // Report what was done, even after a failure.
     publisher.report().print(args.price);
     outcome
 }

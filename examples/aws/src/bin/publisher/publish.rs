@@ -1,4 +1,4 @@
-//! The loop: take records, pack them, put what is full, and take care of what was answered.
+//! The main loop: receive records, aggregate them, put full aggregates, and handle the responses.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -10,10 +10,8 @@ use aws_sdk_kinesis::operation::put_records::{PutRecordsError, PutRecordsOutput}
 use aws_sdk_kinesis::types::PutRecordsRequestEntry;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{
-    AggregationManager, Limits, OwnedShardMap, Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate,
-    Shard, UserRecord,
-};
+use kinesis_aggregation::route::{Placement, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 use kinesis_aggregation_aws_examples::{Failure, explain, list_shards};
 use tokio::sync::mpsc::Receiver;
 use tokio::task::JoinSet;
@@ -23,10 +21,10 @@ use crate::Args;
 use crate::report::Report;
 use crate::source::{Chunk, Record};
 
-/// While as much waits to be put, no more is taken.
-const MOST_WAITING: usize = 32 * 1024 * 1024;
+/// No more records are received while this many bytes are queued.
+const MAX_QUEUED: usize = 32 * 1024 * 1024;
 
-/// The shortest time between two looks at the shards.
+/// Minimum time between two calls of ListShards.
 const BETWEEN_REFRESHES: Duration = Duration::from_millis(250);
 
 type Answer = Result<PutRecordsOutput, SdkError<PutRecordsError>>;
@@ -38,9 +36,9 @@ pub struct Publisher {
     queue: PutQueue,
     concurrency: usize,
     calls: JoinSet<(PutRequest, Answer)>,
-    /// Taken by a shard that the map did not know. Whether that is right shows after a refresh.
+    /// Aggregates stored by a shard that the map does not know: confirmed again after a refresh.
     unknown: Vec<(RoutedAggregate, Box<str>)>,
-    /// When to look at the shards anew, if some answer says that they have changed.
+    /// When to list the shards again, if a response shows that they have changed.
     refresh_at: Option<Instant>,
     refreshed: Instant,
     resent: Option<BufWriter<File>>,
@@ -68,7 +66,7 @@ impl Publisher {
         })
     }
 
-    /// Publishes all that comes, and ends when all of it was delivered. If it cannot go on, it says how much was not.
+    /// Publishes everything that arrives, and returns when all of it has been delivered. An error says how much may not have been.
     pub async fn run(&mut self, source: Receiver<Chunk>) -> Result<(), Failure> {
         let outcome = self.publish(source).await;
         if let Some(resent) = &mut self.resent {
@@ -95,10 +93,10 @@ impl Publisher {
                 break;
             }
             let next_event = self.next_event();
-            let takes_more = open && self.queue.size_bytes() < MOST_WAITING;
+            let takes_more = open && self.queue.size_bytes() < MAX_QUEUED;
             tokio::select! {
                 chunk = source.recv(), if takes_more => match chunk {
-                    // What is right is published all the same.
+                    // Valid records are published even if others are refused.
                     Some(Ok(records)) => outcome = outcome.and(self.add(&records)),
                     Some(Err(failure)) => {
                         eprintln!("publisher: {failure}");
@@ -128,15 +126,15 @@ impl Publisher {
         self.began.elapsed()
     }
 
-    /// When something is to be done though nothing comes.
+    /// Returns when something has to be done even if nothing arrives.
     fn next_event(&self) -> Instant {
-        let room = self.calls.len() < self.concurrency;
-        let times = [self.manager.next_expiry(), self.queue.next_ready().filter(|_| room)];
+        let can_send = self.calls.len() < self.concurrency;
+        let times = [self.manager.next_expiry(), self.queue.next_ready().filter(|_| can_send)];
         let times = times.into_iter().flatten().map(|at| self.began + at).chain(self.refresh_at);
         times.min().unwrap_or_else(|| Instant::now() + Duration::from_secs(1))
     }
 
-    /// Packs records. One that is refused holds up no other.
+    /// Adds records. A refused one does not affect the others.
     fn add(&mut self, records: &[Record]) -> Result<(), Failure> {
         let now = self.now();
         let mut outcome = Ok(());
@@ -159,14 +157,14 @@ impl Publisher {
         outcome
     }
 
-    /// Puts what may be put now.
+    /// Starts as many requests as possible.
     fn dispatch(&mut self) {
         while self.calls.len() < self.concurrency {
             let Some(request) = self.queue.next_request(self.now()) else { return };
             let call = self.client.put_records().stream_name(&self.stream);
             self.report.calls += 1;
             self.calls.spawn(async move {
-                // The SDK keeps what it sends, so each attempt needs a copy of the data.
+                // The SDK takes ownership of the data, so each attempt needs a copy.
                 let entries = request.entries().cloned().map(PutRecordsRequestEntry::try_from).collect();
                 let answer = match entries {
                     Ok(entries) => call.set_records(Some(entries)).send().await,
@@ -193,14 +191,14 @@ impl Publisher {
             Err(error) => error,
         };
         self.report.failed_calls += 1;
-        match weigh(&error) {
-            Weight::NothingDone => {}
-            Weight::Unclear => {
+        match effect(&error) {
+            Effect::None => {}
+            Effect::Unclear => {
                 for aggregate in request.entries() {
                     note_resent(&mut self.resent, "answer lost", aggregate)?;
                 }
             }
-            Weight::Hopeless => {
+            Effect::Rejected => {
                 drop(self.queue.give_up(request));
                 return Err(explain(&error).into());
             }
@@ -209,7 +207,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Compares the shard that took an aggregate with the one that should (rule R3).
+    /// Compares the shard that stored an aggregate with the predicted one (rule R3).
     fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
         let user_records = aggregate.user_records();
         match self.manager.confirm(aggregate, &shard_id) {
@@ -222,7 +220,7 @@ impl Publisher {
             Placement::Misplaced(aggregate) => {
                 note_resent(&mut self.resent, "misplaced", &aggregate)?;
                 self.report.misplaced += user_records;
-                self.queue.extend(self.manager.put_back(aggregate)?);
+                self.queue.extend(self.manager.requeue(aggregate)?);
             }
         }
         // The map is stale.
@@ -231,7 +229,7 @@ impl Publisher {
         Ok(())
     }
 
-    /// Looks at the shards anew, and routes all that waits by what they are now.
+    /// Lists the shards again and routes everything pending and queued with the new map.
     async fn refresh(&mut self) -> Result<(), Failure> {
         self.report.refreshes += 1;
         self.refreshed = Instant::now();
@@ -239,17 +237,17 @@ impl Publisher {
         let map = match shard_map(&self.client, &self.stream).await {
             Ok(map) => map,
             Err(failure) => {
-                // In the middle of a reshard, the shards may not fit together.
-                eprintln!("publisher: {failure}; looking again");
+                // During a reshard, the listed ranges may overlap or have gaps.
+                eprintln!("publisher: {failure}; retrying");
                 self.refresh_at = Some(self.refreshed + BETWEEN_REFRESHES);
                 return Ok(());
             }
         };
         let changed = self.manager.shard_map() != Some(&map);
-        let waiting = if changed { self.queue.drain() } else { Vec::new() };
+        let queued = if changed { self.queue.drain() } else { Vec::new() };
         self.queue.extend(self.manager.refresh(map));
-        for aggregate in waiting {
-            self.queue.extend(self.manager.put_back(aggregate)?);
+        for aggregate in queued {
+            self.queue.extend(self.manager.requeue(aggregate)?);
         }
         for (aggregate, shard_id) in std::mem::take(&mut self.unknown) {
             self.delivered(aggregate, shard_id)?;
@@ -258,40 +256,40 @@ impl Publisher {
     }
 }
 
-async fn shard_map(client: &Client, stream: &str) -> Result<OwnedShardMap, Failure> {
+async fn shard_map(client: &Client, stream: &str) -> Result<ShardMap, Failure> {
     let shards = list_shards(client, stream).await?;
     let shards: Vec<Shard<'_>> = shards.iter().map(Shard::try_from).collect::<Result<_, _>>()?;
-    Ok(OwnedShardMap::new(shards)?)
+    Ok(ShardMap::new(shards)?)
 }
 
-/// What an error says about the entries.
-enum Weight {
-    /// None was put.
-    NothingDone,
-    /// Some may have been put.
+/// What a failed call means for its entries.
+enum Effect {
+    /// None was stored; a retry may succeed.
+    None,
+    /// Some may have been stored.
     Unclear,
-    /// None was put, and none ever will be.
-    Hopeless,
+    /// None was stored, and no retry can succeed.
+    Rejected,
 }
 
-fn weigh(error: &SdkError<PutRecordsError>) -> Weight {
+fn effect(error: &SdkError<PutRecordsError>) -> Effect {
     match error {
-        SdkError::ConstructionFailure(_) => Weight::Hopeless,
+        SdkError::ConstructionFailure(_) => Effect::Rejected,
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let throttled = ["Throttl", "Exceeded", "TooManyRequests"];
             match service.err().code() {
-                Some(code) if throttled.iter().any(|part| code.contains(part)) => Weight::NothingDone,
-                _ if (400..500).contains(&status) => Weight::Hopeless,
-                _ => Weight::Unclear,
+                Some(code) if throttled.iter().any(|part| code.contains(part)) => Effect::None,
+                _ if (400..500).contains(&status) => Effect::Rejected,
+                _ => Effect::Unclear,
             }
         }
-        SdkError::DispatchFailure(failure) if failure.is_user() => Weight::Hopeless,
-        _ => Weight::Unclear,
+        SdkError::DispatchFailure(failure) if failure.is_user() => Effect::Rejected,
+        _ => Effect::Unclear,
     }
 }
 
-/// Writes down what goes again though it may be there.
+/// Records user records that are sent again although they may have been stored.
 fn note_resent(
     file: &mut Option<BufWriter<File>>,
     reason: &str,

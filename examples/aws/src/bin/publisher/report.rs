@@ -1,8 +1,8 @@
-//! What was done, and what it costs.
+//! Counts what was published, and what it costs.
 
 use std::time::Duration;
 
-use kinesis_aggregation::RoutedAggregate;
+use kinesis_aggregation::route::RoutedAggregate;
 
 #[derive(Default)]
 pub struct Report {
@@ -12,7 +12,7 @@ pub struct Report {
     pub throttled: usize,
     pub failed: usize,
     pub misplaced: usize,
-    /// User records that are known to be where they should.
+    /// User records confirmed on a shard that owns them.
     pub delivered: usize,
     pub refreshes: usize,
     user_records: usize,
@@ -22,7 +22,7 @@ pub struct Report {
     units: usize,
 }
 
-/// What a provisioned stream is billed by: begun PUT payload units of 25 KB.
+/// Counts PUT payload units, by which provisioned streams are billed: one per 25 KB or part of it.
 fn units(bytes: usize) -> usize {
     bytes.div_ceil(25_000).max(1)
 }
@@ -33,19 +33,19 @@ impl Report {
         self.user_units += units(bytes);
     }
 
-    /// Counts what a shard took: all of it is billed, what was sent twice as well.
+    /// Counts a stored Kinesis record: everything stored is billed, including duplicates.
     pub fn kinesis_record(&mut self, aggregate: &RoutedAggregate) {
         self.kinesis_records += 1;
         self.bytes += aggregate.size_bytes();
         self.units += units(aggregate.size_bytes());
     }
 
-    /// Counts the user records that nobody has seen arrive.
+    /// Counts the user records that have not been confirmed.
     pub fn undelivered(&self) -> usize {
         self.user_records.saturating_sub(self.delivered)
     }
 
-    /// One JSON object to standard output, and the same for people to standard error.
+    /// Prints a JSON object to standard output, and the same for people to standard error.
     pub fn print(&self, price: f64) {
         let seconds = self.elapsed.as_secs_f64();
         let dollars = |units: usize| units as f64 * price / 1e6;

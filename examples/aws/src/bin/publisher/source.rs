@@ -1,4 +1,4 @@
-//! Where user records come from: a thread that reads or makes them, and waits while nobody takes them.
+//! The source of user records: a thread that reads or generates them, and blocks while the channel is full.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -21,22 +21,22 @@ pub struct Record {
     pub data: Vec<u8>,
 }
 
-/// Some records at once: one by one would cost more to pass on than to pack.
+/// A batch of records: sending them one by one would cost more than aggregating them.
 pub type Chunk = Result<Vec<Record>, Failure>;
 
 const CHUNK: usize = 256;
 
-/// Begins to read, or to make, records. They end when the channel does.
+/// Starts to read or generate records. The channel closes after the last one.
 pub fn start(args: &Args) -> Receiver<Chunk> {
     let (sender, receiver) = mpsc::channel(4);
-    let mut outlet = Outlet { sender, chunk: Vec::new(), rate: args.rate, sent: 0, began: Instant::now() };
+    let mut output = Output { sender, chunk: Vec::new(), rate: args.rate, sent: 0, began: Instant::now() };
     let (file, generate, size) = (args.file.clone(), args.generate, args.size);
     thread::spawn(move || {
         let outcome = match generate {
-            Some(count) => (0..count).try_for_each(|number| outlet.push(generated(number, size))),
-            None => read(&file, &mut outlet),
+            Some(count) => (0..count).try_for_each(|number| output.push(generated(number, size))),
+            None => read(&file, &mut output),
         };
-        outlet.close(outcome);
+        output.close(outcome);
     });
     receiver
 }
@@ -51,7 +51,7 @@ struct Line {
     text: Option<String>,
 }
 
-fn read(file: &Path, outlet: &mut Outlet) -> Result<(), Failure> {
+fn read(file: &Path, output: &mut Output) -> Result<(), Failure> {
     let input: Box<dyn BufRead> = match file.to_str() {
         Some("-") => Box::new(io::stdin().lock()),
         _ => Box::new(BufReader::new(File::open(file).map_err(|e| format!("{}: {e}", file.display()))?)),
@@ -62,7 +62,7 @@ fn read(file: &Path, outlet: &mut Outlet) -> Result<(), Failure> {
             continue;
         }
         let record = parse(&line).map_err(|e| format!("{}, line {}: {e}", file.display(), number + 1))?;
-        outlet.push(record)?;
+        output.push(record)?;
     }
     Ok(())
 }
@@ -77,7 +77,7 @@ fn parse(line: &str) -> Result<Record, Failure> {
     Ok(Record { partition_key: line.partition_key, explicit_hash_key: line.explicit_hash_key, data })
 }
 
-/// Devices that take turns; each record says which one it is.
+/// Generates a record of one of about a thousand devices, numbered so that each is unique.
 fn generated(number: u64, size: usize) -> Record {
     let mut data = format!("{{\"number\":{number},\"reading\":\"").into_bytes();
     data.resize(size.max(data.len() + 2) - 2, b'x');
@@ -85,8 +85,8 @@ fn generated(number: u64, size: usize) -> Record {
     Record { partition_key: format!("device-{}", number % 1009), explicit_hash_key: None, data }
 }
 
-/// Passes records on in chunks, no faster than asked for.
-struct Outlet {
+/// Sends records in chunks, no faster than the requested rate.
+struct Output {
     sender: Sender<Chunk>,
     chunk: Vec<Record>,
     rate: Option<u32>,
@@ -94,7 +94,7 @@ struct Outlet {
     began: Instant,
 }
 
-impl Outlet {
+impl Output {
     fn push(&mut self, record: Record) -> Result<(), Failure> {
         self.chunk.push(record);
         if self.chunk.len() < CHUNK { Ok(()) } else { self.flush() }
@@ -107,7 +107,7 @@ impl Outlet {
         }
         let chunk = std::mem::take(&mut self.chunk);
         self.sent += chunk.len() as u32;
-        self.sender.blocking_send(Ok(chunk)).map_err(|_| "nobody takes records any more".into())
+        self.sender.blocking_send(Ok(chunk)).map_err(|_| "the publisher has stopped".into())
     }
 
     fn close(mut self, outcome: Result<(), Failure>) {

@@ -1,0 +1,269 @@
+//! Throughput and latency, in simulated time.
+
+use std::time::Duration;
+
+use kinesis_aggregation::encode::Limits;
+use kinesis_aggregation::produce::{Order, Outcome, ProducerConfig, Routing};
+
+use crate::ms;
+use crate::random::Random;
+use crate::run::{Offer, Run};
+use crate::world::{Network, World};
+
+/// What is offered: a stream of records with 100 to 1,000 bytes for each shard.
+struct Load {
+    shards: u32,
+    keys_per_shard: usize,
+    /// Bytes a second for each shard.
+    rate: f64,
+    duration: Duration,
+}
+
+/// Keys by the shard that owns them.
+fn keys(world: &World, per_shard: usize) -> Vec<Vec<String>> {
+    let map = world.map().unwrap();
+    let mut keys = vec![Vec::new(); world.shards.len()];
+    for number in 0u64.. {
+        let key = format!("device-{number}");
+        let hash_key = kinesis_aggregation::route::HashKey::of_partition_key(&key);
+        let shard = map.shards().position(|shard| shard.range().contains(hash_key)).unwrap();
+        if keys[shard].len() < per_shard {
+            keys[shard].push(key);
+        }
+        if keys.iter().all(|keys| keys.len() == per_shard) {
+            break;
+        }
+    }
+    keys
+}
+
+impl Load {
+    fn offers(&self, world: &World, seed: u64) -> impl Iterator<Item = Offer> + use<> {
+        let keys = keys(world, self.keys_per_shard);
+        let mut random = Random::new(seed);
+        let (begin, end) = (world.now, world.now + self.duration);
+        let shards = self.shards as usize;
+        let total = self.rate * f64::from(self.shards);
+        let mut sent = 0.0;
+        std::iter::from_fn(move || {
+            let at = begin + Duration::from_secs_f64(sent / total);
+            if at >= end {
+                return None;
+            }
+            let len = 100 + random.below(901);
+            sent += len as f64;
+            let keys = &keys[random.below(shards)];
+            let key = keys[random.below(keys.len())].clone();
+            Some(Offer { at, partition_key: Some(key), explicit_hash_key: None, len })
+        })
+    }
+}
+
+fn config() -> ProducerConfig {
+    let mut config = ProducerConfig::default();
+    config.max_calls = 8;
+    config.budget = 256 << 20;
+    config
+}
+
+/// Drives a run through its load, and returns it with the time at which the load began.
+fn drive(network: Network, config: ProducerConfig, load: &Load, prepare: impl FnOnce(&mut World)) -> (Run, Duration) {
+    let mut world = World::new(load.shards, network, 1);
+    prepare(&mut world);
+    let begin = world.now;
+    let offers = load.offers(&world, 2);
+    let mut run = Run::new(world, config);
+    let mut offers = offers.peekable();
+    run.drive(&mut offers, begin + load.duration);
+    (run, begin)
+}
+
+/// Latencies, sorted, of records that were added in the last part of the load, by the shard that took them.
+fn latencies(run: &Run, from: Duration, shard: impl Fn(&str) -> bool) -> Vec<Duration> {
+    let mut all: Vec<Duration> = run
+        .fates
+        .iter()
+        .filter_map(|fate| {
+            let (outcome, done) = fate.done.as_ref()?;
+            let Outcome::Delivered { shard: id, .. } = outcome else { return None };
+            let added = fate.added?;
+            (added >= from && shard(id)).then(|| *done - added)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+fn percentile(sorted: &[Duration], hundredths: usize) -> Duration {
+    sorted[(sorted.len() - 1) * hundredths / 100]
+}
+
+/// Bytes a second that each shard took from `from` to `until`.
+fn delivered_rate(run: &Run, from: Duration, until: Duration) -> f64 {
+    let bytes: u64 = run
+        .fates
+        .iter()
+        .zip(0u32..)
+        .filter_map(|(fate, number)| {
+            let (outcome, done) = fate.done.as_ref()?;
+            (outcome.is_delivered() && (from..until).contains(done)).then_some(run.len_of(number) as u64)
+        })
+        .sum();
+    bytes as f64 / (until - from).as_secs_f64() / run.world.shards.len() as f64
+}
+
+const MB: f64 = 1e6;
+
+#[test]
+fn a_hundred_shards_get_what_they_can_take() {
+    let (warm_up, measured) = if cfg!(debug_assertions) { (2, 4) } else { (5, 60) };
+    let load = Load {
+        shards: 100,
+        keys_per_shard: 1000,
+        rate: 0.8 * MB,
+        duration: Duration::from_secs(warm_up + measured),
+    };
+    let (run, begin) = drive(Network::default(), config(), &load, |_| ());
+    let from = begin + Duration::from_secs(warm_up);
+    let rate = delivered_rate(&run, from, begin + load.duration) / MB;
+    let p99 = percentile(&latencies(&run, from, |_| true)[..], 99);
+    println!("100 shards, round trip 100 ms: {rate:.3} MB/s a shard of 0.8 offered, p99 {p99:?}");
+    assert!(rate >= 0.79, "{rate}");
+    assert!(p99 <= ms(600), "{p99:?}");
+}
+
+#[test]
+fn a_backlog_is_not_sent_over_and_over() {
+    let world = World::new(1, Network::default(), 1);
+    let begin = world.now;
+    let offers = (0..25_000).map(|number: u32| Offer {
+        at: begin,
+        partition_key: Some(format!("device-{}", number % 1000)),
+        explicit_hash_key: None,
+        len: 1000,
+    });
+    let mut run = Run::new(world, config());
+    run.finish(offers);
+    let (sent, backlog) = (run.producer.stats().bytes_sent as f64, 25_000.0 * 1000.0);
+    println!("a backlog of 25 MB: {:.2} times as many bytes sent", sent / backlog);
+    assert!(sent <= 1.1 * backlog, "{sent}");
+    run.check();
+}
+
+#[test]
+fn one_throttled_shard_does_not_slow_the_others() {
+    for (routing, keys_per_shard) in [(Routing::ByShard, 1000), (Routing::ByKey, 3)] {
+        let load = Load {
+            shards: 100,
+            keys_per_shard,
+            rate: 0.5 * MB,
+            duration: Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 20 }),
+        };
+        let rate_of = |slowdown: u32| {
+            let mut config = config();
+            config.routing = routing;
+            let (run, begin) = drive(Network::default(), config, &load, |world| world.slow_down(50, slowdown));
+            let slow = run.world.shards[50].id.clone();
+            let from = begin + Duration::from_secs(2);
+            let on_others = run.fates.iter().zip(0u32..).filter_map(|(fate, number)| match fate.done.as_ref()? {
+                (Outcome::Delivered { shard, .. }, done) if **shard != *slow && *done >= from => Some(run.len_of(number)),
+                _ => None,
+            });
+            on_others.sum::<usize>() as f64
+        };
+        let share = rate_of(20) / rate_of(1);
+        println!("one of 100 shards throttled, {routing:?}: the others at {:.1} %", share * 100.0);
+        assert!(share >= 0.98, "{routing:?}: {share}");
+    }
+}
+
+#[test]
+fn a_slow_call_delays_only_its_shards() {
+    let network = Network { slow_one_in: 400, slow_for: Duration::from_millis(4900), ..Network::default() };
+    let load = Load {
+        shards: 100,
+        keys_per_shard: 100,
+        rate: 0.4 * MB,
+        duration: Duration::from_secs(if cfg!(debug_assertions) { 5 } else { 20 }),
+    };
+    let p99 = |network: &Network, order: Order, percent: usize| {
+        let mut config = config();
+        config.order = order;
+        config.max_calls = 24;
+        let (run, begin) = drive(network.clone(), config, &load, |_| ());
+        percentile(&latencies(&run, begin + Duration::from_secs(1), |_| true), percent)
+    };
+    for order in [Order::None, Order::PerShard] {
+        let (with, without) = (p99(&network, order, 90), p99(&Network::default(), order, 90));
+        println!("one call in 200 takes 5 s, {order:?}: p90 {with:?} instead of {without:?}");
+        assert!(with <= without * 3 / 2, "{order:?}: {with:?}, without {without:?}");
+    }
+}
+
+#[test]
+fn unanswered_calls_cost_no_throughput() {
+    let network = Network { vanish_one_in: 100, unanswered_one_in: 100, ..Network::default() };
+    let load = Load {
+        shards: 20,
+        keys_per_shard: 100,
+        rate: 0.5 * MB,
+        duration: Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 30 }),
+    };
+    let mut config = config();
+    config.call_timeout = Duration::from_secs(1);
+    let (mut run, begin) = drive(network, config, &load, |_| ());
+    let rate = delivered_rate(&run, begin + Duration::from_secs(4), begin + load.duration) / MB;
+    println!("2 % of calls never answered: {rate:.3} MB/s a shard of 0.5 offered");
+    assert!(rate >= 0.49, "{rate}");
+    run.finish(std::iter::empty());
+    run.check();
+}
+
+#[test]
+fn a_burst_does_not_cut_the_other_aggregates_short() {
+    let mean = |burst: bool| {
+        let mut world = World::new(944, Network { limits: false, ..Network::default() }, 1);
+        world.network.round_trip = ms(50);
+        let keys = keys(&world, 4);
+        let begin = world.now;
+        let mut random = Random::new(5);
+        let mut config = ProducerConfig::default();
+        config.linger = Duration::from_secs(1);
+        config.limits = Limits::KPL;
+        let mut offers: Vec<Offer> = Vec::new();
+        let seconds = if cfg!(debug_assertions) { 3 } else { 6 };
+        for shard in 44..944 {
+            for number in 0..seconds * 10u64 {
+                offers.push(Offer {
+                    at: begin + ms(number * 100 + random.below(100) as u64),
+                    partition_key: Some(keys[shard][random.below(4)].clone()),
+                    explicit_hash_key: None,
+                    len: 800,
+                });
+            }
+        }
+        if burst {
+            for number in 0..44 * 1000usize {
+                offers.push(Offer {
+                    at: begin + ms(500),
+                    partition_key: Some(keys[number % 44][random.below(4)].clone()),
+                    explicit_hash_key: None,
+                    len: 1000,
+                });
+            }
+        }
+        offers.sort_by_key(|offer| offer.at);
+        let lightly: Vec<String> = world.shards[44..].iter().map(|shard| shard.id.clone()).collect();
+        let mut run = Run::new(world, config);
+        let mut offers = offers.into_iter().peekable();
+        run.drive(&mut offers, begin + Duration::from_secs(seconds));
+        let stats = run.producer.stats();
+        let (records, entries) = lightly.iter().filter_map(|id| stats.shards.get(&**id)).fold((0, 0), |sum, shard| {
+            (sum.0 + shard.records, sum.1 + shard.entries)
+        });
+        records as f64 / entries as f64
+    };
+    let (with, without) = (mean(true), mean(false));
+    println!("after a burst on 44 of 944 shards: aggregates of {with:.1} records instead of {without:.1}");
+    assert!(with >= 0.9 * without, "{with} instead of {without}");
+}
