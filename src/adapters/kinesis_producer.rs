@@ -995,7 +995,7 @@ fn classify_service_error(status: u16, code: &str, message: &str) -> FailureKind
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
     let of_connecting = ["client error (Connect)", "error trying to connect", "HTTP connect timeout", "dns error"];
-    core::iter::successors(Some(error), |error| error.source()).any(|error| match error.downcast_ref::<io::Error>() {
+    sources(Some(error)).any(|error| match error.downcast_ref::<io::Error>() {
         Some(error) => {
             matches!(error.kind(), AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable)
         }
@@ -1006,10 +1006,15 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
     })
 }
 
+/// An error, its source, the source of that, and so on.
+fn sources<'e>(error: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    core::iter::successors(error, |error: &&'e (dyn Error + 'static)| error.source())
+}
+
 /// Writes an error with its sources: alone, an error of the SDK says no more than "dispatch failure".
 fn explain(error: &dyn Error) -> String {
     let mut text = error.to_string();
-    for source in core::iter::successors(error.source(), |error| error.source()) {
+    for source in sources(error.source()) {
         let next = source.to_string();
         if !text.ends_with(&next) {
             text.push_str(": ");
