@@ -11,7 +11,8 @@ mod ours;
 mod settings;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{Encoder, KeySlot, Limits, Md5, RecordAggregator, encode};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::decode::Md5;
 
 use corpora::Corpus;
 
@@ -22,9 +23,6 @@ fn pack(criterion: &mut Criterion) {
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         let mut buffer = vec![0; 2 * corpus.payload.len()];
         let mut encoder = Encoder::<256>::new(&mut buffer, Limits::KINESIS_MAX);
-        let records: Vec<_> = corpus.user_records().collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&records)];
-        let mut room = vec![0; corpus.payload.len()];
         // The contenders do the same.
         assert_eq!(ours::pack(&mut aggregator, corpus.user_records()).as_ref(), Some(&corpus.payload));
         assert_eq!(others::pack_by_prost(corpus.user_records()), corpus.payload);
@@ -37,9 +35,6 @@ fn pack(criterion: &mut Criterion) {
         });
         group.bench_function("this library, streamed", |b| {
             b.iter(|| ours::stream(&mut encoder, corpus.user_records()));
-        });
-        group.bench_function("this library, a list at once", |b| {
-            b.iter(|| encode(&records, &mut slots, &mut room).expect("room enough").len());
         });
         group.bench_function("prost, HashMap, md5", |b| {
             b.iter(|| others::pack_by_prost(corpus.user_records()));

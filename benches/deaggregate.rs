@@ -12,7 +12,7 @@ mod settings;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{DigestCheck, Md5};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
 
 use corpora::Corpus;
 

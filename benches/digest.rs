@@ -5,7 +5,7 @@ mod corpora;
 mod settings;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::Md5;
+use kinesis_aggregation::decode::Md5;
 use md5_digest::Digest;
 
 use corpora::Random;

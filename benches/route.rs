@@ -7,16 +7,15 @@ mod settings;
 use std::collections::HashMap;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Shard, UserRecord,
-};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 
 use corpora::{Corpus, Random};
 
 const SHARDS: usize = 64;
 
 /// A stream as it is made, and as it becomes when it is split where it was busy: halves of halves, others at random.
-fn maps() -> [(&'static str, OwnedShardMap); 2] {
+fn maps() -> [(&'static str, ShardMap); 2] {
     let even = (1..SHARDS as u128).map(|number| number * (u128::MAX / SHARDS as u128)).collect();
     let mut random = Random::new(3);
     let mut uneven: Vec<u128> = (0..SHARDS / 2).map(|halved| u128::MAX >> 1 >> halved).collect();
@@ -26,13 +25,13 @@ fn maps() -> [(&'static str, OwnedShardMap); 2] {
 }
 
 /// A map whose shards after the first begin at these hash keys.
-fn map(starts: Vec<u128>) -> OwnedShardMap {
+fn map(starts: Vec<u128>) -> ShardMap {
     let ids: Vec<String> = (0..=starts.len()).map(|number| format!("shardId-{number:012}")).collect();
     let ends = starts.iter().map(|start| start - 1).chain([u128::MAX]);
     let shards = ids.iter().zip([0].iter().chain(&starts).zip(ends)).map(|(id, (&start, end))| {
         Shard::new(id, HashKeyRange::new(HashKey::new(start), HashKey::new(end)).expect("a range"))
     });
-    OwnedShardMap::new(shards).expect("a whole map")
+    ShardMap::new(shards).expect("a whole map")
 }
 
 /// Which shard, by the `md5` crate and a search: its position.

@@ -3,9 +3,9 @@
 #![cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
+use kinesis_aggregation::decode::PlainReason;
 use kinesis_aggregation::{
-    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,
-    iter_deaggregate_records,
+    Aggregate, Limits, RecordAggregator, UserRecord, deaggregate_records, iter_deaggregate_records,
 };
 
 /// Two user records, the second with an explicit hash key.
@@ -31,9 +31,8 @@ mod sdk {
     use aws_sdk_kinesis::types::{
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
-    use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
-    };
+    use kinesis_aggregation::route::{HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+    use kinesis_aggregation::{AggregationManager, ShardMap};
 
     use super::*;
 
@@ -71,13 +70,27 @@ mod sdk {
     }
 
     #[test]
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().into_data()))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
     fn one_record() {
         let record = record("100", aggregate().into_data());
         assert_eq!(iter_deaggregate_records(&record).count(), 2);
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::route::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()
@@ -131,7 +144,7 @@ mod sdk {
                 .build()
                 .unwrap()
         };
-        let range = kinesis_aggregation::HashKeyRange::parse("5", "9").unwrap();
+        let range = kinesis_aggregation::route::HashKeyRange::parse("5", "9").unwrap();
         let expected = Shard::new("shardId-2", range).with_parents(Some("shardId-1"), None);
         assert_eq!(Shard::try_from(&shard("5", "9", None)), Ok(expected));
         assert_eq!(Shard::try_from(&shard("5", "9", Some("2"))), Ok(expected.closed()));
@@ -164,7 +177,7 @@ mod lambda {
     use aws_lambda_events::kinesis_analytics::KinesisAnalyticsOutputDeliveryEvent;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    use kinesis_aggregation::{ArrivalTime, LambdaRecord};
+    use kinesis_aggregation::decode::{ArrivalTime, LambdaRecord};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 

@@ -16,7 +16,7 @@ mod agree;
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
-use kinesis_aggregation::{DigestCheck, MAGIC};
+use kinesis_aggregation::decode::{DigestCheck, MAGIC};
 
 use agree::agree;
 use common::random::Random;

@@ -7,9 +7,10 @@ mod common;
 
 use allocation_counter::{AllocationInfo, measure};
 
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, DigestCheck, Encoder, KeyRoom, KeySlot, Limits, Payload, RecordAggregator,
-    RecordTag, UserRecord, deaggregate, encode, encoded_len, recycle,
+    Encoder, KeyRoom, Limits, Payload, RecordAggregator, UserRecord, deaggregate, recycle,
 };
 
 use common::{Record, decode_vectors, encode_vectors, frame, hex};
@@ -109,12 +110,6 @@ fn encoding_into_a_buffer_allocates_nothing() {
     for vector in encode_vectors() {
         let name = &vector.name;
         let users: Vec<UserRecord<'_>> = vector.records.iter().map(Record::untagged).collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-        none(name, || {
-            assert_eq!(encoded_len(&users, &mut slots), Ok(vector.encoded.len()));
-            assert!(encode(&users, &mut slots, &mut buffer).is_ok());
-            assert!(encode(&users, &mut slots, &mut []).is_err());
-        });
         none(name, || {
             let mut encoder = Encoder::<64>::new(&mut buffer, Limits::KINESIS_MAX);
             for &user in &users {

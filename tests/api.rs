@@ -52,7 +52,7 @@ fn traits() {
         any, shared, unwinding: [
             AddError, AddStatus, Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
-            IntoUserRecords<'_, Room<'_>>, KeySlot, Limits, Md5, ParseError, Payload<'_, Room<'_>>, PlainReason,
+            IntoUserRecords<'_, Room<'_>>, Limits, Md5, ParseError, Payload<'_, Room<'_>>, PlainReason,
             PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate<Vec<u8>>>,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
@@ -109,7 +109,7 @@ fn sizes() {
             [$((stringify!($type), size_of::<$type>(), $most)),+]
         };
     }
-    let rows: [(&str, usize, usize); 23] = sizes! {
+    let rows: [(&str, usize, usize); 22] = sizes! {
         AddError: 32,
         AddStatus: 1,
         Aggregate<Vec<u8>>: 72,
@@ -122,7 +122,6 @@ fn sizes() {
         DecodeErrorKind: 1,
         EncodeError: 32,
         IntoUserRecords<'_, Room<'_>>: 112,
-        KeySlot: 12,
         Limits: 32,
         Md5: 88,
         ParseError: 16,
@@ -175,12 +174,10 @@ fn constants() {
         Limits::KPL.with_max_bytes(7).with_max_user_records(3).with_max_age(Duration::from_secs(1));
     const MOST: (u32, usize, Option<Duration>) =
         (LIMITS.max_bytes(), LIMITS.max_user_records(), LIMITS.max_age());
-    static SLOTS: [KeySlot; 4] = [KeySlot::EMPTY; 4];
     const REASON: &str = PlainReason::NoMagic.as_str();
 
     assert_eq!(FRAME, 20);
     assert_eq!(MOST, (7, 3, Some(Duration::from_secs(1))));
-    assert_eq!(SLOTS.len(), 4);
     assert_eq!(REASON, "no_magic");
     assert_eq!(
         [Limits::BILLING_UNIT, Limits::KPL, Limits::KINESIS_DEFAULT, Limits::KINESIS_MAX]

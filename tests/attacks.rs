@@ -5,7 +5,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::panic,
     clippy::unwrap_used,
     reason = "all numbers are small or bounded, and a panic fails the test, as it should"
@@ -32,7 +31,8 @@ mod unknown_fields;
 mod wraps;
 
 use allocation_counter::measure;
-use kinesis_aggregation::{DecodeErrorKind, DigestCheck, Payload, PlainReason, deaggregate};
+use kinesis_aggregation::decode::{DecodeErrorKind, DigestCheck, PlainReason};
+use kinesis_aggregation::{Payload, deaggregate};
 
 use common::frame;
 use payloads::ordinary;

@@ -4,10 +4,11 @@
 
 mod common;
 
-use kinesis_aggregation::{
-    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, SourcedRecord, deaggregate,
-    deaggregate_all, deaggregate_records, iter_deaggregate_records, verify_each,
+use kinesis_aggregation::decode::{
+    DigestCheck, KinesisRecord, Md5, PlainReason, SourcedRecord, deaggregate_all, verify_each,
 };
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::{Payload, deaggregate, deaggregate_records, iter_deaggregate_records};
 
 use common::random::Random;
 use common::{decode_vectors, frame, records};

@@ -8,7 +8,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "all numbers are small, and a panic fails the test, as it should"
@@ -22,7 +21,8 @@ mod compare;
 
 use std::thread;
 
-use kinesis_aggregation::{MAGIC, PlainReason, deaggregate};
+use kinesis_aggregation::deaggregate;
+use kinesis_aggregation::decode::{MAGIC, PlainReason};
 
 use common::{aggregates, frame, unframe};
 use compare::compare;

@@ -19,9 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use common_encode::unpack;
-use kinesis_aggregation::{
-    AddError, Aggregate, BackgroundAggregator, EncodeError, Limits, RecordAggregator, UserRecord, WorkerPanic,
-};
+use kinesis_aggregation::encode::{AddError, BackgroundAggregator, EncodeError, WorkerPanic};
+use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord};
 
 /// Far longer than any test here takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);

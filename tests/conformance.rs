@@ -6,11 +6,7 @@
 //! counterpart in this format. Where `docs/wire-format.md` wants another verdict than the suite, the case names the rule.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
+#![expect(clippy::panic, reason = "all numbers are small, and a panic fails the test, as it should")]
 
 #[path = "common/agree.rs"]
 mod agree;
@@ -27,9 +23,8 @@ mod unknown;
 #[path = "conformance/values.rs"]
 mod values;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
+use kinesis_aggregation::{ParseError, UserRecord};
 
 use agree::agree;
 use common::{field, frame, hex, varint};

@@ -2,10 +2,6 @@
 //! aggregate is plain and never other data, and what it yields borrows from the payload alone.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
 
 mod common;
 mod reference;
@@ -16,10 +12,8 @@ mod agree;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DigestCheck, KeyRoom, KeySlot, MAGIC, ParseError, Payload, PlainReason, RecordTag,
-    UserRecord, deaggregate, encode, recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason, RecordTag};
+use kinesis_aggregation::{KeyRoom, ParseError, Payload, UserRecord, deaggregate, recycle};
 
 use agree::agree;
 use common::random::Random;
@@ -51,9 +45,7 @@ fn any_records() -> impl Strategy<Value = Vec<Record>> {
 
 fn encoded(records: &[Record]) -> Vec<u8> {
     let users: Vec<UserRecord<'_>> = records.iter().map(Record::untagged).collect();
-    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-    let mut buffer = vec![0; 10_000];
-    encode(&users, &mut slots, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
+    common::canonical(&users)
 }
 
 /// What comes of parsing in some room: the user records, and how many keys.

@@ -2,7 +2,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::unwrap_used,
     reason = "sizes in tests stay far below 2^64, and a panic fails the test, as it should"
 )]
@@ -12,13 +11,12 @@ mod common_encode;
 use core::ops::RangeInclusive;
 use std::collections::HashSet;
 
-use common_encode::arithmetic::encoded_len;
 use common_encode::checks::{self, check_frame, for_encoders};
-use common_encode::{OwnedRecord, WAYS, aggregated, canonical, streamed, unpack, with_record, with_records};
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, HashKey, KeySlot, Limits, RecordAggregator,
-    UserRecord, encode, encoded_len as counted_len,
-};
+use common_encode::{OwnedRecord, WAYS, canonical, streamed, unpack, with_record, with_records};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -84,10 +82,9 @@ proptest! {
         checks::round_trip(&owned);
     }
 
-    /// Also from user records that were parsed, whose tags stand in the payload.
     #[test]
-    fn canonical_encoders_agree(owned in user_records(40)) {
-        with_records(&owned, checks::canonical_encoders_agree);
+    fn parsed_user_records_encode_to_the_same_bytes(owned in user_records(40)) {
+        with_records(&owned, checks::parsed_records_encode_alike);
     }
 
     /// A key stands once in its table, at the place of its first use (E3).
@@ -111,31 +108,6 @@ proptest! {
     #[test]
     fn exact_buffers(owned in user_records(20), spare in 0..50usize) {
         with_records(&owned, |records| checks::exact_buffers(records, spare));
-    }
-
-    #[test]
-    fn exact_key_slots(owned in user_records(20)) {
-        with_records(&owned, |records| {
-            let tables = if records.iter().any(|record| record.explicit_hash_key.is_some()) { 2 } else { 1 };
-            let required = tables * records.len();
-            assert_eq!(KeySlot::needed(records), required);
-
-            let len = encoded_len(records, usize::MAX);
-            let mut slots = vec![KeySlot::EMPTY; required];
-            assert_eq!(counted_len(records, &mut slots), Ok(len));
-            let mut buffer = vec![0xa5; len];
-            // What the slots hold from before does not matter.
-            let data = encode(records, &mut slots, &mut buffer).unwrap();
-            assert_eq!(data, canonical(records));
-
-            if let Some(available) = required.checked_sub(1) {
-                let error = EncodeError::KeySlotsTooFew { required, available };
-                buffer.fill(0xa5);
-                assert_eq!(counted_len(records, &mut slots[1..]), Err(error));
-                assert_eq!(encode(records, &mut slots[1..], &mut buffer), Err(error));
-                assert!(buffer.iter().all(|&byte| byte == 0xa5));
-            }
-        });
     }
 
     #[test]
@@ -328,7 +300,7 @@ fn aggregate_again(before: &[UserRecord<'_>], after: &[UserRecord<'_>]) {
             assert_eq!(aggregator.add(*record), Ok(None));
         }
         let data = aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data());
-        assert_eq!(data, aggregated(after));
+        assert_eq!(data, canonical(after));
     }
 }
 
@@ -356,8 +328,6 @@ fn stream_again<const KEYS: usize>(before: &[UserRecord<'_>], after: &[UserRecor
 
 #[test]
 fn no_user_records_are_no_aggregate() {
-    assert_eq!(encode(&[], &mut [], &mut []), Ok(&[][..]));
-    assert_eq!(counted_len(&[], &mut []), Ok(0));
     assert_eq!(RecordAggregator::default().finish(), None);
     assert!(Encoder::<0>::new(&mut [], Limits::default()).finish().is_none());
 }
@@ -373,7 +343,7 @@ fn digests_of_every_run() {
             for count in 1..=records.len() {
                 check_frame(&streamed::<1>(&records[..count]), &format!("{len}, {count} records"));
             }
-            check_frame(&aggregated(records), &format!("{len}, aggregated"));
+            check_frame(&canonical(records), &format!("{len}, canonical"));
         });
     }
     let owned: Vec<_> = (0..1100u32).map(|i| OwnedRecord::new("key", i.to_string())).collect();
@@ -388,7 +358,6 @@ fn keys_with_equal_hashes() {
     let owned: Vec<_> = numbers.map(|i: u32| OwnedRecord::new(format!("key-{i}"), "")).collect();
     with_records(&owned, |records| {
         let data = canonical(records);
-        assert!(data == aggregated(records));
         assert!(unpack(&data) == owned);
     });
 }
@@ -436,14 +405,6 @@ fn what_producers_may_not_send() {
 fn refuse(bad: UserRecord<'_>, error: EncodeError) {
     let good = UserRecord::new("key", "data").with_explicit_hash_key("5");
     assert_eq!(bad.validate(), Err(error), "{bad:?}");
-
-    for records in [&[bad][..], &[bad, good], &[good, bad], &[good, bad, good]] {
-        let mut buffer = [0xa5; 2000];
-        let mut slots = [KeySlot::EMPTY; 6];
-        assert_eq!(counted_len(records, &mut slots), Err(error), "{bad:?}");
-        assert_eq!(encode(records, &mut slots, &mut buffer), Err(error), "{bad:?}");
-        assert_eq!(buffer, [0xa5; 2000], "{bad:?}: nothing written");
-    }
 
     let mut aggregator = RecordAggregator::default();
     let mut buffer = [0xa5; 2000];

@@ -6,7 +6,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,
@@ -21,7 +20,8 @@ mod compare;
 
 use std::thread;
 
-use kinesis_aggregation::{AggregatedRecord, DIGEST_SIZE, DigestCheck, MAGIC, ParseError, PlainReason};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason};
+use kinesis_aggregation::{DIGEST_SIZE, ParseError};
 
 use common::{field, hex};
 use compare::compare;

@@ -2,7 +2,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -16,7 +15,8 @@ use core::time::Duration;
 use common_encode::arithmetic::{encoded_len, field_len, message_len, size_bytes};
 use common_encode::pack::{Pack, Packed, for_packers};
 use common_encode::{OwnedRecord, with_record, with_records};
-use kinesis_aggregation::{AddStatus, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 use proptest::prelude::*;
 
 fn bytes(limit: usize) -> Limits {

@@ -11,7 +11,8 @@ mod common;
 use std::collections::HashSet;
 
 use kinesis_aggregation::DecodeErrorKind::{self, *};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, deaggregate};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
+use kinesis_aggregation::{ParseError, Payload, deaggregate};
 
 use common::{field, frame, hex};
 

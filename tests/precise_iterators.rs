@@ -6,10 +6,9 @@
 mod common;
 
 use common::{field, frame};
-use kinesis_aggregation::{
-    AggregatedRecord, AggregationManager, HashKey, HashKeyRange, KinesisRecord, Limits, OwnedShardMap,
-    RangeMode, RecordAggregator, RecordTag, Shard, UserRecord, deaggregate,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, KinesisRecord, RecordTag};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RangeMode, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate};
 
 const TAGS: [RecordTag<'_>; 2] =
     [RecordTag { key: "k", value: Some("v") }, RecordTag { key: "l", value: None }];
@@ -52,9 +51,9 @@ fn exact_sizes_are_exact_at_every_step() {
 
     let halves = [(0, u128::MAX / 2), (u128::MAX / 2 + 1, u128::MAX)]
         .map(|(start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap());
-    let map = OwnedShardMap::new([Shard::new("s-1", halves[0]), Shard::new("s-2", halves[1])]).unwrap();
+    let map = ShardMap::new([Shard::new("s-1", halves[0]), Shard::new("s-2", halves[1])]).unwrap();
     counts_down("shards", map.shards(), 2);
-    let mut manager = AggregationManager::by_keys(Limits::default());
+    let mut manager = AggregationManager::by_key(Limits::default());
     for key in ["a", "b", "c"] {
         assert!(manager.add(UserRecord::new(key, "")).unwrap().is_empty());
     }

@@ -9,11 +9,16 @@ use core::error::Error;
 use std::collections::HashSet;
 
 use common::{frame, hex};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, ExtendedSequenceNumber, Md5, PlainReason, RecordTag, SequenceNumber,
+    SequenceNumberError,
+};
+use kinesis_aggregation::encode::{AddError, AddStatus, EncodeError};
+use kinesis_aggregation::route::{
+    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, RequeueError, RoutedAggregate, ShardMapError,
+};
 use kinesis_aggregation::{
-    AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    FaultyHashKey, HashKey, HashKeyError, HashKeyRange, Limits, Md5, ParseError, PlainReason, PutBackError,
-    RecordAggregator, RecordTag, RoutedAggregate, SequenceNumber, SequenceNumberError, ShardMapError,
-    UserRecord, deaggregate,
+    AggregationManager, Encoder, Limits, ParseError, RecordAggregator, UserRecord, deaggregate,
 };
 
 /// A body for each kind of fault, and what is said of it.
@@ -57,7 +62,7 @@ fn each_fault_says_what_and_where() {
 
 /// A manager's aggregate of one user record.
 fn routed() -> RoutedAggregate {
-    let mut manager = AggregationManager::together(Limits::default());
+    let mut manager = AggregationManager::unrouted(Limits::default());
     let _ = manager.add(UserRecord::new("k", "data")).unwrap();
     manager.flush().into_vec().remove(0)
 }
@@ -67,7 +72,7 @@ fn errors_say_everything_they_know() {
     let record = UserRecord::new("k", "data");
     let [one, two] = [1, 2].map(HashKey::new);
     let too_large = EncodeError::TooLarge { required: 4, limit: 3 };
-    let rows: [(&str, Box<dyn Error>); 23] = [
+    let rows: [(&str, Box<dyn Error>); 22] = [
         ("does not begin with the magic", Box::new(PlainReason::NoMagic)),
         ("begins with the magic but has no more than 20 bytes", Box::new(PlainReason::TooShort)),
         ("digest does not match the body", Box::new(ParseError::Plain(PlainReason::DigestMismatch))),
@@ -89,15 +94,11 @@ fn errors_say_everything_they_know() {
             "aggregate needs 4 bytes: the buffer has 3",
             Box::new(EncodeError::BufferTooSmall { required: 4, available: 3 }),
         ),
-        (
-            "index needs 4 key slots: 3 were lent",
-            Box::new(EncodeError::KeySlotsTooFew { required: 4, available: 3 }),
-        ),
         ("user record needs an aggregate of 4 bytes: the limit is 3", Box::new(AddError::Encode(too_large))),
         ("the callback has panicked and takes no more aggregates", Box::new(AddError::WorkerStopped)),
         (
             "user record 0: explicit hash key: 2^128 or more",
-            Box::new(FaultyHashKey { record, error: HashKeyError::TooLarge }),
+            Box::new(InvalidHashKey { record, error: HashKeyError::TooLarge }),
         ),
         (
             "neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END",
@@ -108,12 +109,12 @@ fn errors_say_everything_they_know() {
         ("no open shard owns the hash keys 1 to 2", Box::new(ShardMapError::Gap { start: one, end: two })),
         ("two open shards own the hash key 2", Box::new(ShardMapError::Overlap { at: two })),
         (
-            "a shard whose hash keys begin at 1 is listed twice",
+            "two different shards have the same id; one of them starts at hash key 1",
             Box::new(ShardMapError::ListedTwice { start: one }),
         ),
         (
-            "aggregate not taken back: user record needs an aggregate of 4 bytes: the limit is 3",
-            Box::new(PutBackError { aggregate: Box::new(routed()), error: too_large }),
+            "aggregate not requeued: user record needs an aggregate of 4 bytes: the limit is 3",
+            Box::new(RequeueError { aggregate: Box::new(routed()), error: too_large }),
         ),
     ];
     for (text, error) in rows {
@@ -156,7 +157,7 @@ fn debug_output_sums_up() {
     assert_eq!(encoder.add(record), Ok(AddStatus::Added));
     assert_eq!(format!("{encoder:?}"), format!("Encoder {{ {counts}, buffer: 64, limits: {limits:?}, .. }}"));
 
-    let mut manager = AggregationManager::together(limits);
+    let mut manager = AggregationManager::unrouted(limits);
     assert!(manager.add(record).unwrap().is_empty());
     assert_eq!(
         format!("{manager:?}"),

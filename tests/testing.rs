@@ -20,12 +20,12 @@ mod distribution;
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::decode::{DecodeErrorKind, PlainReason, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::testing::{
     BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
 };
-use kinesis_aggregation::{
-    AddStatus, DecodeErrorKind, Encoder, KeySlot, Limits, PlainReason, RecordTag, UserRecord, encode,
-};
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 use proptest::prelude::*;
 
 use checks::{check_broken, check_valid, fuzzed, random_bytes};
@@ -151,9 +151,7 @@ fn without_choices_it_is_what_the_kpl_writes() {
     for case in 0..200 {
         let records = checks::user_records(&mut random, case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-        let mut buffer = vec![0xa5; 100_000];
-        let canonical = encode(&users, &mut slots, &mut buffer).unwrap();
+        let canonical = common::canonical(&users);
         for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
             let valid = ValidAggregate::new(records.clone(), choices);
             // Of no user records an encoder makes no aggregate.

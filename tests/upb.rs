@@ -4,12 +4,7 @@
 //! `tests/upb/run` installs protobuf and runs this, a million cases of each kind.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "a panic fails the test, as it should"
-)]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic fails the test, as it should")]
 
 mod common;
 mod common_encode;
@@ -21,7 +16,7 @@ mod oracle;
 
 use std::collections::BTreeMap;
 
-use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use common::random::Random;
 use common::{Record, aggregates, bodies, decode_vectors, field, frame, hex, records, to_hex, unframe};

@@ -13,7 +13,8 @@
 
 use core::ops::Range;
 
-use kinesis_aggregation::{KeySlot, MAGIC, Md5, UserRecord, encode, encoded_len};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::decode::{MAGIC, Md5};
 
 #[path = "../../tests/common/random.rs"]
 #[expect(dead_code, reason = "tests use more of it")]
@@ -66,12 +67,11 @@ impl Corpus {
             }
         }
         let mut corpus = Self { name, keys, data, records, payload: Vec::new() };
-        let records: Vec<_> = corpus.user_records().collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&records)];
-        let len = encoded_len(&records, &mut slots).expect("valid user records");
-        let mut payload = vec![0; len];
-        encode(&records, &mut slots, &mut payload).expect("room enough");
-        corpus.payload = payload;
+        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+        for record in corpus.user_records() {
+            assert_eq!(aggregator.add(record), Ok(None), "one aggregate");
+        }
+        corpus.payload = aggregator.finish().expect("user records").into_data();
         corpus
     }
 

@@ -10,7 +10,9 @@ mod corpora;
 use std::hint::black_box;
 
 use corpora::Corpus;
-use kinesis_aggregation::{AddStatus, DigestCheck, Encoder, Limits, Payload, RecordAggregator};
+use kinesis_aggregation::{Encoder, Limits, Payload, RecordAggregator};
+use kinesis_aggregation::decode::DigestCheck;
+use kinesis_aggregation::encode::AddStatus;
 
 fn main() {
     for corpus in Corpus::usual().iter().filter(|corpus| corpus.name != "C") {

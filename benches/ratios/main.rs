@@ -16,7 +16,8 @@ mod ours;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use kinesis_aggregation::{DigestCheck, Limits, Md5, RecordAggregator};
+use kinesis_aggregation::{Limits, RecordAggregator};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
 use md5_digest::Digest;
 
 use corpora::{Corpus, Random};

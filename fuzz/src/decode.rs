@@ -1,6 +1,6 @@
 //! Checks of decoding: by the executable specification, and by prost.
 
-use kinesis_aggregation::{DigestCheck, MAGIC};
+use kinesis_aggregation::decode::{DigestCheck, MAGIC};
 
 use crate::agree::agree;
 use crate::bodies::Body;

@@ -1,7 +1,6 @@
 //! The checks that the fuzz targets run. Those that the tests have as well are the same files.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

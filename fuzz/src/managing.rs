@@ -27,7 +27,7 @@ impl<'a> Arbitrary<'a> for Script {
             limits = limits.with_max_age(Duration::from_millis(*u.choose(&[0, 20, 100])?));
         }
         Ok(Self {
-            routing: *u.choose(&[Routing::ByShard, Routing::ByShard, Routing::ByKeys, Routing::Together])?,
+            routing: *u.choose(&[Routing::ByShard, Routing::ByShard, Routing::ByKey, Routing::Unrouted])?,
             limits,
             max_memory: *u.choose(&[0, 500, 2_000, 5_000, 64 * 1024 * 1024])?,
             // After each step all that is pending is gone through.
@@ -58,8 +58,8 @@ impl<'a> Arbitrary<'a> for Any {
                 };
                 Step::Confirm(sent, answer)
             }
-            12..=14 => Step::PutBack(index(u)?),
-            15 => Step::PutBackCopy(index(u)?),
+            12..=14 => Step::Requeue(index(u)?),
+            15 => Step::RequeueCopy(index(u)?),
             16 => Step::Clear,
             17..=23 => Step::AddAt(any_record(u)?, u.int_in_range(0..=30)?),
             _ => Step::Add(any_record(u)?),

@@ -3,7 +3,8 @@
 use core::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use kinesis_aggregation::{EncodeError, Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::encode::EncodeError;
 
 use crate::common_encode::pack::{Pack, Packed};
 use crate::common_encode::{OwnedRecord, arithmetic, with_record, with_records};
@@ -151,7 +152,7 @@ impl Model {
             let number = key.parse::<u128>().ok().filter(|number| number.to_string() == *key);
             if number.is_none() {
                 return Err(EncodeError::ExplicitHashKey(
-                    key.parse::<kinesis_aggregation::HashKey>().unwrap_err(),
+                    key.parse::<kinesis_aggregation::route::HashKey>().unwrap_err(),
                 ));
             }
         }

@@ -101,7 +101,8 @@ fn present(text: &str) -> Option<&str> {
 ///
 /// ```
 /// use aws_lambda_events::kinesis::KinesisEvent;
-/// use kinesis_aggregation::{LambdaRecord, iter_deaggregate_records};
+/// use kinesis_aggregation::iter_deaggregate_records;
+/// use kinesis_aggregation::decode::LambdaRecord;
 ///
 /// let event: KinesisEvent = serde_json::from_str(r#"{"Records": [{
 ///     "eventID": "shardId-000000000000:17", "eventName": "aws:kinesis:record",

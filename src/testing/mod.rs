@@ -7,17 +7,18 @@
 //!
 //! ```
 //! use kinesis_aggregation::testing::{BrokenAggregate, Flaw, ValidAggregate};
-//! use kinesis_aggregation::{AggregatedRecord, ParseError, UserRecord};
+//! use kinesis_aggregation::UserRecord;
+//! use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
 //!
 //! let records = vec![UserRecord::new("device-7", b"21.5").into()];
 //! let valid = ValidAggregate::new(records.clone(), &[3, 250, 1, 0, 200]);
-//! let aggregate = AggregatedRecord::parse(&valid.payload, Vec::new())?;
+//! let aggregate = AggregatedRecord::parse(&valid.payload)?;
 //! assert!(aggregate.records().eq(valid.user_records()));
 //!
 //! let broken = BrokenAggregate::new(Flaw::IndexWraps32, &records, &[]);
-//! let error = AggregatedRecord::parse(&broken.payload, Vec::new()).unwrap_err();
-//! assert_eq!(error, ParseError::Plain(broken.reason));
-//! # Ok::<(), ParseError>(())
+//! let error = AggregatedRecord::parse(&broken.payload).unwrap_err();
+//! assert_eq!(error, broken.reason);
+//! # Ok::<(), PlainReason>(())
 //! ```
 //!
 //! `docs/testing.md` shows how to use this with fuzzers and property tests.

@@ -13,7 +13,8 @@ use crate::wire::{Reader, widen};
 ///
 /// ```
 /// use kinesis_aggregation::testing::OwnedUserRecord;
-/// use kinesis_aggregation::{RecordTag, UserRecord};
+/// use kinesis_aggregation::UserRecord;
+/// use kinesis_aggregation::decode::RecordTag;
 ///
 /// let tags = [RecordTag { key: "unit", value: Some("°C") }];
 /// let record = UserRecord::new("device-7", b"21.5").with_explicit_hash_key("0").with_tags(&tags);

@@ -244,7 +244,7 @@ fn shard_files_that_are_bad() {
         ("only closed ones", list(&[shard("a", "0", max, ended)]), "no open shard"),
         ("a gap", list(&[shard("a", "0", "5", ""), shard("b", "7", max, "")]), "hash keys 6 to 6"),
         ("an overlap", list(&[shard("a", "0", "5", ""), shard("b", "5", max, "")]), "hash key 5"),
-        ("twice", list(&[shard("a", "0", max, ""), shard("a", "0", max, "")]), "a is listed twice"),
+        ("twice", list(&[shard("a", "0", max, ""), shard("a", "0", max, ended)]), "a is listed twice"),
         ("empty range", list(&[shard("a", "5", "4", "")]), "a: empty range"),
         ("no number", list(&[shard("a", "0x", "4", "")]), "not a digit at byte 1"),
         ("no id", "{\"Shards\": [{}]}".to_owned(), "ShardId"),

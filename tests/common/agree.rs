@@ -4,9 +4,8 @@
 
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
-use kinesis_aggregation::{
-    AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, UserRecord, deaggregate,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
+use kinesis_aggregation::{ParseError, Payload, UserRecord, deaggregate};
 
 use crate::common::{Record, records, unframe};
 use crate::reference::{Reason, Verdict, specify, specify_body};

@@ -3,9 +3,8 @@
 //! `agree.rs` compares more ways to decode, and is some twenty times as slow. A file that uses this one has the modules
 //! `reference` and `common` as well.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
+use kinesis_aggregation::{ParseError, UserRecord};
 
 use crate::common::{to_hex, unframe};
 use crate::reference::{Fault, Reason, SpecRecord, Verdict, specify_body};

@@ -8,7 +8,10 @@ pub(crate) mod random;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{MAGIC, Md5, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{MAGIC, Md5};
+#[cfg(feature = "alloc")]
+use kinesis_aggregation::{Limits, RecordAggregator};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +44,16 @@ impl From<UserRecord<'_>> for Record {
             tags: record.tags.map(|tag| (tag.key.to_owned(), tag.value.map(str::to_owned))).collect(),
         }
     }
+}
+
+/// Encodes a list of user records in canonical order, as one aggregate. No user records are no bytes.
+#[cfg(feature = "alloc")]
+pub(crate) fn canonical(users: &[UserRecord<'_>]) -> Vec<u8> {
+    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+    for &user in users {
+        assert_eq!(aggregator.add(user), Ok(None), "{user:?} begins another aggregate");
+    }
+    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }
 
 /// Copies user records, and asserts that each knows its place (D17).

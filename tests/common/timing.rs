@@ -12,7 +12,8 @@ use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use kinesis_aggregation::{DigestCheck, Payload};
+use kinesis_aggregation::Payload;
+use kinesis_aggregation::decode::DigestCheck;
 
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());

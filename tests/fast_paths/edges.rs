@@ -1,6 +1,7 @@
 //! Right at the edges between the fast way and the slow one.
 
-use kinesis_aggregation::{DecodeErrorKind, DigestCheck, Payload, PlainReason};
+use kinesis_aggregation::Payload;
+use kinesis_aggregation::decode::{DecodeErrorKind, DigestCheck, PlainReason};
 
 use crate::common::{Record, field, frame, hex, varint};
 use crate::compare::compare;

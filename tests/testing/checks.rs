@@ -1,8 +1,9 @@
 //! The checks that all tests of what is generated share.
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, RecordTag, UserRecord};
+use kinesis_aggregation::{ParseError, UserRecord};
 
 use crate::agree::agree;
 use crate::common::random::Random;

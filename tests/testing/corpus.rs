@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, PlainReason, RecordTag, UserRecord};
+use kinesis_aggregation::{ParseError, UserRecord};
 use serde::{Deserialize, Serialize};
 
 use crate::agree::agree;

@@ -1,11 +1,9 @@
 //! What is generated varies: in size, in order, and in everything that the format leaves open.
 
-#![expect(clippy::arithmetic_side_effects, reason = "counts are small")]
-
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary as _;
-use kinesis_aggregation::AggregatedRecord;
+use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::testing::{ValidAggregate, valid_aggregates};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;

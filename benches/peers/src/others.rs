@@ -7,7 +7,8 @@ use bytes::Bytes;
 use prost::Message;
 use quick_protobuf::{BytesReader, MessageRead};
 
-use kinesis_aggregation::{MAGIC, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::MAGIC;
 
 /// The messages for prost; `data` is copied.
 #[derive(Clone, PartialEq, Message)]

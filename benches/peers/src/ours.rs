@@ -1,9 +1,8 @@
 //! What is timed of this library.
 
-use kinesis_aggregation::{
-    AddStatus, AggregationManager, DigestCheck, Encoder, Limits, OwnedShardMap, Payload, RecordAggregator,
-    UserRecord, deaggregate_all,
-};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, Payload, RecordAggregator, ShardMap, UserRecord};
+use kinesis_aggregation::decode::{DigestCheck, deaggregate_all};
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::others::look_at;
 
@@ -57,6 +56,6 @@ pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item =
     manager.flush().into_vec().len()
 }
 
-pub fn manager(map: &OwnedShardMap) -> AggregationManager {
+pub fn manager(map: &ShardMap) -> AggregationManager {
     AggregationManager::by_shard(map.clone(), Limits::KINESIS_MAX)
 }

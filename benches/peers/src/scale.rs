@@ -1,6 +1,8 @@
 //! From little to much: what a user record, or a byte, costs must not depend on how many there are.
 
-use kinesis_aggregation::{DigestCheck, HashKey, Limits, Md5, OwnedShardMap, RecordAggregator, UserRecord};
+use kinesis_aggregation::{Limits, RecordAggregator, ShardMap, UserRecord};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
+use kinesis_aggregation::route::HashKey;
 use serde::Serialize;
 
 use crate::clock::Group;
@@ -196,12 +198,12 @@ fn body(payload: &[u8]) -> &[u8] {
     others::body(payload).expect("an aggregated record").0
 }
 
-fn even_map(shards: usize) -> OwnedShardMap {
+fn even_map(shards: usize) -> ShardMap {
     let shards = shards as u128;
     targets::map((1..shards).map(|number| number * (u128::MAX / shards)).collect())
 }
 
-fn uneven_map(shards: usize) -> OwnedShardMap {
+fn uneven_map(shards: usize) -> ShardMap {
     let mut random = Random::new(11);
     let mut starts: Vec<u128> =
         (1..shards).map(|_| u128::from(random.next()) << 64 | u128::from(random.next())).collect();

@@ -1,9 +1,9 @@
 //! The rows of the target table of docs/performance.md.
 
 use bytes::Bytes;
-use kinesis_aggregation::{
-    DigestCheck, Encoder, HashKey, HashKeyRange, Limits, Md5, OwnedShardMap, RecordAggregator, Shard,
-};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, ShardMap};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 use md5_digest::Digest;
 
 use crate::clock::{Group, Outcome};
@@ -145,8 +145,8 @@ fn finish(corpus: &Corpus) -> Group<'_> {
 
 /// Streams of 64 shards.
 struct Maps {
-    even: OwnedShardMap,
-    uneven: OwnedShardMap,
+    even: ShardMap,
+    uneven: ShardMap,
 }
 
 impl Maps {
@@ -214,7 +214,7 @@ impl Maps {
 }
 
 /// A map whose shards after the first begin at these hash keys.
-pub fn map(starts: Vec<u128>) -> OwnedShardMap {
+pub fn map(starts: Vec<u128>) -> ShardMap {
     let ends = starts.iter().map(|start| start - 1).chain([u128::MAX]);
     let ranges = [0]
         .iter()
@@ -222,5 +222,5 @@ pub fn map(starts: Vec<u128>) -> OwnedShardMap {
         .zip(ends)
         .map(|(&start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).expect("a range"));
     let ids: Vec<String> = (0..=starts.len()).map(|number| format!("shardId-{number:012}")).collect();
-    OwnedShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).expect("a whole map")
+    ShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).expect("a whole map")
 }

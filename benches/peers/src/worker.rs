@@ -3,7 +3,8 @@
 use std::hint::black_box;
 use std::io;
 
-use kinesis_aggregation::{DigestCheck, Limits, Md5, RecordAggregator, deaggregate};
+use kinesis_aggregation::{Limits, RecordAggregator, deaggregate};
+use kinesis_aggregation::decode::{DigestCheck, Md5};
 
 use crate::clock::Instant;
 use crate::corpora::Corpus;

@@ -6,7 +6,8 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-use kinesis_aggregation::{HashKeyRange, Limits};
+use kinesis_aggregation::Limits;
+use kinesis_aggregation::route::HashKeyRange;
 
 use crate::bench::BenchArgs;
 use crate::failure::Failure;
@@ -136,7 +137,7 @@ pub(crate) struct PackingArgs {
 
 impl PackingArgs {
     pub(crate) fn limits(&self) -> Limits {
-        let limits = Limits::default().with_max_bytes(self.max_bytes);
+        let limits = Limits::KINESIS_MAX.with_max_bytes(self.max_bytes);
         match self.max_records {
             Some(count) => limits.with_max_user_records(usize::try_from(count).unwrap_or(usize::MAX)),
             None => limits,

@@ -2,7 +2,9 @@
 
 use std::io::{Write, stdout};
 
-use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
+use kinesis_aggregation::decode::PlainReason;
+use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
+use kinesis_aggregation::{UserRecord, deaggregate};
 
 use crate::args::{DeaggregateArgs, RangeArg, UserRecordForm, WARNING};
 use crate::failure::Failure;
@@ -93,7 +95,7 @@ impl<W: Write> Lines<W> {
             }
         }
         self.left_out = self.left_out.saturating_add(inside.left_out());
-        self.faulty = self.faulty.saturating_add(inside.faulty());
+        self.faulty = self.faulty.saturating_add(inside.invalid());
         Ok(())
     }
 

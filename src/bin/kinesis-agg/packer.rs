@@ -1,9 +1,9 @@
 //! Packing as the options say.
 
-use kinesis_aggregation::{
-    AddStatus, Aggregate, AggregatedRecord, AggregationManager, Encoder, HashKey, Limits, OwnedShardMap,
-    RoutedAggregate, UserRecord,
-};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::{AddStatus, AggregateRef};
+use kinesis_aggregation::route::{HashKey, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, ShardMap, UserRecord};
 
 use crate::args::{Grouping, Order, PackingArgs};
 use crate::failure::Failure;
@@ -19,7 +19,7 @@ pub(crate) struct Packer<H> {
     order: Order,
     manager: AggregationManager,
     /// The shards to name, if they are known.
-    shards: Option<OwnedShardMap>,
+    shards: Option<ShardMap>,
     /// The buffer for streamed order.
     buffer: Vec<u8>,
     hand_out: H,
@@ -54,8 +54,8 @@ impl<H: FnMut(Packed<'_>) -> Result<(), Failure>> Packer<H> {
         let shards = shards.map(|shards| shards.map);
         let manager = match (grouping, &shards) {
             (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
-            (Grouping::PartitionKey, _) => AggregationManager::by_keys(limits),
-            (Grouping::All | Grouping::Shard, _) => AggregationManager::together(limits),
+            (Grouping::PartitionKey, _) => AggregationManager::by_key(limits),
+            (Grouping::All | Grouping::Shard, _) => AggregationManager::unrouted(limits),
         };
         let manager = manager.with_max_memory(MAX_MEMORY);
         Self { limits, order: args.order, manager, shards, buffer: Vec::new(), hand_out }
@@ -110,18 +110,13 @@ fn restream(
     let parsed = AggregatedRecord::parse(packed.data, Vec::new()).map_err(|error| bug(&error))?;
     buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
     let mut encoder = Encoder::<KEYS>::new(buffer, limits);
-    let mut hand_out = |streamed: Aggregate<&[u8]>, first: UserRecord<'_>| {
+    let mut hand_out = |streamed: AggregateRef<'_>, first: UserRecord<'_>| {
         let explicit_hash_key = match packed.shard_id {
-            Some(_) => HashKey::of(&first).ok(),
+            Some(_) => first.hash_key().ok(),
             None => first.explicit_hash_key.and_then(|key| key.parse().ok()),
         };
         let partition_key = first.partition_key;
-        hand_out(Packed {
-            data: streamed.data(),
-            partition_key,
-            explicit_hash_key,
-            shard_id: packed.shard_id,
-        })
+        hand_out(Packed { data: streamed.data, partition_key, explicit_hash_key, shard_id: packed.shard_id })
     };
     let mut first = None;
     for record in &parsed {

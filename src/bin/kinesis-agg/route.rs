@@ -2,8 +2,6 @@
 
 use std::io::stdout;
 
-use kinesis_aggregation::HashKey;
-
 use crate::args::RouteArgs;
 use crate::failure::Failure;
 use crate::input::{Data, for_each_event};
@@ -17,7 +15,7 @@ pub(crate) fn run(args: &RouteArgs) -> Result<(), Failure> {
     let mut lines = JsonLines::new(stdout().lock());
     let read = for_each_event(&args.files, Data::Optional, &progress, |event| {
         event.record.validate().map_err(|error| event.fault(error))?;
-        let key = HashKey::of(&event.record).map_err(|error| event.fault(error))?;
+        let key = event.record.hash_key().map_err(|error| event.fault(error))?;
         let mut line = lines.object();
         line.value("partitionKey", event.record.partition_key);
         line.value("hashKey", key.to_string());

@@ -1,9 +1,10 @@
 //! The shards of a stream, from a file.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, Shard, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, Shard, ShardMapError};
 use serde::Deserialize;
 
 use crate::failure::Failure;
@@ -11,7 +12,7 @@ use crate::failure::Failure;
 /// All shards that a file lists, and the map of those that are open.
 pub(crate) struct Shards {
     listed: Vec<Listed>,
-    pub(crate) map: OwnedShardMap,
+    pub(crate) map: ShardMap,
 }
 
 /// What `aws kinesis list-shards` prints, or a page of it.
@@ -56,7 +57,7 @@ impl Shards {
         }
         let shards = listed.iter().map(Listed::shard).collect::<Result<Vec<_>, _>>();
         let shards = shards.map_err(|what| fault(&what))?;
-        let map = OwnedShardMap::new(shards).map_err(|error| match error {
+        let map = ShardMap::new(shards).map_err(|error| match error {
             ShardMapError::ListedTwice { .. } => fault(&format!("{} is listed twice", listed_twice(&listed))),
             error => fault(&error),
         })?;
@@ -70,10 +71,15 @@ impl Shards {
     }
 }
 
-/// The id of a shard that is there more than once.
+/// The id that two different shards have.
 fn listed_twice(listed: &[Listed]) -> &str {
-    let mut seen = HashSet::new();
-    listed.iter().map(|shard| &*shard.shard_id).find(|id| !seen.insert(*id)).unwrap_or("a shard")
+    let mut seen = HashMap::new();
+    for shard in listed {
+        if *seen.entry(&shard.shard_id).or_insert_with(|| shard.shard()) != shard.shard() {
+            return &shard.shard_id;
+        }
+    }
+    "a shard"
 }
 
 impl Listed {

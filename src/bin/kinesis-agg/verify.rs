@@ -7,7 +7,8 @@ use std::io::{Write, stdout};
 
 use indicatif::HumanCount;
 
-use kinesis_aggregation::{AggregatedRecord, HashKey, RecordTag, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
 
 use crate::args::{Grouping, HEADING, VerifyArgs};
 use crate::failure::Failure;
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         }
         // A key that is no number has been refused before it gets here.
         (Grouping::Shard, Some(map)) => {
-            HashKey::of(record).map_or_else(|_| String::new(), |key| map.shard_for(key).id().to_owned())
+            record.hash_key().map_or_else(|_| String::new(), |key| map.shard_for(key).id().to_owned())
         }
     };
     let progress = Progress::new();

@@ -32,7 +32,7 @@ pub(crate) struct Measure {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
-    let limits = Limits::default().with_max_bytes(args.max_bytes);
+    let limits = Limits::KINESIS_MAX.with_max_bytes(args.max_bytes);
     let sample =
         if args.files.is_empty() { Sample::generate(limits)? } else { Sample::read(&args.files, limits)? };
     let mut bench = Bench::new(&sample);

@@ -2,10 +2,9 @@
 
 use core::hint::black_box;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, DigestCheck, Encoder, Md5, RecordAggregator, UserRecord, deaggregate_all,
-    recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, Md5, deaggregate_all};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, RecordAggregator, UserRecord, recycle};
 
 use crate::bench::sample::Sample;
 
@@ -126,11 +125,11 @@ impl<'a> Bench<'a> {
         let mut bytes: usize = 0;
         for &record in &self.packable {
             if let Ok(Some(full)) = self.aggregator.add(record) {
-                bytes = bytes.saturating_add(black_box(full.data()).len());
+                bytes = bytes.saturating_add(black_box(&full.data).len());
             }
         }
         let rest = self.aggregator.finish();
-        bytes.saturating_add(rest.map_or(0, |rest| black_box(rest.data()).len()))
+        bytes.saturating_add(rest.map_or(0, |rest| black_box(&rest.data).len()))
     }
 
     fn pack_streamed(&mut self) -> usize {
@@ -139,12 +138,12 @@ impl<'a> Bench<'a> {
         for &record in &self.packable {
             if encoder.add(record) == Ok(AddStatus::Full) {
                 let full = encoder.finish();
-                bytes = bytes.saturating_add(full.map_or(0, |full| black_box(full.data()).len()));
+                bytes = bytes.saturating_add(full.map_or(0, |full| black_box(&full.data).len()));
                 _ = encoder.add(record);
             }
         }
         let rest = encoder.finish();
-        bytes.saturating_add(rest.map_or(0, |rest| black_box(rest.data()).len()))
+        bytes.saturating_add(rest.map_or(0, |rest| black_box(&rest.data).len()))
     }
 
     fn take_apart(&mut self, check: DigestCheck) -> usize {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use kinesis_aggregation::{AggregatedRecord, Limits, Md5, RecordAggregator, UserRecord};
+use kinesis_aggregation::decode::{AggregatedRecord, Md5};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
 
 use crate::failure::Failure;
 use crate::input::{Item, for_each_item};
@@ -88,9 +89,9 @@ impl Sample {
         self.limits
     }
 
-    fn pack(&mut self, record: UserRecord<'_>) -> Result<(), kinesis_aggregation::EncodeError> {
+    fn pack(&mut self, record: UserRecord<'_>) -> Result<(), kinesis_aggregation::encode::EncodeError> {
         if let Some(full) = self.aggregator.add(record)? {
-            self.keep(full.into_data());
+            self.keep(full.data);
         }
         Ok(())
     }
@@ -110,7 +111,7 @@ impl Sample {
 
     fn finish(&mut self) {
         if let Some(rest) = self.aggregator.finish() {
-            self.keep(rest.into_data());
+            self.keep(rest.data);
         }
     }
 }

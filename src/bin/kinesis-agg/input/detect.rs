@@ -3,7 +3,7 @@
 use std::io::{Cursor, Read};
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use kinesis_aggregation::MAGIC;
+use kinesis_aggregation::decode::MAGIC;
 
 use crate::args::InputForm;
 use crate::failure::Failure;

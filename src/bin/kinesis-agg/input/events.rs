@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use kinesis_aggregation::{RecordTag, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::RecordTag;
 use serde::Deserialize;
 
 use crate::base64;

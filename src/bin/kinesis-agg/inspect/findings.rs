@@ -1,6 +1,7 @@
 //! What there is to know about a payload.
 
-use kinesis_aggregation::{AggregatedRecord, ParseError, PlainReason, UserRecord};
+use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
+use kinesis_aggregation::{ParseError, UserRecord};
 use serde::Serialize;
 
 use crate::input::Payload;

@@ -1,6 +1,8 @@
 //! Which user records lie outside the shard of their aggregate: the ones that consumers drop, and with them the others.
 
-use kinesis_aggregation::{AggregatedRecord, HashKey, HashKeyRange, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::route::{HashKey, HashKeyRange};
 
 use crate::input::Payload;
 use crate::shards::Shards;
@@ -40,7 +42,7 @@ impl<'a> Placement<'a> {
         let assumed = known.is_none();
         let (shard_id, range) = match known {
             Some(known) => known,
-            None => owner(HashKey::of(&aggregate.records().next()?).ok()?),
+            None => owner(aggregate.records().next()?.hash_key().ok()?),
         };
         let outside = aggregate.records().filter_map(|record| Outside::of(record, range, shards)).collect();
         Some(Self { shard_id, assumed, outside })
@@ -49,7 +51,7 @@ impl<'a> Placement<'a> {
 
 impl<'a> Outside<'a> {
     fn of(record: UserRecord<'a>, range: HashKeyRange, shards: &Shards) -> Option<Self> {
-        match HashKey::of(&record) {
+        match record.hash_key() {
             Ok(key) if range.contains(key) => None,
             Ok(key) => Some(Self { record, owner: Some(shards.map.shard_for(key).id().to_owned()) }),
             Err(_) => Some(Self { record, owner: None }),

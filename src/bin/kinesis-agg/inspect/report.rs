@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use indicatif::HumanCount;
-use kinesis_aggregation::{AggregatedRecord, PlainReason};
+use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
 
 use crate::args::{HEADING, InspectArgs, LITERAL, WARNING};
 use crate::input::Payload;
