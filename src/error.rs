@@ -152,7 +152,7 @@ impl fmt::Display for EncodeError {
             Self::FitsOnlyPlain { required, limit, plain } => write!(
                 f,
                 "user record needs an aggregate of {required} bytes: the limit is {limit}; \
-                 it fits only a plain record, of {plain} bytes"
+                 it fits only as a plain record, in {plain} bytes"
             ),
             Self::BufferTooSmall { required, available } => {
                 write!(f, "aggregate needs {required} bytes: the buffer has {available}")

@@ -54,7 +54,7 @@ fn record(number: &str) -> UserRecord<'_> {
 /// The numbers of the user records of an aggregate.
 fn numbers(aggregate: &Aggregate<Vec<u8>>) -> Vec<usize> {
     let number = |data: Vec<u8>| String::from_utf8(data).unwrap().parse().unwrap();
-    unpack(aggregate.data()).into_iter().map(|record| number(record.data)).collect()
+    unpack(aggregate.data).into_iter().map(|record| number(record.data)).collect()
 }
 
 /// What callbacks have been given: a list of aggregates, as the numbers of their user records.

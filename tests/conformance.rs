@@ -23,8 +23,8 @@ mod unknown;
 #[path = "conformance/values.rs"]
 mod values;
 
+use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
-use kinesis_aggregation::{ParseError, UserRecord};
 
 use agree::agree;
 use common::{field, frame, hex, varint};
@@ -94,9 +94,9 @@ fn expect(name: &str, message: Message, fields: &[u8], expected: Expected) {
 fn decode<T>(body: &[u8], see: impl FnOnce(&[UserRecord<'_>]) -> T) -> Result<T, (DecodeErrorKind, usize)> {
     let payload = frame(body);
     agree(&payload, DigestCheck::Verify);
-    match AggregatedRecord::parse(&payload, Vec::new()) {
+    match AggregatedRecord::parse(&payload) {
         Ok(aggregate) => Ok(see(&aggregate.records().collect::<Vec<_>>())),
-        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err((error.kind(), error.offset())),
+        Err(PlainReason::Malformed(error)) => Err((error.kind(), error.offset())),
         Err(other) => panic!("{other}"),
     }
 }

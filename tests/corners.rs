@@ -21,14 +21,14 @@ fn an_aggregate_outlives_the_buffer_that_it_is_copied_out_of() {
     _ = encoder.add(UserRecord::new("device-7", "21.5").with_explicit_hash_key("340")).unwrap();
     _ = encoder.add(UserRecord::new("device-8", "21.6")).unwrap();
     let lent = encoder.finish().unwrap();
-    let (data, size_bytes) = (lent.data().to_vec(), lent.size_bytes());
+    let (data, size_bytes) = (lent.data.to_vec(), lent.size_bytes());
     let kept = lent.to_owned();
     // The next one overwrites it.
     _ = encoder.add(UserRecord::new("k", "0123456789")).unwrap();
     _ = encoder.finish();
     assert_ne!(buffer.get(..data.len()), Some(&data[..]));
-    assert_eq!((kept.data(), kept.size_bytes(), kept.user_records()), (&data[..], size_bytes, 2));
-    assert_eq!((kept.partition_key(), kept.explicit_hash_key()), ("device-7", Some("340")));
+    assert_eq!((kept.data, kept.size_bytes(), kept.user_records), (&data[..], size_bytes, 2));
+    assert_eq!((kept.partition_key, kept.explicit_hash_key), ("device-7", Some("340")));
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn where_memory_is_short_the_fullest_go_first() {
     assert_eq!(fill(&mut unbound), []);
     // The last one is what does not fit any more.
     let mut bound = AggregationManager::by_key(Limits::default()).with_max_memory(unbound.memory() - 1);
-    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.partition_key().to_owned()).collect();
+    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.aggregate.partition_key.clone()).collect();
     assert_eq!(keys, ["key-98", "key-99"]);
 }
 

@@ -16,7 +16,7 @@ use common_encode::{OwnedRecord, WAYS, canonical, streamed, unpack, with_record,
 use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
 use kinesis_aggregation::route::HashKey;
-use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::{Aggregate, Encoder, Limits, RecordAggregator, UserRecord};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -65,8 +65,10 @@ fn user_records(max: usize) -> impl Strategy<Value = Vec<OwnedRecord>> {
 fn limits() -> impl Strategy<Value = Limits> {
     let bytes = prop_oneof![40..400u32, 400..4000u32];
     let count = prop_oneof![Just(usize::MAX), 1..12usize];
-    (bytes, count)
-        .prop_map(|(bytes, count)| Limits::default().with_max_bytes(bytes).with_max_user_records(count))
+    let target = prop_oneof![Just(u32::MAX), 40..4000u32];
+    (bytes, target, count).prop_map(|(bytes, target, count)| {
+        Limits::default().with_max_bytes(bytes).with_target_bytes(target).with_max_user_records(count)
+    })
 }
 
 fn cases(cases: u32) -> ProptestConfig {
@@ -92,7 +94,7 @@ proptest! {
     fn canonical_tables_hold_each_key_once(owned in user_records(40)) {
         prop_assume!(!owned.is_empty());
         let data = with_records(&owned, canonical);
-        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&data).unwrap();
         assert_eq!(aggregate.partition_keys(), first_uses(owned.iter().map(|record| &*record.partition_key)));
         let hash_keys = owned.iter().filter_map(|record| record.explicit_hash_key.as_deref());
         assert_eq!(aggregate.explicit_hash_keys(), first_uses(hash_keys));
@@ -161,7 +163,8 @@ fn aggregator_fits(records: &[UserRecord<'_>], limits: Limits) {
     let mut aggregator = RecordAggregator::new(limits);
     for record in records {
         let before = aggregator.clone().finish();
-        let within = aggregator.size_bytes() + aggregator.would_add(*record) <= max_size(limits)
+        let within = aggregator.size_bytes() + aggregator.would_add(*record)
+            <= size(limits, aggregator.is_empty())
             && aggregator.user_records() < limits.max_user_records();
         assert_eq!(aggregator.fits(*record), within);
         match aggregator.add(*record) {
@@ -184,7 +187,7 @@ fn encoder_fits<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits, r
     let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits);
     for record in records {
         let outer = if encoder.is_empty() { record.partition_key.len() } else { 0 };
-        let within = encoder.size_bytes() + encoder.would_add(*record) <= max_size(limits)
+        let within = encoder.size_bytes() + encoder.would_add(*record) <= size(limits, encoder.is_empty())
             && encoder.encoded_len() + encoder.would_add(*record) - outer <= room
             && encoder.user_records() < limits.max_user_records();
         assert_eq!(encoder.fits(*record), within);
@@ -193,7 +196,7 @@ fn encoder_fits<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits, r
             Ok(AddStatus::Full) => {
                 assert!(!within);
                 let len = encoder.encoded_len();
-                assert_eq!(encoder.finish().map(|aggregate| aggregate.data().len()), Some(len));
+                assert_eq!(encoder.finish().map(|aggregate| aggregate.data.len()), Some(len));
                 assert_eq!(encoder.add(*record), Ok(AddStatus::Added), "full, so it fits after finish");
             }
             Err(_) => assert!(!within),
@@ -201,8 +204,10 @@ fn encoder_fits<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits, r
     }
 }
 
-fn max_size(limits: Limits) -> usize {
-    limits.max_bytes().try_into().unwrap()
+/// The largest size of an aggregate, whose next user record is the first or not.
+fn size(limits: Limits, first: bool) -> usize {
+    let bytes = if first { limits.max_bytes() } else { limits.target_bytes() };
+    bytes.try_into().unwrap()
 }
 
 /// User records that break E4 or E5, and one that is too large for any of the limits here.
@@ -231,7 +236,7 @@ fn aggregate_all(records: &[UserRecord<'_>], limits: Limits, disturb: bool) -> V
         }
     }
     all.extend(aggregator.finish());
-    all.into_iter().map(|aggregate| aggregate.into_data()).collect()
+    all.into_iter().map(|aggregate| aggregate.data).collect()
 }
 
 fn refused_by_encoder<const KEYS: usize>(records: &[UserRecord<'_>], limits: Limits) {
@@ -251,26 +256,24 @@ fn refused_by_encoder<const KEYS: usize>(records: &[UserRecord<'_>], limits: Lim
                 assert_ne!(encoder.add(*record), Ok(AddStatus::Added));
             }
         }
-        let outer = encoder.finish().map(|aggregate| {
-            (aggregate.partition_key().to_owned(), aggregate.explicit_hash_key().map(str::to_owned))
-        });
+        let outer = encoder
+            .finish()
+            .map(|aggregate| (aggregate.partition_key.to_owned(), aggregate.explicit_hash_key));
         (outer, buffer)
     };
     assert!(fill(true) == fill(false), "Encoder<{KEYS}>");
 }
 
-fn check_outer<B: AsRef<[u8]>>(
-    aggregate: Option<kinesis_aggregation::Aggregate<B>>,
-    records: &[UserRecord<'_>],
-) {
+fn check_outer(aggregate: Option<Aggregate>, records: &[UserRecord<'_>]) {
     let (Some(aggregate), Some(first)) = (&aggregate, records.first()) else {
         assert!(aggregate.is_none() && records.is_empty(), "nothing pending is no aggregate");
         return;
     };
-    assert_eq!(aggregate.partition_key(), first.partition_key);
-    assert_eq!(aggregate.explicit_hash_key(), first.explicit_hash_key);
-    assert_eq!(aggregate.size_bytes(), aggregate.data().len() + first.partition_key.len());
-    assert_eq!(aggregate.user_records(), records.len());
+    assert_eq!(aggregate.partition_key, first.partition_key);
+    let explicit_hash_key = aggregate.explicit_hash_key.map(|key| key.to_string());
+    assert_eq!(explicit_hash_key.as_deref(), first.explicit_hash_key);
+    assert_eq!(aggregate.size_bytes(), aggregate.data.len() + first.partition_key.len());
+    assert_eq!(aggregate.user_records, records.len());
 }
 
 fn encoder_outer<const KEYS: usize>(records: &[UserRecord<'_>]) {
@@ -279,7 +282,7 @@ fn encoder_outer<const KEYS: usize>(records: &[UserRecord<'_>]) {
     for record in records {
         assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
     }
-    check_outer(encoder.finish(), records);
+    check_outer(encoder.finish().map(|aggregate| aggregate.to_owned()), records);
     assert!(encoder.finish().is_none());
 }
 
@@ -299,7 +302,7 @@ fn aggregate_again(before: &[UserRecord<'_>], after: &[UserRecord<'_>]) {
         for record in after {
             assert_eq!(aggregator.add(*record), Ok(None));
         }
-        let data = aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data());
+        let data = aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data);
         assert_eq!(data, canonical(after));
     }
 }
@@ -321,7 +324,7 @@ fn stream_again<const KEYS: usize>(before: &[UserRecord<'_>], after: &[UserRecor
         for record in after {
             assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
         }
-        let data = encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data().to_vec());
+        let data = encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data.to_vec());
         assert_eq!(data, streamed::<KEYS>(after));
     }
 }

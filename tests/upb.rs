@@ -9,6 +9,8 @@
 mod common;
 mod common_encode;
 
+#[path = "common/bodies.rs"]
+mod bodies;
 #[path = "upb/known.rs"]
 mod known;
 #[path = "upb/oracle.rs"]
@@ -19,7 +21,7 @@ use std::collections::BTreeMap;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use common::random::Random;
-use common::{Record, aggregates, bodies, decode_vectors, field, frame, hex, records, to_hex, unframe};
+use common::{Record, aggregates, decode_vectors, field, frame, hex, records, to_hex, unframe};
 use common_encode::{OwnedRecord, WAYS, with_records};
 use known::{RULES, known_difference};
 use oracle::{Message, Oracle, RawRecord, RawTag};
@@ -41,7 +43,7 @@ fn in_batches(mut batch: impl FnMut(usize)) {
 /// The user records of a body, as this crate reads it.
 fn ours(body: &[u8]) -> Option<Vec<Record>> {
     let payload = frame(body);
-    let aggregate = AggregatedRecord::parse_with(&payload, Vec::new(), DigestCheck::Skip).ok()?;
+    let aggregate = AggregatedRecord::parse_with(&payload, DigestCheck::Skip).ok()?;
     Some(records(&aggregate))
 }
 

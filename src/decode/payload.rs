@@ -96,7 +96,7 @@ enum Keys<'k, 'a> {
 }
 
 #[cfg(feature = "alloc")]
-impl<'a> AggregatedRecord<'a, 'a> {
+impl<'k, 'a> AggregatedRecord<'k, 'a> {
     /// Parses a payload that has to be an aggregated record, and verifies its digest. The keys are allocated.
     ///
     /// # Errors
@@ -121,9 +121,7 @@ impl<'a> AggregatedRecord<'a, 'a> {
         let body = parse_body(payload, check)?;
         Ok(Self { keys: Keys::Owned(body.collect_keys()), body })
     }
-}
 
-impl<'k, 'a> AggregatedRecord<'k, 'a> {
     /// Parses a payload into a vector for its keys, which is reused and grows where it has to.
     ///
     /// It allocates at most once for payloads with equally many keys, provided that all of them live as long as the
@@ -145,7 +143,6 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
     ///     }
     /// }
     /// ```
-    #[cfg(feature = "alloc")]
     pub fn parse_reusing(
         payload: &'a [u8],
         keys: &'k mut Vec<&'a str>,
@@ -157,7 +154,9 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
         body.fill(keys);
         Ok(Self { body, keys: Keys::Borrowed(keys) })
     }
+}
 
+impl<'a> AggregatedRecord<'_, 'a> {
     /// Iterates over the user records, in order.
     #[must_use]
     pub fn records(&self) -> UserRecords<'_, 'a> {
@@ -215,11 +214,11 @@ impl<'k, 'a> AggregatedRecord<'k, 'a> {
         self.len() == 0
     }
 
-    const fn keys(&self) -> &[&'a str] {
+    fn keys(&self) -> &[&'a str] {
         match &self.keys {
             Keys::Borrowed(keys) => keys,
             #[cfg(feature = "alloc")]
-            Keys::Owned(keys) => keys.as_slice(),
+            Keys::Owned(keys) => keys,
         }
     }
 }

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
+use crate::encode::CallbackAggregator;
 use crate::encode::aggregate::first_key;
 use crate::encode::key_map::{GrowingKeyMap, Lookup};
 use crate::encode::packer::{Packer, Plan, Store};
-use crate::encode::{AddStatus, CallbackAggregator};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, HEAD_SIZE, PARTITION_KEY_TABLE, UserRecord};
@@ -59,10 +59,7 @@ impl RecordAggregator {
     /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Nothing has changed then.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate>, EncodeError> {
-        match self.packer.add(&record, None)? {
-            AddStatus::Added => Ok(None),
-            AddStatus::Full => Ok(self.finish_and_add(&record, None)),
-        }
+        if self.packer.add(&record, None) { Ok(None) } else { self.finish_and_add(&record, None) }
     }
 
     /// Adds a user record, as [`Self::add`], at a time on any clock that does not go back. An aggregate that has reached
@@ -86,20 +83,22 @@ impl RecordAggregator {
         record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate>, EncodeError> {
-        match self.packer.add(record, now)? {
-            AddStatus::Added => Ok(None),
-            AddStatus::Full => Ok(self.finish_and_add(record, now)),
-        }
+        if self.packer.add(record, now) { Ok(None) } else { self.finish_and_add(record, now) }
     }
 
-    /// Adds a user record that fits an empty aggregate.
+    /// Adds a user record that does not fit what is pending, or refuses it.
     #[cold]
     #[inline(never)]
-    fn finish_and_add(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Option<Aggregate> {
+    fn finish_and_add(
+        &mut self,
+        record: &UserRecord<'_>,
+        now: Option<Duration>,
+    ) -> Result<Option<Aggregate>, EncodeError> {
+        self.packer.why_not(record)?;
         let full = self.finish();
         let added = self.packer.add(record, now);
-        debug_assert_eq!(added, Ok(AddStatus::Added));
-        full
+        debug_assert!(added, "it fits an empty aggregate");
+        Ok(full)
     }
 
     /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,

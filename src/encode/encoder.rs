@@ -17,7 +17,7 @@ use crate::Limits;
 use crate::encode::aggregate::first_key;
 use crate::encode::key_map::FixedKeyMap;
 use crate::encode::packer::{Packer, Plan, Store};
-use crate::encode::{AddStatus, AggregateRef, key_map::Lookup};
+use crate::encode::{AggregateRef, key_map::Lookup};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
@@ -57,6 +57,17 @@ pub struct Encoder<'b, const KEYS: usize> {
     packer: Packer<Streamed<'b, KEYS>>,
 }
 
+/// What became of a user record that was added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "a user record was not added if the aggregate is full"]
+pub enum AddStatus {
+    /// The user record is in the aggregate.
+    Added,
+    /// The user record was not added: it does not fit the aggregate, or the aggregate is too old. It will fit after
+    /// [`Encoder::finish`].
+    Full,
+}
+
 impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     /// Creates an encoder over a buffer, whose contents do not matter. The length of the buffer is a limit as well: it has
     /// to hold the aggregate without its outer partition key.
@@ -76,7 +87,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     /// If the user record is not added, nothing has changed.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<AddStatus, EncodeError> {
-        self.packer.add(&record, None)
+        self.add_with(&record, None)
     }
 
     /// Adds a user record, as [`Self::add`], at a time on any clock that does not go back. An aggregate that has reached
@@ -87,7 +98,16 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     /// Same as [`Self::add`].
     #[inline]
     pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<AddStatus, EncodeError> {
-        self.packer.add(&record, Some(now))
+        self.add_with(&record, Some(now))
+    }
+
+    #[inline(always)]
+    fn add_with(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
+        if self.packer.add(record, now) {
+            Ok(AddStatus::Added)
+        } else {
+            self.packer.why_not(record).map(|()| AddStatus::Full)
+        }
     }
 
     /// Returns whether [`Self::add`] would add this user record now.

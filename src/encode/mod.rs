@@ -25,9 +25,9 @@ pub(crate) use aggregate::write_digests;
 pub use callback::CallbackAggregator;
 #[cfg(feature = "std")]
 pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
+pub use encoder::AddStatus;
 #[cfg(feature = "alloc")]
 pub(crate) use key_map::{hash, slot_of_hash};
-pub use packer::AddStatus;
 #[cfg(feature = "alloc")]
 pub(crate) use packer::check_alone;
 

@@ -18,17 +18,6 @@ use crate::hash_key::HashKey;
 use crate::message::{IndexedRecord, UserRecord};
 use crate::wire::Full;
 
-/// What became of a user record that was added.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[must_use = "a user record was not added if the aggregate is full"]
-pub enum AddStatus {
-    /// The user record is in the aggregate.
-    Added,
-    /// The user record was not added: it does not fit the aggregate, or the aggregate is too old. It will fit after
-    /// [`Encoder::finish`](crate::Encoder::finish).
-    Full,
-}
-
 /// Where the bytes of an aggregate under construction go.
 pub(crate) trait Store {
     fn find_partition_key(&self, key: &str) -> Lookup;
@@ -126,20 +115,18 @@ impl<S: Store> Packer<S> {
         Self { store, limits, pending: Pending::NOTHING }
     }
 
+    /// Adds a user record if it is valid, fits, and the aggregate is not too old. Otherwise returns `false` and changes
+    /// nothing; [`Self::why_not`] finds out why.
     #[inline(always)]
-    pub(crate) fn add(
-        &mut self,
-        record: &UserRecord<'_>,
-        now: Option<Duration>,
-    ) -> Result<AddStatus, EncodeError> {
+    pub(crate) fn add(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> bool {
         let plan = self.plan(record);
-        let explicit_hash_key = plan.validate()?;
+        let Ok(explicit_hash_key) = plan.validate() else { return false };
         if !self.admits(&plan) || now.is_some_and(|now| self.expired(now)) {
-            self.check_alone(record)?;
-            return Ok(AddStatus::Full);
+            return false;
         }
-        if let Err(Full) = self.store.commit(&plan) {
-            return Err(self.refuse_commit(plan.added));
+        if self.store.commit(&plan).is_err() {
+            debug_assert!(false, "sizes are checked before anything is written");
+            return false;
         }
         if self.pending.user_records == 0 {
             // The keys of the first user record are always new.
@@ -151,7 +138,18 @@ impl<S: Store> Packer<S> {
             // The earlier one: user records that are requeued may be older than everything pending.
             self.pending.since = Some(self.pending.since.map_or(now, |since| since.min(now)));
         }
-        Ok(AddStatus::Added)
+        true
+    }
+
+    /// Finds out why [`Self::add`] did not add a user record: returns the error if it never will, and `Ok` if it will once
+    /// nothing is pending.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn why_not(&self, record: &UserRecord<'_>) -> Result<(), EncodeError> {
+        record.validate()?;
+        let required = check_alone(&self.limits, record)?;
+        let available = self.store.capacity();
+        if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
     }
 
     /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity`. Otherwise returns `false`
@@ -246,28 +244,10 @@ impl<S: Store> Packer<S> {
         } else {
             (self.limits.target_size(), self.pending.partition_key_len)
         };
-        let framed_len = self.store.framed_len();
         // An aggregate that exceeds the target has no bytes left: it keeps its only user record.
-        let left = limit.saturating_sub(framed_len + outer);
-        plan.added <= left
-            && plan.added <= self.store.capacity().saturating_sub(framed_len)
+        let largest = limit.saturating_sub(outer).min(self.store.capacity());
+        plan.added <= largest.saturating_sub(self.store.framed_len())
             && self.pending.user_records < self.limits.max_user_records()
-    }
-
-    /// Refuses a user record that would not fit if nothing was pending.
-    #[cold]
-    fn check_alone(&self, record: &UserRecord<'_>) -> Result<(), EncodeError> {
-        let required = check_alone(&self.limits, record)?;
-        let available = self.store.capacity();
-        if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
-    }
-
-    /// The error for a commit that did not find the capacity that there should be, which cannot happen.
-    #[cold]
-    fn refuse_commit(&self, added: usize) -> EncodeError {
-        debug_assert!(false, "sizes are checked before anything is written");
-        let required = self.store.framed_len().saturating_add(added);
-        EncodeError::BufferTooSmall { required, available: self.store.capacity() }
     }
 }
 

@@ -27,34 +27,36 @@ impl<'a> Body<'a> {
     /// Tables may come after the records that refer to them, so indexes can be judged only at the end. The largest ones
     /// decide; only if one of them is out of range, the first such index is looked for.
     pub(crate) fn parse(message: Reader<'a>) -> Result<Self, DecodeError> {
-        let mut body = Self { message, partition_keys: 0, explicit_hash_keys: 0, user_records: 0 };
+        // Locals, which fit registers: a body is passed by reference.
+        let (mut partition_keys, mut explicit_hash_keys, mut user_records) = (0, 0, 0);
         let mut required = TableSizes::default();
         let mut fields = message;
         loop {
             while let Some(record) = RawRecord::take_common(&mut fields) {
-                body.user_records += 1;
-                required.include(&record);
+                user_records += 1;
+                required.include(record.partition_key_index, record.explicit_hash_key_index);
             }
             let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
-                    body.user_records += 1;
-                    required.parse_and_include(record.bytes(), record.offset(), field.offset)?;
+                    user_records += 1;
+                    let (partition_key, explicit_hash_key) =
+                        parse_indexes(record.bytes(), record.offset(), field.offset)?;
+                    required.include(partition_key, explicit_hash_key);
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.partition_keys += 1;
+                    partition_keys += 1;
                 }
                 (EXPLICIT_HASH_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.explicit_hash_keys += 1;
+                    explicit_hash_keys += 1;
                 }
                 _ => {}
             }
         }
-        if required.partition_keys > body.partition_keys
-            || required.explicit_hash_keys > body.explicit_hash_keys
-        {
+        let body = Self { message, partition_keys, explicit_hash_keys, user_records };
+        if required.partition_keys > partition_keys || required.explicit_hash_keys > explicit_hash_keys {
             body.check_indexes()?;
         }
         Ok(body)
@@ -182,25 +184,24 @@ struct TableSizes {
 
 impl TableSizes {
     #[inline(always)]
-    fn include(&mut self, record: &RawRecord<'_>) {
+    fn include(&mut self, partition_key_index: usize, explicit_hash_key_index: Option<usize>) {
         // The largest `usize` stands for every index that does not fit one.
-        self.partition_keys = self.partition_keys.max(record.partition_key_index.saturating_add(1));
-        if let Some(index) = record.explicit_hash_key_index {
+        self.partition_keys = self.partition_keys.max(partition_key_index.saturating_add(1));
+        if let Some(index) = explicit_hash_key_index {
             self.explicit_hash_keys = self.explicit_hash_keys.max(index.saturating_add(1));
         }
     }
+}
 
-    /// Validates any record, `offset` bytes into the payload with its tag at `tag_offset`, and includes its indexes.
-    ///
-    /// Apart from the loop over common records, which stays small; what it takes fits registers, as a reader would not.
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn parse_and_include(
-        &mut self,
-        message: &[u8],
-        offset: usize,
-        tag_offset: usize,
-    ) -> Result<(), DecodeError> {
-        self.include(&RawRecord::parse(Reader::new(message, offset), tag_offset, true)?);
-        Ok(())
-    }
+/// Validates any record, `offset` bytes into the payload with its tag at `tag_offset`, and returns its indexes.
+///
+/// Apart from the loop over common records, which stays small; what it takes fits registers, as a reader would not.
+#[cfg_attr(target_pointer_width = "64", inline(never))]
+fn parse_indexes(
+    message: &[u8],
+    offset: usize,
+    tag_offset: usize,
+) -> Result<(usize, Option<usize>), DecodeError> {
+    let record = RawRecord::parse(Reader::new(message, offset), tag_offset, true)?;
+    Ok((record.partition_key_index, record.explicit_hash_key_index))
 }

@@ -6,10 +6,10 @@
 //!             key          hash key
 //! ```
 //!
-//! A common record is as a producer writes it: these fields in this order, no tags, indexes of one to three bytes, lengths of
-//! one or two. Its head has at most 14 bytes, so all of it is in the 16 bytes that are loaded or stored. `record.rs` reads
-//! and writes every record; it asks here first. Nothing here decides what is valid: what is not common is left to the
-//! general code, and what is common means the same to both.
+//! A common record is as a producer writes it: these fields in this order, no tags, indexes and lengths of one to three bytes.
+//! Its head has at most 16 bytes, which are loaded in two or three registers and written with one store. `record.rs` reads and
+//! writes every record; it asks here first. Nothing here decides what is valid: what is not common is left to the general
+//! code, and what is common means the same to both.
 //!
 //! There are branches on lengths, which repeat from record to record, so that a processor predicts where the next record
 //! begins. There are none on the sizes of indexes: with more than 128 keys in use, those are random.
@@ -30,7 +30,7 @@ mod common {
     use crate::message::{
         RECORD_DATA, RECORD_EXPLICIT_HASH_KEY_INDEX, RECORD_PARTITION_KEY_INDEX, RECORDS, UserRecord,
     };
-    use crate::wire::{length_delimited_tag, varint_tag};
+    use crate::wire::{length_delimited_tag, varint_tag, widen};
 
     const RECORD: u8 = length_delimited_tag(RECORDS);
     const PARTITION_KEY_INDEX: u8 = varint_tag(RECORD_PARTITION_KEY_INDEX);
@@ -51,78 +51,129 @@ mod common {
         /// Reads the head of a common record that begins at the first of these bytes. The data may go beyond them.
         #[inline(always)]
         pub(in crate::message) fn read(bytes: &[u8]) -> Option<Self> {
-            let mut head = Unread { bytes: bytes.first_chunk()?, position: 0 };
-            let record_len = head.length(RECORD)?;
-            let end = head.position + record_len;
-            let partition_key_index = head.index(PARTITION_KEY_INDEX)?;
-            let explicit_hash_key_index = if head.begins_with(EXPLICIT_HASH_KEY_INDEX) {
-                Some(head.index(EXPLICIT_HASH_KEY_INDEX)?)
+            let head: &[u8; HEAD_SIZE] = bytes.first_chunk()?;
+            let fields = Unread::load(head, 0)?;
+            let digits = |byte: u8, shift: u32| usize::from(byte & 0x7f) << shift;
+            let [_, first, second, third, ..] = *head;
+            // One byte, two, or three: the first ones have their top bit set, the last one has not.
+            if fields.match_masked([RECORD, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0xff]) {
+                Self::read_indexes(head, 3, digits(first, 0))
+            } else if fields.match_masked([RECORD, 0x80, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0x80, 0xff]) {
+                Self::read_indexes(head, 4, digits(first, 0) | digits(second, 7))
+            } else if fields
+                .match_masked([RECORD, 0x80, 0x80, 0, PARTITION_KEY_INDEX], [0xff, 0x80, 0x80, 0x80, 0xff])
+            {
+                Self::read_indexes(head, 5, digits(first, 0) | digits(second, 7) | digits(third, 14))
             } else {
                 None
-            };
-            let data_len = head.length(DATA)?;
-            let data_start = head.position;
-            (data_start + data_len == end).then_some(Self {
-                partition_key_index,
-                explicit_hash_key_index,
-                data_start,
-                end,
-            })
+            }
+        }
+
+        /// Reads on at the partition key index of a record of `len` bytes, whose tag is the last byte before `start`.
+        #[inline(always)]
+        fn read_indexes(head: &[u8; HEAD_SIZE], start: usize, len: usize) -> Option<Self> {
+            let end = start - 1 + len;
+            let (partition_key_index, mut rest) = Unread::load(head, start)?.index()?;
+            let mut explicit_hash_key_index = None;
+            if rest.begins_with(EXPLICIT_HASH_KEY_INDEX) {
+                // Loaded with its tag, to stay within the head.
+                let (index, after) = Unread::load(head, rest.position)?.skip_tag().index()?;
+                (explicit_hash_key_index, rest) = (Some(index), after);
+            }
+            // The data ends with the record: that is the only length it may have.
+            let data_start = rest.position + 2;
+            let data_len = end.checked_sub(data_start)?;
+            if data_len < 1 << 7 {
+                if rest.bytes & 0xffff != length_in_one_byte(DATA, data_len) {
+                    return None;
+                }
+                return Some(Self { partition_key_index, explicit_hash_key_index, data_start, end });
+            }
+            let (data_start, data_len) = (data_start + 1, data_len - 1);
+            if data_len < 1 << 14 {
+                if rest.bytes & 0xff_ffff != length_in_two_bytes(DATA, data_len) {
+                    return None;
+                }
+                return Some(Self { partition_key_index, explicit_hash_key_index, data_start, end });
+            }
+            let (data_start, data_len) = (data_start + 1, data_len - 1);
+            if rest.bytes & 0xffff_ffff != length_in_three_bytes(DATA, data_len) {
+                return None;
+            }
+            Some(Self { partition_key_index, explicit_hash_key_index, data_start, end })
         }
     }
 
-    /// The part of a head that is still to be read.
-    struct Unread<'b> {
-        bytes: &'b [u8; HEAD_SIZE],
+    /// Eight bytes of a head, or what was not taken of them: enough for an index, a tag, and a length.
+    #[derive(Clone, Copy)]
+    struct Unread {
+        /// The next byte is the lowest.
+        bytes: u64,
+        /// Where it is in the head.
         position: usize,
     }
 
-    impl Unread<'_> {
-        /// Loads the next four bytes, the first one lowest: a tag and up to three bytes of its value.
+    impl Unread {
         #[inline(always)]
-        fn load(&self) -> Option<u32> {
-            Some(u32::from_le_bytes(*self.bytes.get(self.position..)?.first_chunk()?))
+        fn load(head: &[u8; HEAD_SIZE], position: usize) -> Option<Self> {
+            let bytes = u64::from_le_bytes(*head.get(position..)?.first_chunk()?);
+            Some(Self { bytes, position })
+        }
+
+        /// Returns whether the next bytes are these ones, in the bits of a mask.
+        #[inline(always)]
+        fn match_masked<const N: usize>(self, bytes: [u8; N], mask: [u8; N]) -> bool {
+            let register =
+                |bytes: [u8; N]| bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+            self.bytes & register(mask) == register(bytes)
         }
 
         #[inline(always)]
-        fn begins_with(&self, tag: u8) -> bool {
-            self.bytes.get(self.position) == Some(&tag)
+        const fn skip_tag(self) -> Self {
+            Self { bytes: self.bytes >> 8, position: self.position + 1 }
         }
 
-        /// Takes a tag and a length of one or two bytes.
         #[inline(always)]
-        fn length(&mut self, tag: u8) -> Option<usize> {
-            let [found, first, second, _] = self.load()?.to_le_bytes();
-            if found != tag {
+        const fn begins_with(self, byte: u8) -> bool {
+            self.bytes.to_le_bytes()[0] == byte
+        }
+
+        /// Takes an index of one to three bytes, without a branch on its size.
+        #[inline(always)]
+        #[expect(clippy::as_conversions, reason = "widened, on 64 bits")]
+        const fn index(self) -> Option<(usize, Self)> {
+            // The top bit of the last byte, and those of bytes after it.
+            let last = !self.bytes & 0x80_8080;
+            if last == 0 {
                 return None;
             }
-            if first < 0x80 {
-                self.position += 2;
-                return Some(usize::from(first));
-            }
-            if second < 0x80 {
-                self.position += 3;
-                return Some(usize::from(first & 0x7f) | usize::from(second) << 7);
-            }
-            None
-        }
-
-        /// Takes a tag and an index of one to three bytes, without a branch on its size.
-        #[inline(always)]
-        #[expect(clippy::as_conversions, reason = "widened")]
-        fn index(&mut self, tag: u8) -> Option<usize> {
-            let field = self.load()?;
-            let varint = field >> 8;
-            let last = !varint & 0x80_8080;
-            if field.to_le_bytes()[0] != tag || last == 0 {
-                return None;
-            }
+            let digits = self.bytes & (last ^ (last - 1));
+            let index = digits & 0x7f | digits >> 1 & 0x3f80 | digits >> 2 & 0x1f_c000;
             // 8, 16 or 24.
             let bits = last.trailing_zeros() + 1;
-            self.position += 1 + (bits / 8) as usize;
-            let digits = varint & ((1 << bits) - 1);
-            Some((digits & 0x7f | digits >> 1 & 0x3f80 | digits >> 2 & 0x1f_c000) as usize)
+            let rest = Self { bytes: self.bytes >> bits, position: self.position + (bits / 8) as usize };
+            Some((index as usize, rest))
         }
+    }
+
+    /// Encodes a tag and a length in one byte, the first byte lowest.
+    #[inline(always)]
+    fn length_in_one_byte(tag: u8, length: usize) -> u64 {
+        widen(length) << 8 | u64::from(tag)
+    }
+
+    /// Encodes a tag and a length in two bytes, the first byte lowest.
+    #[inline(always)]
+    fn length_in_two_bytes(tag: u8, length: usize) -> u64 {
+        let length = widen(length);
+        ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | u64::from(tag)
+    }
+
+    /// Encodes a tag and a length in three bytes, the first byte lowest.
+    #[inline(always)]
+    fn length_in_three_bytes(tag: u8, length: usize) -> u64 {
+        let length = widen(length);
+        ((length & 0x1f_c000) << 2 | (length & 0x3f80) << 1 | 0x8080 | length & 0x7f) << 8 | u64::from(tag)
     }
 
     /// The head of a common record, to be written. It is built from its end.
@@ -189,19 +240,21 @@ mod common {
             }
         }
 
-        /// Puts a tag and a length of one or two bytes before the rest.
+        /// Puts a tag and a length of one to three bytes before the rest.
         #[inline(always)]
-        #[expect(clippy::as_conversions, reason = "widened")]
-        const fn length_before(self, length: usize, tag: u8) -> Self {
+        fn length_before(self, length: usize, tag: u8) -> Self {
             if length < 1 << 7 {
-                let field = length << 8 | tag as usize;
-                return Self { bytes: self.bytes << 16 | field as u128, len: self.len + 2, ..self };
+                let bytes = self.bytes << 16 | u128::from(length_in_one_byte(tag, length));
+                return Self { bytes, len: self.len + 2, ..self };
             }
-            let field = ((length & 0x3f80) << 1 | 0x80 | length & 0x7f) << 8 | tag as usize;
+            if length < 1 << 14 {
+                let bytes = self.bytes << 24 | u128::from(length_in_two_bytes(tag, length));
+                return Self { bytes, len: self.len + 3, ..self };
+            }
             Self {
-                bytes: self.bytes << 24 | field as u128,
-                len: self.len + 3,
-                overflowed: self.overflowed | (length >= 1 << 14),
+                bytes: self.bytes << 32 | u128::from(length_in_three_bytes(tag, length)),
+                len: self.len + 4,
+                overflowed: self.overflowed | (length >= 1 << 21),
             }
         }
     }
@@ -264,7 +317,9 @@ mod tests {
 
     /// Both sides of every size at which an index or a length gets longer.
     const INDEXES: [u32; 10] = [0, 1, 0x7f, 0x80, 0x3fff, 0x4000, 0x1f_ffff, 0x20_0000, 0xfff_ffff, u32::MAX];
-    const LENGTHS: [usize; 12] = [0, 1, 2, 3, 120, 121, 127, 128, 16_370, 16_378, 16_383, 16_384];
+    const LENGTHS: [usize; 10] = [0, 1, 2, 120, 121, 128, 16_370, 16_378, 16_384, 20_000];
+    /// With fewer indexes, as they take their time.
+    const LARGE_LENGTHS: [usize; 3] = [0x1f_fff0, 0x1f_fff8, 0x1f_ffff];
 
     fn read_general(bytes: &[u8]) -> Option<(RawRecord<'_>, usize)> {
         let mut fields = Reader::new(bytes, 4);
@@ -291,9 +346,10 @@ mod tests {
     fn writes_and_reads_like_the_general_code() {
         let mut common = 0;
         let tags = [RecordTag { key: "k", value: None }];
-        for length in LENGTHS {
-            for partition_key_index in INDEXES {
-                for explicit_hash_key_index in INDEXES.map(Some).into_iter().chain([None]) {
+        for length in LENGTHS.into_iter().chain(LARGE_LENGTHS) {
+            let indexes = if length < 100_000 { &INDEXES[..] } else { &INDEXES[..1] };
+            for &partition_key_index in indexes {
+                for explicit_hash_key_index in indexes.iter().copied().map(Some).chain([None]) {
                     for tags in [&[][..], &tags] {
                         let name = (length, partition_key_index, explicit_hash_key_index, tags.len());
                         let data = vec![0x1a; length];
@@ -313,7 +369,7 @@ mod tests {
                         let head = EncodedHead::new(&record, partition_key_index, explicit_hash_key_index);
                         let fits = partition_key_index < 1 << 21
                             && explicit_hash_key_index.is_none_or(|index| index < 1 << 21)
-                            && head.len() - 3 + length < 1 << 14;
+                            && head.len() - 4 + length < 1 << 21;
                         assert_eq!(head.is_common(), fits && tags.is_empty(), "{name:?}");
                         assert_eq!(check_read(&buffer, &name), head.is_common(), "{name:?}");
                         common += usize::from(head.is_common());
@@ -370,8 +426,10 @@ mod tests {
             ("both indexes", b"\x1a\x08\x08\x01\x10\x02\x1a\x02ab", true),
             ("indexes of three bytes", b"\x1a\x0a\x08\x81\x80\x00\x10\x81\x80\x00\x1a\x00", true),
             ("an index of four bytes", b"\x1a\x09\x08\x81\x80\x80\x00\x1a\x02ab", false),
-            ("over-long lengths of two bytes", b"\x1a\x88\x00\x08\x00\x1a\x83\x00abc", true),
-            ("a record length of three", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", false),
+            ("an over-long record length", b"\x1a\x88\x00\x08\x00\x1a\x04abcd", true),
+            ("an over-long data length", b"\x1a\x08\x08\x00\x1a\x83\x00abc", false),
+            ("a record length of three bytes", b"\x1a\x88\x80\x00\x08\x00\x1a\x04abcd", true),
+            ("a record length of four bytes", b"\x1a\x88\x80\x80\x00\x08\x00\x1a\x04abcd", false),
             ("a data length of three", b"\x1a\x08\x08\x00\x1a\x82\x80\x00ab", false),
             ("a field after the data", b"\x1a\x0a\x08\x00\x1a\x02ab\x48\x00\x48\x00", false),
             ("data first", b"\x1a\x08\x1a\x04abcd\x08\x00", false),

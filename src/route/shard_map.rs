@@ -76,11 +76,13 @@ pub struct ShardMap {
     /// At least one, in the order of their hash keys.
     shards: Vec<OpenShard>,
     /// For each prefix of hash keys, the position of the shard that owns the lowest hash key with this prefix; then the position
-    /// of the last shard. A prefix is the first byte, or longer if there are more than 64 shards.
+    /// of the last shard. There are 256 prefixes, or more for more than 32 shards: at least 8 for each shard.
     ///
     /// MD5 digests spread evenly over prefixes, so few shards are left to search, however the stream was split. At 64 shards a
     /// search of them all takes 29 ns instead of 5 (`benches/route.rs`), most likely for mispredicted branches.
     by_prefix: Vec<u32>,
+    /// The number of bits by which the upper half of a hash key is shifted to get its prefix.
+    shift: u32,
     /// The positions of the shards, in the order of their ids.
     by_id: Vec<u32>,
 }
@@ -118,11 +120,11 @@ impl ShardMap {
     }
 
     fn of_open_shards(open: &[Shard<'_>]) -> Self {
-        let prefixes = (4 * open.len()).next_power_of_two().max(256);
-        let shift = shift(prefixes);
+        let prefixes = (8 * open.len()).next_power_of_two().max(256);
+        let shift = u64::BITS - prefixes.trailing_zeros();
         // The first shard starts at 0, so there always is one that starts at or below a hash key.
         let owner_of_lowest = |prefix: u128| {
-            let lowest = HashKey::new(prefix << shift);
+            let lowest = HashKey::new(prefix << shift << 64);
             to_u32(open.partition_point(|shard| shard.range.start() <= lowest) - 1)
         };
         let last = to_u32(open.len() - 1);
@@ -131,6 +133,7 @@ impl ShardMap {
         Self {
             shards: open.iter().map(|shard| OpenShard { id: shard.id.into(), range: shard.range }).collect(),
             by_prefix: (0..).take(prefixes).map(owner_of_lowest).chain([last]).collect(),
+            shift,
             by_id,
         }
     }
@@ -157,7 +160,9 @@ impl ShardMap {
 
     /// Returns the position of the shard that owns a hash key.
     pub(crate) fn position_of(&self, key: HashKey) -> usize {
-        let prefix = usize::try_from(key.get() >> shift(self.by_prefix.len() - 1)).unwrap_or_default();
+        // All of the prefix is in the upper half, where shifting is cheaper.
+        let upper = u64::try_from(key.get() >> 64).unwrap_or_default();
+        let prefix = usize::try_from(upper >> self.shift).unwrap_or_default();
         let position = |prefix: usize| self.by_prefix.get(prefix).map_or(0, |&position| to_usize(position));
         let (first, last) = (position(prefix), position(prefix + 1));
         if first == last {
@@ -209,11 +214,6 @@ fn check_cover(open: &[Shard<'_>]) -> Result<(), ShardMapError> {
         Some(start) => Err(ShardMapError::Gap { start, end: HashKey::MAX }),
         None => Ok(()),
     }
-}
-
-/// The number of bits after a prefix, where there is a power of two of prefixes.
-const fn shift(prefixes: usize) -> u32 {
-    u128::BITS - prefixes.trailing_zeros()
 }
 
 /// Narrows a position: no stream has 2^32 shards, nor does any list of them fit in memory.

@@ -4,6 +4,8 @@
 //! a field is not looked at, and keeps the rest in registers. What is rare is a function that takes and returns values:
 //! given a reader by reference, it would keep the reader in memory for the common case as well.
 
+use core::num::NonZero;
+
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::wire::bytes;
 
@@ -42,23 +44,19 @@ pub(crate) enum Value<'a> {
     Skipped,
 }
 
-/// What follows a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum WireType {
-    Varint,
-    Fixed64,
-    LengthDelimited,
-    GroupStart,
-    GroupEnd,
-    Fixed32,
-}
-
 /// A field number with its wire type (rule D7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 struct Tag {
     number: u32,
-    wire_type: WireType,
+    wire_type: u32,
 }
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH_DELIMITED: u32 = 2;
+const GROUP_START: u32 = 3;
+const GROUP_END: u32 = 4;
+const FIXED32: u32 = 5;
 
 /// The most bytes a varint may take (rule D6).
 const MAX_VARINT_LEN: usize = 10;
@@ -118,8 +116,12 @@ impl<'a> Reader<'a> {
             self.unread = rest;
             return Ok(u64::from(byte));
         }
-        let (value, len) = long_varint(self.unread).map_err(|kind| kind.at(self.offset()))?;
-        self.unread = self.unread.get(len..).unwrap_or_default();
+        let Some((value, len)) = long_varint(self.unread) else {
+            let cut = self.unread.len() < MAX_VARINT_LEN;
+            let kind = if cut { DecodeErrorKind::Truncated } else { DecodeErrorKind::VarintOverflow };
+            return Err(kind.at(self.offset()));
+        };
+        self.unread = self.unread.get(len.get()..).unwrap_or_default();
         Ok(value)
     }
 
@@ -164,24 +166,15 @@ impl<'a> Reader<'a> {
         let mut ahead = *self;
         let tag = ahead.tag()?;
         let value = match tag.wire_type {
-            WireType::Varint => {
+            VARINT => {
                 let offset = ahead.offset();
                 Value::Varint { value: ahead.varint()?, offset }
             }
-            WireType::LengthDelimited => Value::LengthDelimited(ahead.length_delimited()?),
-            WireType::Fixed64 => {
-                ahead.skip(8)?;
+            LENGTH_DELIMITED => Value::LengthDelimited(ahead.length_delimited()?),
+            _ => {
+                ahead.skip(skipped_len(ahead.bytes(), ahead.offset(), tag, offset)?)?;
                 Value::Skipped
             }
-            WireType::Fixed32 => {
-                ahead.skip(4)?;
-                Value::Skipped
-            }
-            WireType::GroupStart => {
-                ahead.skip(group_len(ahead.bytes(), ahead.offset(), tag.number, offset)?)?;
-                Value::Skipped
-            }
-            WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
         };
         *self = ahead;
         Ok(Some(Field { number: tag.number, offset, value }))
@@ -193,40 +186,47 @@ impl Tag {
     fn from_varint(value: u64) -> Result<Self, DecodeErrorKind> {
         // 29 bits of number and 3 of wire type: what does not fit 32 bits has a field number too large.
         let Ok(value @ 8..) = u32::try_from(value) else { return Err(DecodeErrorKind::FieldNumber) };
-        let number = value >> 3;
-        let wire_type = match value & 7 {
-            0 => WireType::Varint,
-            1 => WireType::Fixed64,
-            2 => WireType::LengthDelimited,
-            3 => WireType::GroupStart,
-            4 => WireType::GroupEnd,
-            5 => WireType::Fixed32,
-            _ => return Err(DecodeErrorKind::WireType),
-        };
-        Ok(Self { number, wire_type })
+        let tag = Self { number: value >> 3, wire_type: value & 7 };
+        if tag.wire_type > FIXED32 { Err(DecodeErrorKind::WireType) } else { Ok(tag) }
     }
 }
 
 /// Reads a varint of any length, and counts its bytes.
 #[inline(never)]
-fn long_varint(unread: &[u8]) -> Result<(u64, usize), DecodeErrorKind> {
-    match unread.iter().take(MAX_VARINT_LEN).position(|&byte| byte < 0x80) {
+fn long_varint(unread: &[u8]) -> Option<(u64, NonZero<usize>)> {
+    let mut value = 0;
+    let mut shift = 0;
+    for &byte in unread {
+        value |= u64::from(byte & 0x7f) << shift;
         // The tenth byte holds bit 63 and nothing else.
-        Some(9) if unread.get(9).is_some_and(|&byte| byte > 1) => Err(DecodeErrorKind::VarintOverflow),
-        Some(last) => {
-            let bytes = unread.get(..=last).unwrap_or_default();
-            let value = bytes.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f));
-            Ok((value, bytes.len()))
+        if shift == 63 && byte > 1 {
+            return None;
         }
-        None if unread.len() < MAX_VARINT_LEN => Err(DecodeErrorKind::Truncated),
-        None => Err(DecodeErrorKind::VarintOverflow),
+        shift += 7;
+        if byte < 0x80 {
+            // `usize` from a small `u32`.
+            return Some((value, NonZero::new(usize::try_from(shift / 7).ok()?)?));
+        }
+    }
+    None
+}
+
+/// Counts the bytes of a value that is skipped, where that does not take a varint.
+///
+/// `unread` is what follows the tag at `tag_offset`, `offset` bytes into the payload.
+#[cfg_attr(target_pointer_width = "64", inline(never))]
+fn skipped_len(unread: &[u8], offset: usize, tag: Tag, tag_offset: usize) -> Result<usize, DecodeError> {
+    match tag.wire_type {
+        FIXED32 => Ok(4),
+        FIXED64 => Ok(8),
+        GROUP_START => group_len(unread, offset, tag.number, tag_offset),
+        _ => Err(DecodeErrorKind::UnmatchedGroupEnd.at(tag_offset)),
     }
 }
 
 /// Counts the bytes of a group after its start tag, which is at `start` and is for field `number` (rule D9).
 ///
-/// `unread` is what follows the tag, `offset` bytes into the payload. The open groups are kept on a fixed stack: nested input
-/// never becomes recursion.
+/// The open groups are kept on a fixed stack: nested input never becomes recursion.
 #[inline(never)]
 fn group_len(unread: &[u8], offset: usize, number: u32, start: usize) -> Result<usize, DecodeError> {
     let mut rest = Reader::new(unread, offset);
@@ -236,19 +236,19 @@ fn group_len(unread: &[u8], offset: usize, number: u32, start: usize) -> Result<
         let offset = rest.offset();
         let tag = rest.tag()?;
         match tag.wire_type {
-            WireType::Varint => _ = rest.varint()?,
-            WireType::Fixed64 => rest.skip(8)?,
-            WireType::LengthDelimited => _ = rest.length_delimited()?,
-            WireType::Fixed32 => rest.skip(4)?,
-            WireType::GroupStart => {
+            VARINT => _ = rest.varint()?,
+            FIXED64 => rest.skip(8)?,
+            LENGTH_DELIMITED => _ = rest.length_delimited()?,
+            FIXED32 => rest.skip(4)?,
+            GROUP_START => {
                 enclosing.push(innermost).map_err(|_| DecodeErrorKind::GroupsTooDeep.at(offset))?;
                 innermost = tag.number;
             }
-            WireType::GroupEnd if tag.number == innermost => match enclosing.pop() {
+            GROUP_END if tag.number == innermost => match enclosing.pop() {
                 Some(outer) => innermost = outer,
                 None => return Ok(unread.len() - rest.bytes().len()),
             },
-            WireType::GroupEnd => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
+            _ => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
         }
     }
     Err(DecodeErrorKind::UnterminatedGroup.at(start))

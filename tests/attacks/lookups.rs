@@ -43,12 +43,12 @@ pub(crate) const WAYS: [(&str, Pack); 2] = [
         let mut buffer = vec![0; 4 << 20];
         let mut encoder = Encoder::<1024>::new(&mut buffer, Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
-        encoder.finish().unwrap().data().to_vec()
+        encoder.finish().unwrap().data.to_vec()
     }),
     ("RecordAggregator", |users| {
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| aggregator.add(user) == Ok(None)));
-        aggregator.finish().unwrap().into_data()
+        aggregator.finish().unwrap().data
     }),
 ];
 
@@ -62,7 +62,7 @@ pub(crate) fn packs_in_linear_time(name: &str, users: impl Fn(usize, bool) -> Ve
         [&few, &many, &friendly].map(|users| users.iter().map(Record::untagged).collect::<Vec<_>>());
     for (way, pack) in WAYS {
         let payload = pack(&many);
-        let aggregate = AggregatedRecord::parse(&payload, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&payload).unwrap();
         assert_eq!(records(&aggregate), records_of(&many), "{name}: {way}");
 
         let name = format!("{name}: {way}");

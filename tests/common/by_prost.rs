@@ -68,7 +68,7 @@ pub(crate) mod schema {
 /// The user records of a body, as this crate reads it.
 fn ours(body: &[u8]) -> Option<Vec<Record>> {
     let payload = frame(body);
-    let aggregate = AggregatedRecord::parse_with(&payload, Vec::new(), DigestCheck::Skip).ok()?;
+    let aggregate = AggregatedRecord::parse_with(&payload, DigestCheck::Skip).ok()?;
     Some(records(&aggregate))
 }
 

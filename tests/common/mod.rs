@@ -1,9 +1,8 @@
 //! What several test files use: owned records to compare, the vectors, hexadecimal and framing.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
-pub(crate) mod bodies;
 pub(crate) mod random;
 
 use base64::Engine as _;
@@ -46,12 +45,11 @@ impl From<UserRecord<'_>> for Record {
     }
 }
 
-/// Encodes a list of user records in canonical order, as one aggregate. No user records are no bytes.
-#[cfg(feature = "alloc")]
-pub(crate) fn canonical(users: &[UserRecord<'_>]) -> Vec<u8> {
+/// Aggregates user records in canonical order. No user records are no bytes.
+pub(crate) fn aggregate(users: &[UserRecord<'_>]) -> Vec<u8> {
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
     for &user in users {
-        assert_eq!(aggregator.add(user), Ok(None), "{user:?} begins another aggregate");
+        assert_eq!(aggregator.add(user), Ok(None));
     }
     aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }

@@ -20,13 +20,10 @@ impl From<Aggregate> for Packed {
     fn from(aggregate: Aggregate) -> Self {
         let records = unpack(&aggregate.data);
         assert_eq!(records.len(), aggregate.user_records);
-        assert_eq!(aggregate.size_bytes(), aggregate.data.len() + aggregate.partition_key.len());
-        Self {
-            records,
-            size_bytes: aggregate.size_bytes(),
-            partition_key: aggregate.partition_key,
-            explicit_hash_key: aggregate.explicit_hash_key.map(|key| key.to_string()),
-        }
+        let size_bytes = aggregate.size_bytes();
+        assert_eq!(size_bytes, aggregate.data.len() + aggregate.partition_key.len());
+        let explicit_hash_key = aggregate.explicit_hash_key.map(|key| key.to_string());
+        Self { records, partition_key: aggregate.partition_key, explicit_hash_key, size_bytes }
     }
 }
 
@@ -113,7 +110,7 @@ impl<const KEYS: usize> Pack for Encoder<'_, KEYS> {
     }
 
     fn finish(&mut self) -> Option<Packed> {
-        self.finish().map(|aggregate| aggregate.to_owned().into())
+        self.finish().map(|aggregate| Packed::from(aggregate.to_owned()))
     }
 
     fn clear(&mut self) {

@@ -4,7 +4,7 @@ use kinesis_aggregation::decode::{Md5, PlainReason, deaggregate_all, verify_each
 use kinesis_aggregation::{Encoder, Limits, UserRecord, deaggregate};
 
 use crate::common::random::Random;
-use crate::common::{canonical, frame, unframe};
+use crate::common::{aggregate, frame, unframe};
 
 fn expected(message: &[u8]) -> [u8; 16] {
     md5::compute(message).0
@@ -54,7 +54,7 @@ fn digests_in_runs() {
             assert!(users.iter().all(|&user| encoder.add(user).is_ok()));
             let streamed = encoder.finish().unwrap().data.to_vec();
             // One key: both orders are the same.
-            assert_eq!(streamed, canonical(&users), "{first} and {sizes} bytes");
+            assert_eq!(streamed, aggregate(&users), "{first} and {sizes} bytes");
             assert_eq!(
                 streamed[streamed.len() - 16..],
                 expected(unframe(&streamed)),
@@ -104,7 +104,7 @@ fn many_records_at_once() {
         let payload = |number: usize| {
             let data = vec![b'd'; random.below(300)];
             let user = UserRecord::new("key", &data);
-            kinds[if count % 2 == 0 { random.below(6) } else { number % 6 }](&canonical(&[user, user]))
+            kinds[if count % 2 == 0 { random.below(6) } else { number % 6 }](&aggregate(&[user, user]))
         };
         let payloads: Vec<Vec<u8>> = (0..count).map(payload).collect();
         let together = deaggregate_all(&payloads);

@@ -29,8 +29,8 @@ const KEYS: usize = 132;
 
 pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
     for vector in DECODE.iter().chain(ENCODE) {
-        let mut room = [""; KEYS];
-        let right = match (Payload::parse(vector.payload, &mut room), &vector.verdict) {
+        let mut keys = [""; KEYS];
+        let right = match (Payload::parse(vector.payload, &mut keys), &vector.verdict) {
             (Payload::Aggregated(aggregate), Expected::Aggregated { records, digest }) => {
                 let mut fields = Md5::new();
                 aggregate.records().for_each(|user| take_in(&mut fields, &user));
@@ -56,7 +56,8 @@ pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
 pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Failure> {
     for vector in ENCODE {
         let failure = Failure(vector.name);
-        let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, [""; KEYS]) else {
+        let mut keys = [""; KEYS];
+        let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, &mut keys) else {
             return Err(failure);
         };
         let mut encoder = Encoder::<16>::new(buffer, Limits::KINESIS_MAX);

@@ -111,7 +111,7 @@ fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     for (to, from) in payload.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
     }
-    match Payload::parse(payload, [""; 1]) {
+    match Payload::parse(payload, &mut [""; 1]) {
         Payload::Plain(PlainReason::Malformed(error))
             if error.kind() == DecodeErrorKind::MissingData && error.offset() == 7 =>
         {
@@ -121,9 +121,10 @@ fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     }
 }
 
-/// Decodes a payload, with the key buffer on the stack, and compares every user record.
+/// Parses a payload, with a buffer for its keys on the stack, and compares every user record.
 fn compare(payload: &[u8], records: &[UserRecord<'_>]) -> Result<(), &'static str> {
-    let Payload::Aggregated(aggregate) = Payload::parse(payload, [""; 10]) else {
+    let mut keys = [""; 10];
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else {
         return Err("not an aggregate, or too many keys");
     };
     if aggregate.len() != records.len() {
