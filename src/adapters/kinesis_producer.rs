@@ -34,8 +34,8 @@ use tokio::time::Instant;
 
 use crate::UserRecord;
 use crate::produce::{
-    Action, Attempts, CallFailure, CallId, ConfigError, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded,
-    Outcome, Outstanding, Producer, ProducerConfig, ProducerStats, PutAnswer,
+    Action, Attempts, CallFailure, CallId, ConfigError, Done, EntryAnswer, FailureKind, ListFailed, ListId,
+    NotAdded, Outcome, Outstanding, Producer, ProducerConfig, ProducerStats, PutAnswer,
 };
 use crate::route::{Shard, ShardMap};
 
@@ -95,7 +95,11 @@ impl KinesisProducer {
     /// # Panics
     ///
     /// Panics if there is no tokio runtime, as [`tokio::spawn`] does. [`BlockingProducer`] brings its own.
-    pub fn start(client: Client, stream: impl Into<String>, config: ProducerConfig) -> Result<Self, ConfigError> {
+    pub fn start(
+        client: Client,
+        stream: impl Into<String>,
+        config: ProducerConfig,
+    ) -> Result<Self, ConfigError> {
         let shared = Arc::new(Shared::new(client, stream.into(), config)?);
         let driver = Driver(Arc::clone(&shared));
         let handle = Arc::new(Handle(shared));
@@ -239,14 +243,12 @@ pub struct BlockingProducer {
 
 #[derive(Debug)]
 struct Blocking {
-    /// There until this is dropped.
-    producer: Option<KinesisProducer>,
+    producer: KinesisProducer,
     runtime: runtime::Handle,
     /// Dropped to let the thread end once all is sent.
     running: Option<oneshot::Sender<()>>,
     /// Disconnected once the thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
-    patience: Duration,
 }
 
 impl BlockingProducer {
@@ -257,7 +259,6 @@ impl BlockingProducer {
     /// Returns why there is no thread or no runtime, or a [`ConfigError`] as an error of the kind
     /// [`InvalidInput`](io::ErrorKind::InvalidInput).
     pub fn start(client: Client, stream: impl Into<String>, config: ProducerConfig) -> io::Result<Self> {
-        let patience = config.call_timeout;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let producer = {
@@ -276,13 +277,7 @@ impl BlockingProducer {
             });
             drop(alive);
         })?;
-        let inner = Blocking {
-            producer: Some(producer),
-            runtime: handle,
-            running: Some(running),
-            ended: Mutex::new(ended),
-            patience,
-        };
+        let inner = Blocking { producer, runtime: handle, running: Some(running), ended: Mutex::new(ended) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -301,9 +296,8 @@ impl BlockingProducer {
     ///
     /// Returns why the record was not added; never [`NotAdded::NoCapacity`].
     pub fn enqueue(&self, record: UserRecord<'_>) -> Result<Delivery, NotAdded> {
-        let Some(producer) = &self.inner.producer else { return Err(NotAdded::Closed) };
-        match producer.try_enqueue(record) {
-            Err(NotAdded::NoCapacity) => self.inner.runtime.block_on(producer.enqueue(record)),
+        match self.try_enqueue(record) {
+            Err(NotAdded::NoCapacity) => self.inner.runtime.block_on(self.inner.producer.enqueue(record)),
             added => added,
         }
     }
@@ -314,36 +308,34 @@ impl BlockingProducer {
     ///
     /// Returns why the record was not added.
     pub fn try_enqueue(&self, record: UserRecord<'_>) -> Result<Delivery, NotAdded> {
-        self.inner.producer.as_ref().map_or(Err(NotAdded::Closed), |producer| producer.try_enqueue(record))
+        self.inner.producer.try_enqueue(record)
     }
 
     /// Returns once every record added before has a result. See [`KinesisProducer::flush`].
     pub fn flush(&self) {
-        if let Some(producer) = &self.inner.producer {
-            self.inner.runtime.block_on(producer.flush());
-        }
+        self.inner.runtime.block_on(self.inner.producer.flush());
     }
 
     /// Refuses further records, and returns the records that have no result after `timeout`. See [`KinesisProducer::close`].
     #[must_use = "these records were not delivered"]
     pub fn close(&self, timeout: Duration) -> Vec<Outstanding<()>> {
-        let Some(producer) = &self.inner.producer else { return Vec::new() };
-        self.inner.runtime.block_on(producer.close(timeout))
+        self.inner.runtime.block_on(self.inner.producer.close(timeout))
     }
 
     /// Returns what the producer has done so far.
     #[must_use]
     pub fn stats(&self) -> ProducerStats {
-        self.inner.producer.as_ref().map(KinesisProducer::stats).unwrap_or_default()
+        self.inner.producer.stats()
     }
 }
 
 impl Drop for Blocking {
     fn drop(&mut self) {
-        let shared = self.producer.take().map(|producer| Arc::clone(&producer.handle.0));
+        let shared = self.producer.shared();
+        shared.begin_close();
         drop(self.running.take());
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Err(mpsc::RecvTimeoutError::Timeout), Some(shared)) = (ended.recv_timeout(self.patience), shared) {
+        if ended.recv_timeout(shared.patience) == Err(mpsc::RecvTimeoutError::Timeout) {
             shared.stop();
             log_outstanding(&shared.lock().outstanding);
         }
@@ -451,9 +443,9 @@ impl Undelivered {
     pub const fn attempts(&self) -> Option<&Attempts> {
         match self {
             Self::NotAdded(_) | Self::Abandoned { .. } => None,
-            Self::Expired { attempts, .. } | Self::Throttled { attempts, .. } | Self::Refused { attempts, .. } => {
-                Some(attempts)
-            }
+            Self::Expired { attempts, .. }
+            | Self::Throttled { attempts, .. }
+            | Self::Refused { attempts, .. } => Some(attempts),
         }
     }
 }
@@ -469,9 +461,13 @@ impl fmt::Display for Undelivered {
         match self {
             Self::NotAdded(reason) => return reason.fmt(f),
             Self::Expired { .. } => f.write_str("the record expired before it was delivered")?,
-            Self::Throttled { .. } => f.write_str("the record was given up because its shard was throttled")?,
+            Self::Throttled { .. } => {
+                f.write_str("the record was given up because its shard was throttled")?
+            }
             Self::Refused { code, .. } => write!(f, "Kinesis does not accept the record ({code})")?,
-            Self::Abandoned { .. } => f.write_str("the producer was closed before the record was delivered")?,
+            Self::Abandoned { .. } => {
+                f.write_str("the producer was closed before the record was delivered")?
+            }
         }
         if let Some(error) = self.attempts().and_then(Attempts::last_error) {
             write!(f, ": {} {}", error.code, error.message)?;
@@ -488,7 +484,9 @@ fn delivery_result(outcome: Outcome, attempts: Attempts) -> DeliveryResult {
             Ok(Delivered { shard, sequence_number, sub_sequence_number, possible_duplicate, attempts })
         }
         Outcome::Expired { possibly_delivered } => Err(Undelivered::Expired { possibly_delivered, attempts }),
-        Outcome::Throttled { possibly_delivered } => Err(Undelivered::Throttled { possibly_delivered, attempts }),
+        Outcome::Throttled { possibly_delivered } => {
+            Err(Undelivered::Throttled { possibly_delivered, attempts })
+        }
         Outcome::Refused { code, possibly_delivered } => {
             Err(Undelivered::Refused { code, possibly_delivered, attempts })
         }
@@ -524,7 +522,8 @@ struct State {
     outstanding: Vec<Outstanding<()>>,
     /// Those of a producer that was stopped.
     stats: ProducerStats,
-    /// Whether every record has its result and no other can be added.
+    closed: bool,
+    /// Whether the producer is closed and every record has its result.
     ended: bool,
 }
 
@@ -601,6 +600,7 @@ impl Shared {
             flushes: Flushes::default(),
             outstanding: Vec::new(),
             stats: ProducerStats::default(),
+            closed: false,
             ended: false,
         };
         Ok(Self {
@@ -626,8 +626,8 @@ impl Shared {
         let (sender, receiver) = oneshot::channel();
         let now = self.now();
         let mut state = self.lock();
-        let State { producer, wakes_at, starved, flushes, .. } = &mut *state;
-        let Some(producer) = producer else { return Err(NotAdded::Closed) };
+        let State { producer, wakes_at, starved, flushes, closed, .. } = &mut *state;
+        let Some(producer) = producer.as_mut().filter(|_| !*closed) else { return Err(NotAdded::Closed) };
         // Without records, idle buffers are all that the budget is used for, and `add` releases them.
         if !producer.has_capacity() && producer.outstanding() > 0 {
             *starved = true;
@@ -639,7 +639,8 @@ impl Shared {
             *starved |= error.reason == NotAdded::NoCapacity;
             return Err(error.reason);
         }
-        let earlier = *wakes_at > Duration::ZERO && producer.next_deadline().is_some_and(|due| due < *wakes_at);
+        let earlier =
+            *wakes_at > Duration::ZERO && producer.next_deadline().is_some_and(|due| due < *wakes_at);
         if earlier {
             *wakes_at = Duration::ZERO;
         }
@@ -652,9 +653,13 @@ impl Shared {
 
     fn begin_close(&self) {
         let now = self.now();
-        if let Some(producer) = &mut self.lock().producer {
+        let mut state = self.lock();
+        state.closed = true;
+        if let Some(producer) = &mut state.producer {
             producer.close(now);
         }
+        drop(state);
+        self.capacity.notify_waiters();
         self.work.notify_one();
     }
 
@@ -678,7 +683,14 @@ impl Shared {
         let mut results = Vec::new();
         let Some(producer) = producer else {
             let flushed = Vec::new();
-            return Step { action: Action::Finished, results, flushed, seen: None, more: false, deadline: None };
+            return Step {
+                action: Action::Finished,
+                results,
+                flushed,
+                seen: None,
+                more: false,
+                deadline: None,
+            };
         };
         let action = producer.poll(now);
         results.extend(core::iter::from_fn(|| producer.next_done()).take(RESULTS));
@@ -692,13 +704,20 @@ impl Shared {
         let more = results.len() == RESULTS || matches!(action, Action::Put(_) | Action::ListShards(_));
         let deadline = producer.next_deadline();
         *wakes_at = if more { Duration::ZERO } else { deadline.unwrap_or(Duration::MAX) };
-        Step { action, results, flushed: flushes.finished(), seen: Some(Seen::of(producer.stats())), more, deadline }
+        Step {
+            action,
+            results,
+            flushed: flushes.finished(),
+            seen: Some(Seen::of(producer.stats())),
+            more,
+            deadline,
+        }
     }
 
     /// Stops at once: what has no result is abandoned.
     fn stop(&self) {
         let mut state = self.lock();
-        state.ended = true;
+        (state.closed, state.ended) = (true, true);
         let flushes = core::mem::take(&mut state.flushes);
         let mut results = Vec::new();
         if let Some(mut producer) = state.producer.take() {
@@ -709,7 +728,8 @@ impl Shared {
             let outstanding = producer.into_outstanding();
             state.stats.abandoned += outstanding.len() as u64;
             for record in outstanding {
-                let Outstanding { receipt, partition_key, explicit_hash_key, data, tags, possibly_delivered } = record;
+                let Outstanding { receipt, partition_key, explicit_hash_key, data, tags, possibly_delivered } =
+                    record;
                 let record = Outstanding {
                     receipt: (),
                     partition_key,
@@ -749,10 +769,7 @@ impl Shared {
                 self.on_put(id, PutAnswer::Entries(&answers));
             }
             Err(Failure { kind, code, message }) => {
-                match kind {
-                    FailureKind::Throttled => tracing::debug!(code, message, "PutRecords was throttled"),
-                    _ => tracing::warn!(?kind, code, message, "PutRecords failed"),
-                }
+                tracing::warn!(?kind, code, message, "PutRecords failed");
                 self.on_put(id, PutAnswer::Failed(CallFailure { kind, code: &code, message: &message }));
             }
         }
@@ -853,7 +870,8 @@ struct Stream {
 
 impl Stream {
     fn new(client: Client, stream: String) -> Self {
-        let (name, arn) = if stream.starts_with("arn:") { (None, Some(stream)) } else { (Some(stream), None) };
+        let (name, arn) =
+            if stream.starts_with("arn:") { (None, Some(stream)) } else { (Some(stream), None) };
         Self { client, name, arn }
     }
 
@@ -863,7 +881,8 @@ impl Stream {
         timeout: Duration,
     ) -> Result<Vec<types::PutRecordsResultEntry>, Failure> {
         let sent = Arc::new(AtomicBool::new(false));
-        let request = self.client.put_records().set_stream_name(self.name.clone()).set_stream_arn(self.arn.clone());
+        let request =
+            self.client.put_records().set_stream_name(self.name.clone()).set_stream_arn(self.arn.clone());
         let request = request.set_records(Some(entries)).customize();
         let request = request.config_override(without_retries()).interceptor(SentFlag(Arc::clone(&sent)));
         let answer = tokio::time::timeout(timeout, request.send()).await;
@@ -881,7 +900,8 @@ impl Stream {
     /// Lists all shards, closed ones included.
     async fn list(&self) -> Result<ShardMap, BoxError> {
         let mut shards = Vec::new();
-        let first = self.client.list_shards().set_stream_name(self.name.clone()).set_stream_arn(self.arn.clone());
+        let first =
+            self.client.list_shards().set_stream_name(self.name.clone()).set_stream_arn(self.arn.clone());
         let mut page = first.customize().config_override(without_retries()).send().await?;
         loop {
             shards.extend(page.shards.take().unwrap_or_default());
@@ -945,7 +965,9 @@ where
         SdkError::TimeoutError(_) => Failure::new(FailureKind::Unclear, "timeout", error),
         // No credentials, no endpoint, no HTTP client.
         SdkError::DispatchFailure(_) if !sent => Failure::new(FailureKind::Denied, "request", error),
-        SdkError::DispatchFailure(failure) if failure.is_user() => Failure::new(FailureKind::Denied, "request", error),
+        SdkError::DispatchFailure(failure) if failure.is_user() => {
+            Failure::new(FailureKind::Denied, "request", error)
+        }
         SdkError::DispatchFailure(_) if never_connected(error) => {
             Failure::new(FailureKind::NotSent, "connection", error)
         }
@@ -994,10 +1016,14 @@ fn classify_service_error(status: u16, code: &str, message: &str) -> FailureKind
 /// The HTTP client of the SDK says so in texts alone; where they change, such a failure counts as unclear, which is safe.
 fn never_connected(error: &(dyn Error + 'static)) -> bool {
     use io::ErrorKind::{AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkUnreachable};
-    let of_connecting = ["client error (Connect)", "error trying to connect", "HTTP connect timeout", "dns error"];
+    let of_connecting =
+        ["client error (Connect)", "error trying to connect", "HTTP connect timeout", "dns error"];
     sources(Some(error)).any(|error| match error.downcast_ref::<io::Error>() {
         Some(error) => {
-            matches!(error.kind(), AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable)
+            matches!(
+                error.kind(),
+                AddrNotAvailable | ConnectionRefused | HostUnreachable | NetworkUnreachable
+            )
         }
         None => {
             let text = error.to_string();
@@ -1007,8 +1033,14 @@ fn never_connected(error: &(dyn Error + 'static)) -> bool {
 }
 
 /// An error, its source, the source of that, and so on.
-fn sources<'e>(error: Option<&'e (dyn Error + 'static)>) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    core::iter::successors(error, |error: &&'e (dyn Error + 'static)| error.source())
+fn sources<'e>(
+    mut next: Option<&'e (dyn Error + 'static)>,
+) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    core::iter::from_fn(move || {
+        let error = next?;
+        next = error.source();
+        Some(error)
+    })
 }
 
 /// Writes an error with its sources: alone, an error of the SDK says no more than "dispatch failure".
@@ -1028,6 +1060,7 @@ fn explain(error: &dyn Error) -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     throttled: u64,
+    refused: u64,
     misplaced: u64,
     rerouted: u64,
     replaced: u64,
@@ -1038,6 +1071,7 @@ impl Seen {
     fn of(stats: &ProducerStats) -> Self {
         Self {
             throttled: stats.errors.get("ProvisionedThroughputExceededException").copied().unwrap_or(0),
+            refused: stats.refused,
             misplaced: stats.misplaced,
             rerouted: stats.rerouted,
             replaced: stats.stream_replaced,
@@ -1079,10 +1113,16 @@ impl Report {
         self.next = now.saturating_add(REPORT_INTERVAL);
         let last = core::mem::replace(&mut self.reported, seen);
         if seen.throttled > last.throttled {
-            tracing::debug!(entries = seen.throttled - last.throttled, "shards were throttled");
+            tracing::warn!(entries = seen.throttled - last.throttled, "shards were throttled");
+        }
+        if seen.refused > last.refused {
+            tracing::warn!(records = seen.refused - last.refused, "Kinesis does not accept records");
         }
         if seen.rerouted > last.rerouted {
-            tracing::info!(records = seen.rerouted - last.rerouted, "records were routed again after a reshard");
+            tracing::info!(
+                records = seen.rerouted - last.rerouted,
+                "records were routed again after a reshard"
+            );
         }
         if seen.misplaced > last.misplaced {
             let records = seen.misplaced - last.misplaced;
@@ -1095,5 +1135,146 @@ impl Report {
             let records = core::mem::take(&mut self.unheard);
             tracing::error!(records, %error, "records were not delivered, and nobody waited for their results");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::aws_sdk_kinesis::error::ConnectorError;
+    use ::aws_sdk_kinesis::operation::put_records::PutRecordsError;
+    use alloc::boxed::Box;
+
+    use aws_smithy_runtime_api::http::StatusCode;
+
+    use super::*;
+
+    #[test]
+    fn errors_of_the_service() {
+        use FailureKind::{Denied, Rejected, Throttled, Transient, Unclear};
+        let rows = [
+            (400, "ProvisionedThroughputExceededException", "", Throttled),
+            (400, "LimitExceededException", "", Throttled),
+            (400, "KMSThrottlingException", "", Throttled),
+            (400, "ThrottlingException", "", Throttled),
+            (400, "RequestLimitExceeded", "", Throttled),
+            (429, "", "", Throttled),
+            (503, "SlowDown", "", Throttled),
+            (400, "ValidationException", "Value '' at 'records.1.member.partitionKey'", Rejected),
+            (400, "InvalidArgumentException", "Records size exceeds 5 MB limit", Rejected),
+            (413, "", "", Rejected),
+            (400, "ValidationException", "Value 'a b' at 'streamName' failed to satisfy constraint", Denied),
+            (400, "InvalidArgumentException", "Invalid StreamARN", Denied),
+            (400, "AccessDeniedException", "", Denied),
+            (400, "ResourceNotFoundException", "", Denied),
+            (400, "ExpiredTokenException", "", Denied),
+            (400, "UnrecognizedClientException", "", Denied),
+            (403, "InvalidSignatureException", "", Denied),
+            (400, "KMSDisabledException", "", Denied),
+            (400, "KMSAccessDeniedException", "", Denied),
+            (400, "SerializationException", "", Denied),
+            (404, "", "", Denied),
+            (400, "WhatIsThis", "", Denied),
+            (408, "RequestTimeoutException", "", Transient),
+            (503, "ServiceUnavailable", "", Transient),
+            (500, "InternalFailure", "", Unclear),
+            (503, "", "", Unclear),
+            (502, "", "", Unclear),
+            (504, "", "", Unclear),
+        ];
+        for (status, code, message, kind) in rows {
+            assert_eq!(classify_service_error(status, code, message), kind, "{status} {code} {message}");
+        }
+    }
+
+    #[test]
+    fn errors_of_the_sdk() {
+        type PutError = SdkError<PutRecordsError, HttpResponse>;
+        #[derive(Debug)]
+        struct Wrapped(&'static str, io::ErrorKind);
+        impl fmt::Display for Wrapped {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.0)
+            }
+        }
+        impl Error for Wrapped {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                // As hyper's errors: the cause is a source, not part of the text.
+                Some(Box::leak(Box::new(io::Error::from(self.1))))
+            }
+        }
+        let io = |kind: io::ErrorKind| ConnectorError::io(io::Error::from(kind).into());
+        let wrapped = |text, kind| ConnectorError::io(Wrapped(text, kind).into());
+        let response = || HttpResponse::new(StatusCode::try_from(200).unwrap(), "{".into());
+        use FailureKind::{Denied, NotSent, Unclear};
+        use io::ErrorKind::{BrokenPipe, ConnectionRefused, ConnectionReset, Other, TimedOut};
+        let rows: [(PutError, bool, FailureKind, &str); 13] = [
+            (SdkError::construction_failure("no stream"), false, Denied, "request"),
+            (SdkError::timeout_error("credentials"), false, NotSent, "timeout"),
+            (SdkError::timeout_error("attempt"), true, Unclear, "timeout"),
+            (
+                SdkError::dispatch_failure(ConnectorError::other("no credentials".into(), None)),
+                false,
+                Denied,
+                "request",
+            ),
+            (SdkError::dispatch_failure(ConnectorError::user("bad URI".into())), true, Denied, "request"),
+            (SdkError::dispatch_failure(io(ConnectionRefused)), true, NotSent, "connection"),
+            (SdkError::dispatch_failure(io(ConnectionReset)), true, Unclear, "connection"),
+            (
+                SdkError::dispatch_failure(wrapped("client error (Connect)", Other)),
+                true,
+                NotSent,
+                "connection",
+            ),
+            (
+                SdkError::dispatch_failure(wrapped("client error (SendRequest)", BrokenPipe)),
+                true,
+                Unclear,
+                "connection",
+            ),
+            (
+                SdkError::dispatch_failure(ConnectorError::timeout(
+                    Wrapped("HTTP connect timeout occurred after 3.1s", TimedOut).into(),
+                )),
+                true,
+                NotSent,
+                "connection",
+            ),
+            (SdkError::dispatch_failure(ConnectorError::timeout("read".into())), true, Unclear, "connection"),
+            (
+                SdkError::dispatch_failure(ConnectorError::other("?".into(), None)),
+                true,
+                Unclear,
+                "connection",
+            ),
+            (SdkError::response_error("no JSON", response()), true, Unclear, "response"),
+        ];
+        for (error, sent, kind, code) in rows {
+            let failure = classify(&error, sent);
+            assert_eq!((failure.kind, &*failure.code), (kind, code), "{error:?}");
+            assert!(failure.message.starts_with(&error.to_string()), "{}", failure.message);
+        }
+    }
+
+    #[test]
+    fn a_flush_waits_for_its_periods() {
+        let mut flushes = Flushes::default();
+        let (a, b) = (flushes.add(), flushes.add());
+        let mut first = flushes.begin();
+        let mut second = flushes.begin();
+        let c = flushes.add();
+        let mut third = flushes.begin();
+        let d = flushes.add();
+        assert_eq!([a, b, c, d], [0, 0, 2, 3]);
+        flushes.settle(c);
+        flushes.settle(d);
+        flushes.settle(b);
+        assert!(flushes.finished().is_empty());
+        flushes.settle(a);
+        flushes.finished().into_iter().for_each(|flush| flush.send(()).unwrap());
+        for flush in [&mut first, &mut second, &mut third] {
+            assert_eq!(flush.try_recv(), Ok(()));
+        }
+        assert_eq!(flushes.add(), 3);
     }
 }
