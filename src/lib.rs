@@ -86,7 +86,7 @@
 //!
 //! A producer does all of this and sends: it routes, aggregates, forms PutRecords calls, paces and retries them, follows
 //! reshards, and returns exactly one result per user record. `KinesisProducer` (feature `producer`) runs on tokio and
-//! calls `aws-sdk-kinesis`. [`Producer`](produce::Producer) is the state machine inside, for other clients and runtimes. See
+//! calls `aws-sdk-kinesis`. [`Producer`] is the state machine inside, for other clients and runtimes. See
 //! the [guide to producing](guides::producing).
 //!
 //! # Without a heap
@@ -121,7 +121,7 @@
 //! | deaggregate a batch, an event or an SDK response | [`iter_deaggregate_records`] |
 //! | decode without a heap, or tell plain records from aggregates | [`Payload`] |
 //! | send to a stream, on tokio | `produce::KinesisProducer` (feature `producer`) |
-//! | send to a stream, with another client or runtime | [`Producer`](produce::Producer) |
+//! | send to a stream, with another client or runtime | [`Producer`] |
 //! | aggregate by shard without sending | [`AggregationManager`], [`ShardMap`] |
 //! | aggregate for one shard, or for consumers that do not check shards | [`RecordAggregator`] |
 //! | encode into a fixed buffer without a heap | [`Encoder`] |
@@ -134,7 +134,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | callbacks on a worker thread; includes `alloc` and `fast-digest` |
-//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`], [`Producer`](produce::Producer) and everything else that allocates |
+//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`], [`Producer`] and everything else that allocates |
 //! | `fast-digest` | with `std` | MD5 a third faster, and several messages at once; otherwise the `md5` crate is used |
 //! | `small-digest` | | MD5 in 1.2 KB of flash instead of 8 KB, without `fast-digest` |
 //! | `simd` | | the widest vectors of the machine for many digests; includes `std`, needs Rust 1.89 |
