@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::hash_key::HashKeyError;
+
 /// Why the body of an aggregated record is malformed, and at which byte.
 ///
 /// The offset counts from the first byte of the payload, the magic included (rule D18 of the format).
@@ -98,49 +100,41 @@ impl fmt::Display for DecodeErrorKind {
     }
 }
 
-/// Why a user record cannot be encoded. Whatever was pending is as it was before (rule E7).
+/// Why a user record cannot be encoded. What is pending stays as it was (rule E7).
 ///
-/// Sizes are in bytes. They are those of the whole Kinesis record where nothing else says so: the aggregated
-/// bytes and, where a limit is meant, the outer partition key (rule E6).
+/// Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EncodeError {
     /// The partition key is empty or has more than 256 Unicode characters (E5).
     PartitionKeyLength {
-        /// How many characters it has.
+        /// The number of characters it has.
         characters: usize,
     },
-    /// The explicit hash key is not a decimal number below 2^128 without sign and leading zero (E4).
+    /// The explicit hash key is not a decimal number below 2^128, without sign or leading zero (E4).
     ExplicitHashKey(HashKeyError),
-    /// The user record is over the limit even in an aggregate of its own, and bare as well (E7).
+    /// The user record exceeds the maximum even in an aggregate of its own, and as a plain record as well (E7).
     TooLarge {
         /// The size of an aggregate of this user record alone, outer partition key included.
         required: usize,
-        /// The limit in force.
+        /// The maximum, [`Limits::max_bytes`](crate::Limits::max_bytes).
         limit: usize,
     },
-    /// The user record is over the limit in an aggregate of its own, but would fit as a plain Kinesis record:
-    /// sending it so is the caller's choice (E9).
-    FitsOnlyBare {
+    /// The user record exceeds the maximum in an aggregate of its own, but would fit as a plain Kinesis record. Sending it
+    /// as one is the caller's choice (E9).
+    FitsOnlyPlain {
         /// The size of an aggregate of this user record alone, outer partition key included.
         required: usize,
-        /// The limit in force.
+        /// The maximum, [`Limits::max_bytes`](crate::Limits::max_bytes).
         limit: usize,
         /// The size of the user record as a plain Kinesis record, partition key included.
-        bare: usize,
+        plain: usize,
     },
-    /// The buffer cannot hold the aggregate.
+    /// The buffer cannot hold an aggregate of this user record alone.
     BufferTooSmall {
-        /// The size that is needed, without the outer partition key.
+        /// The size of that aggregate, without the outer partition key.
         required: usize,
         /// The size of the buffer.
-        available: usize,
-    },
-    /// The index room that the caller lent is too small.
-    KeySlotsTooFew {
-        /// How many slots are needed.
-        required: usize,
-        /// How many slots there are.
         available: usize,
     },
 }
@@ -155,49 +149,16 @@ impl fmt::Display for EncodeError {
             Self::TooLarge { required, limit } => {
                 write!(f, "user record needs an aggregate of {required} bytes: the limit is {limit}")
             }
-            Self::FitsOnlyBare { required, limit, bare } => write!(
+            Self::FitsOnlyPlain { required, limit, plain } => write!(
                 f,
                 "user record needs an aggregate of {required} bytes: the limit is {limit}; \
-                 it fits only bare, in {bare} bytes"
+                 it fits only as a plain record, in {plain} bytes"
             ),
             Self::BufferTooSmall { required, available } => {
                 write!(f, "aggregate needs {required} bytes: the buffer has {available}")
-            }
-            Self::KeySlotsTooFew { required, available } => {
-                write!(f, "index needs {required} key slots: {available} were lent")
             }
         }
     }
 }
 
 impl core::error::Error for EncodeError {}
-
-/// Why a text is not a hash key: a decimal number below 2^128 without sign and leading zero (E4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HashKeyError {
-    /// There is nothing.
-    Empty,
-    /// There is something else than an ASCII digit.
-    NotADigit {
-        /// The byte where it begins, from 0.
-        offset: usize,
-    },
-    /// A number of more than one digit begins with 0.
-    LeadingZero,
-    /// The number is 2^128 or more.
-    TooLarge,
-}
-
-impl fmt::Display for HashKeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("no digits"),
-            Self::NotADigit { offset } => write!(f, "not a digit at byte {offset}"),
-            Self::LeadingZero => f.write_str("leading zero"),
-            Self::TooLarge => f.write_str("2^128 or more"),
-        }
-    }
-}
-
-impl core::error::Error for HashKeyError {}

@@ -1,12 +1,14 @@
-//! Layer 3: what stands around a body, and telling plain records from aggregated ones.
+//! The frame around a body, which tells aggregated records from plain ones.
 //!
 //! ```text
 //! 0        4                        n              n+16
 //! +--------+------------------------+--------------+
 //! | magic  | AggregatedRecord       | MD5          |
 //! +--------+------------------------+--------------+
-//!  F3 89 9A C2                        of the body alone
+//!  F3 89 9A C2                        of the body only
 //! ```
+//!
+//! Nothing here looks into the body.
 
 use core::fmt;
 
@@ -18,17 +20,17 @@ use crate::wire::Reader;
 pub const MAGIC: [u8; 4] = [0xf3, 0x89, 0x9a, 0xc2];
 
 /// The size in bytes of the digest that every aggregated record ends with.
-pub const DIGEST_SIZE: usize = 16;
+pub(crate) const DIGEST_SIZE: usize = 16;
 
 /// The bytes of magic and digest together.
 pub(crate) const FRAME_SIZE: usize = MAGIC.len() + DIGEST_SIZE;
 
-/// Why a payload is not an aggregated record, and is to be handed on as it came.
+/// Why a payload is not an aggregated record. It is then passed on unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlainReason {
-    /// It does not begin with the magic (D1): almost certainly a record that nobody aggregated.
+    /// It does not begin with the magic (D1): almost certainly a record that was never aggregated.
     NoMagic,
-    /// It begins with the magic but has no more than 20 bytes (D1).
+    /// It begins with the magic, but has no more than 20 bytes (D1).
     TooShort,
     /// Its last 16 bytes are not the MD5 of its body (D2).
     DigestMismatch,
@@ -37,7 +39,7 @@ pub enum PlainReason {
 }
 
 impl PlainReason {
-    /// The reason in one word: `no_magic`, `too_short`, `digest_mismatch` or `malformed`.
+    /// Returns the reason in one word: `no_magic`, `too_short`, `digest_mismatch` or `malformed`.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
         match self {
@@ -69,35 +71,36 @@ impl core::error::Error for PlainReason {
     }
 }
 
-/// Whether the digest is compared with the body.
+/// Whether the digest of a payload is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DigestCheck {
-    /// It is: what everyone wants who did not check it before.
+    /// The digest is verified.
     #[default]
     Verify,
-    /// It is not. For payloads that were checked elsewhere: the digest takes most of the time of decoding. A
-    /// damaged payload then may decode to wrong user records; it still cannot do worse.
+    /// The digest is not verified. This is for payloads that were verified before: the digest takes most of the time of
+    /// decoding. A damaged payload may then decode to wrong user records, but can do no other harm.
     Skip,
 }
 
-/// Checks the digests of many payloads, as many as there is room for verdicts: together they take a fraction of the time
-/// that they take one by one, as [`Md5::digest_each`] says.
+/// Verifies the digests of many payloads at the same time, as many as there are verdicts.
 ///
-/// A verdict is the reason why its payload is plain, where that shows from outside. The others are worth parsing, with
-/// [`DigestCheck::Skip`]. With `alloc`, [`deaggregate_all`](crate::deaggregate_all) does both.
+/// This takes a fraction of the time that it takes one by one, as described at [`Md5::digest_each`]. An `Err` is the
+/// reason why its payload is plain. The other payloads are to be parsed, with [`DigestCheck::Skip`], which may still find
+/// them malformed. With `alloc`, [`deaggregate_all`](crate::deaggregate_all) does both.
 ///
 /// ```
-/// use kinesis_aggregation::{DigestCheck, Payload, verify_each};
+/// use kinesis_aggregation::Payload;
+/// use kinesis_aggregation::decode::{DigestCheck, verify_each};
 ///
 /// let payloads = [b"plain".to_vec(), b"as well".to_vec()];
 /// let mut verdicts = [Ok(()); 2];
 /// verify_each(&payloads, &mut verdicts);
 /// for (payload, verdict) in payloads.iter().zip(verdicts) {
 ///     let mut keys = [""; 16];
-///     match verdict.map(|()| Payload::parse_with(payload, &mut keys[..], DigestCheck::Skip)) {
+///     match verdict.map(|()| Payload::parse_with(payload, &mut keys, DigestCheck::Skip)) {
 ///         Ok(Payload::Aggregated(aggregate)) => println!("{} user records", aggregate.len()),
-///         Ok(Payload::NeedsRoom { needed }) => println!("has {needed} keys: lend more room"),
-///         Ok(Payload::Plain(reason)) | Err(reason) => println!("handed on as it is: it {reason}"),
+///         Ok(Payload::NeedsKeys { needed }) => println!("has {needed} keys, more than the buffer takes"),
+///         Ok(Payload::Plain(reason)) | Err(reason) => println!("not aggregated: {reason}"),
 ///     }
 /// }
 /// ```
@@ -105,7 +108,7 @@ pub fn verify_each<P: AsRef<[u8]>>(payloads: &[P], verdicts: &mut [Result<(), Pl
     verify_all(payloads.iter().map(AsRef::as_ref), verdicts);
 }
 
-/// The same for payloads from anywhere.
+/// Verifies the digests of payloads from any iterator. Otherwise the same as [`verify_each`].
 pub(crate) fn verify_all<'p>(
     payloads: impl Iterator<Item = &'p [u8]> + Clone,
     verdicts: &mut [Result<(), PlainReason>],
@@ -114,18 +117,18 @@ pub(crate) fn verify_all<'p>(
     for (verdict, frame) in verdicts.iter_mut().zip(frames.clone()) {
         *verdict = frame.map(|_| ());
     }
-    let whole = frames.take(verdicts.len()).enumerate().filter_map(|(position, frame)| {
+    let framed = frames.take(verdicts.len()).enumerate().filter_map(|(position, frame)| {
         let frame = frame.ok()?;
         Some(((position, frame.digest), frame.body))
     });
-    digest_each(whole, |(position, expected), digest| {
+    digest_each(framed, |(position, expected), digest| {
         if let Some(verdict) = verdicts.get_mut(position).filter(|_| digest != *expected) {
             *verdict = Err(PlainReason::DigestMismatch);
         }
     });
 }
 
-/// A payload that looks like an aggregated record from outside.
+/// A payload split into body and digest, neither of them validated yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Frame<'a> {
     body: &'a [u8],
@@ -133,7 +136,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Takes the frame off (rule D1).
+    /// Splits a payload (rule D1).
     pub(crate) fn split(payload: &'a [u8]) -> Result<Self, PlainReason> {
         let rest = payload.strip_prefix(&MAGIC).ok_or(PlainReason::NoMagic)?;
         match rest.split_last_chunk() {
@@ -142,12 +145,12 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// Compares the digest (rule D2).
+    /// Verifies the digest (rule D2).
     pub(crate) fn verify(&self) -> Result<(), PlainReason> {
         if Md5::digest(self.body) == *self.digest { Ok(()) } else { Err(PlainReason::DigestMismatch) }
     }
 
-    /// The body, which knows where it stands in the payload.
+    /// Returns the body, with offsets that count from the first byte of the payload.
     pub(crate) const fn body(&self) -> Reader<'a> {
         Reader::new(self.body, MAGIC.len())
     }

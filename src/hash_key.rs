@@ -1,22 +1,22 @@
 //! Hash keys: the 128-bit numbers by which Kinesis assigns records to shards.
 
 use core::fmt;
+use core::iter::FusedIterator;
 use core::str::FromStr;
 
-use crate::error::HashKeyError;
 use crate::md5::{Md5, digest_each};
 use crate::message::UserRecord;
 
-/// A hash key: a number of 128 bits.
+/// A hash key: a 128-bit number that decides which shard takes a record.
 ///
 /// ```
-/// use kinesis_aggregation::HashKey;
+/// use kinesis_aggregation::route::HashKey;
 ///
 /// let of_partition_key = HashKey::of_partition_key("device-7");
 /// let explicit: HashKey = "42".parse()?;
 /// assert_eq!(explicit, HashKey::new(42));
 /// assert!(explicit < of_partition_key);
-/// # Ok::<(), kinesis_aggregation::HashKeyError>(())
+/// # Ok::<(), kinesis_aggregation::route::HashKeyError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashKey(u128);
@@ -28,70 +28,80 @@ impl HashKey {
     /// The highest hash key: 2^128 - 1.
     pub const MAX: Self = Self(u128::MAX);
 
-    /// The hash key with this number.
+    /// Makes a hash key from its number.
     #[must_use]
     pub const fn new(number: u128) -> Self {
         Self(number)
     }
 
-    /// Its number.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> u128 {
         self.0
     }
 
-    /// The hash key that Kinesis gives to a partition key: the MD5 of its UTF-8 bytes, read as a big-endian number.
+    /// Computes the hash key of a partition key as Kinesis does: the MD5 digest of its UTF-8 bytes, read as a big-endian
+    /// number.
     #[must_use]
     pub fn of_partition_key(partition_key: &str) -> Self {
         Self(u128::from_be_bytes(Md5::digest(partition_key.as_bytes())))
     }
 
-    /// The hash keys of many partition keys, as many as there is room for: each as [`Self::of_partition_key`] gives it,
-    /// together several times as fast, as [`Md5::digest_each`] says.
+    /// Computes the hash keys of many partition keys, several times as fast as one after the other.
+    ///
+    /// The hash key of `partition_keys[i]` goes to `hash_keys[i]`. Where one slice is longer than the other, the rest of it is
+    /// ignored.
     pub fn of_partition_keys<P: AsRef<str>>(partition_keys: &[P], hash_keys: &mut [Self]) {
         let keys = partition_keys.iter().map(|key| key.as_ref().as_bytes()).take(hash_keys.len());
         digest_each(keys.enumerate(), |position, digest| {
-            if let Some(place) = hash_keys.get_mut(position) {
-                *place = Self(u128::from_be_bytes(digest));
+            if let Some(hash_key) = hash_keys.get_mut(position) {
+                *hash_key = Self(u128::from_be_bytes(digest));
             }
         });
     }
-
-    /// The effective hash key of a user record (rule R1): the explicit one where there is one, else that of the
-    /// partition key.
-    ///
-    /// # Errors
-    ///
-    /// Says what is wrong with an explicit hash key that is no number.
-    pub fn of(record: &UserRecord<'_>) -> Result<Self, HashKeyError> {
-        match record.explicit_hash_key {
-            Some(explicit) => explicit.parse(),
-            None => Ok(Self::of_partition_key(record.partition_key)),
-        }
-    }
 }
 
-/// Reads canonical decimal (rule E4): no sign, no leading zero, nothing around it.
+/// Parses canonical decimal (rule E4): ASCII digits only, without a sign or leading zeros.
 impl FromStr for HashKey {
     type Err = HashKeyError;
 
     fn from_str(text: &str) -> Result<Self, HashKeyError> {
-        parse_hash_key(text).map(Self)
+        let digits = text.as_bytes();
+        if let Some(offset) = digits.iter().position(|byte| !byte.is_ascii_digit()) {
+            return Err(HashKeyError::NotADigit { offset });
+        }
+        match digits {
+            [] => return Err(HashKeyError::Empty),
+            [b'0', _, ..] => return Err(HashKeyError::LeadingZero),
+            _ => {}
+        }
+        // 19 digits fit in 64 bits, where arithmetic is far cheaper than in 128.
+        let mut number: u128 = 0;
+        for chunk in digits.chunks(19) {
+            let (value, scale) = chunk.iter().fold((0u64, 1u64), |(value, scale), digit| {
+                (value * 10 + u64::from(digit & 0x0f), scale * 10)
+            });
+            number = number
+                .checked_mul(u128::from(scale))
+                .and_then(|number| number.checked_add(u128::from(value)))
+                .ok_or(HashKeyError::TooLarge)?;
+        }
+        Ok(Self(number))
     }
 }
 
 /// Writes decimal, as Kinesis does.
 impl fmt::Display for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // By hand: what `core` has for 128 bits indexes, and on 32-bit machines the compiler cannot see that it stays
-        // inside.
+        // `core` prints 128-bit numbers with indexing. On 32-bit targets the compiler cannot prove that it stays within
+        // bounds, so a panic path would be left.
         let mut digits = [0; 39];
         let mut rest = self.0;
         let mut leading = digits.len();
         for digit in digits.iter_mut().rev() {
             let [ones, ..] = (rest % 10).to_le_bytes();
             *digit = b'0' | ones;
-            leading = leading.saturating_sub(1);
+            leading -= 1;
             rest /= 10;
             if rest == 0 {
                 break;
@@ -114,7 +124,37 @@ impl From<HashKey> for u128 {
     }
 }
 
-/// The hash keys from a first to a last one, both of them included: at least one.
+/// Why a text is not a hash key: a decimal number below 2^128, without a sign or leading zeros (rule E4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HashKeyError {
+    /// The text is empty.
+    Empty,
+    /// A character is not an ASCII digit.
+    NotADigit {
+        /// The offset of its first byte.
+        offset: usize,
+    },
+    /// A number of more than one digit begins with 0.
+    LeadingZero,
+    /// The number is 2^128 or more.
+    TooLarge,
+}
+
+impl fmt::Display for HashKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("no digits"),
+            Self::NotADigit { offset } => write!(f, "not a digit at byte {offset}"),
+            Self::LeadingZero => f.write_str("leading zero"),
+            Self::TooLarge => f.write_str("2^128 or more"),
+        }
+    }
+}
+
+impl core::error::Error for HashKeyError {}
+
+/// A range of hash keys, both ends included. It is never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HashKeyRange {
     start: HashKey,
@@ -125,109 +165,49 @@ impl HashKeyRange {
     /// All hash keys.
     pub const ALL: Self = Self { start: HashKey::MIN, end: HashKey::MAX };
 
-    /// The range from `start` to `end`, both included, unless it would be empty.
+    /// Makes the range from `start` to `end`, both included. Returns `None` if it would be empty.
     #[must_use]
     pub const fn new(start: HashKey, end: HashKey) -> Option<Self> {
         if start.0 <= end.0 { Some(Self { start, end }) } else { None }
     }
 
-    /// The range from the two texts that Kinesis describes a shard with: `StartingHashKey` and `EndingHashKey`.
+    /// Parses the two texts with which Kinesis describes the range of a shard: `StartingHashKey` and `EndingHashKey`.
     ///
     /// # Errors
     ///
-    /// Says which of them is no hash key, and why, or that there is nothing between them.
+    /// Returns an error if one of them is not a hash key, or if the range is empty.
     pub fn parse(starting_hash_key: &str, ending_hash_key: &str) -> Result<Self, HashKeyRangeError> {
         let start = starting_hash_key.parse().map_err(HashKeyRangeError::Start)?;
         let end = ending_hash_key.parse().map_err(HashKeyRangeError::End)?;
         Self::new(start, end).ok_or(HashKeyRangeError::Empty { start, end })
     }
 
-    /// The first hash key.
+    /// Returns the first hash key.
     #[must_use]
     pub const fn start(&self) -> HashKey {
         self.start
     }
 
-    /// The last hash key, which belongs to the range.
+    /// Returns the last hash key. It belongs to the range.
     #[must_use]
     pub const fn end(&self) -> HashKey {
         self.end
     }
 
-    /// Says whether a hash key is in the range.
+    /// Returns whether a hash key is in the range.
     #[must_use]
     pub const fn contains(&self, key: HashKey) -> bool {
         self.start.0 <= key.0 && key.0 <= self.end.0
     }
-}
 
-/// Reads `START-END`.
-impl FromStr for HashKeyRange {
-    type Err = HashKeyRangeError;
-
-    fn from_str(text: &str) -> Result<Self, HashKeyRangeError> {
-        let (start, end) = text.split_once('-').ok_or(HashKeyRangeError::NoDash)?;
-        Self::parse(start, end)
-    }
-}
-
-impl fmt::Display for HashKeyRange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.start, self.end)
-    }
-}
-
-/// Why a text is no range of hash keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HashKeyRangeError {
-    /// The first hash key is none.
-    Start(HashKeyError),
-    /// The last hash key is none.
-    End(HashKeyError),
-    /// The first hash key is above the last.
-    Empty {
-        /// The first hash key.
-        start: HashKey,
-        /// The last hash key.
-        end: HashKey,
-    },
-    /// There is no dash between two hash keys.
-    NoDash,
-}
-
-impl fmt::Display for HashKeyRangeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Start(error) => write!(f, "start of the range: {error}"),
-            Self::End(error) => write!(f, "end of the range: {error}"),
-            Self::Empty { start, end } => write!(f, "empty range: {start} is above {end}"),
-            Self::NoDash => f.write_str("no range: START-END is expected"),
-        }
-    }
-}
-
-impl core::error::Error for HashKeyRangeError {}
-
-/// What is kept of an aggregate whose user records lie in and outside a range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum RangeMode {
-    /// Each user record that lies inside, by itself.
-    #[default]
-    Each,
-    /// All of them, if all lie inside; otherwise none. What the KCL does, but that it loses an aggregate with an explicit
-    /// hash key that is no number, which here is an error of that user record alone.
-    All,
-}
-
-impl HashKeyRange {
-    /// Reads only those of an aggregate's user records whose hash keys lie in this range. What is left out is counted.
+    /// Keeps only the user records whose hash keys are in this range, and counts the others (rule R4).
     ///
-    /// A user record whose explicit hash key is no number is neither inside nor outside: it comes out as an error, and
-    /// the rest goes on.
+    /// `records` are those of one aggregate. A user record whose explicit hash key is not a number is neither inside nor
+    /// outside the range: it is returned as an error, and iteration continues.
     ///
     /// ```
-    /// use kinesis_aggregation::{HashKeyRange, RangeMode, UserRecord};
+    /// use kinesis_aggregation::UserRecord;
+    /// use kinesis_aggregation::route::{HashKeyRange, RangeMode};
     ///
     /// let records = [("5", "a"), ("50", "b"), ("7", "c")]
     ///     .map(|(hash_key, data)| UserRecord::new("key", data).with_explicit_hash_key(hash_key));
@@ -238,7 +218,7 @@ impl HashKeyRange {
     /// assert_eq!(data, [b"a", b"c"]);
     /// assert_eq!(inside.left_out(), 1);
     /// assert_eq!(range.filter(records, RangeMode::All).count(), 0);
-    /// # Ok::<(), kinesis_aggregation::HashKeyRangeError>(())
+    /// # Ok::<(), kinesis_aggregation::route::HashKeyRangeError>(())
     /// ```
     pub fn filter<'a, I>(self, records: I, mode: RangeMode) -> InRange<I::IntoIter>
     where
@@ -246,24 +226,83 @@ impl HashKeyRange {
         I::IntoIter: Clone,
     {
         let records = records.into_iter();
-        let outside = |record: UserRecord<'_>| HashKey::of(&record).is_ok_and(|key| !self.contains(key));
+        let outside = |record: UserRecord<'_>| record.hash_key().is_ok_and(|key| !self.contains(key));
         let keep = match mode {
-            RangeMode::Each => Keep::Inside,
             RangeMode::All if records.clone().any(outside) => Keep::Nothing,
-            RangeMode::All => Keep::Inside,
+            RangeMode::Each | RangeMode::All => Keep::Inside,
         };
-        InRange { records, range: self, keep, left_out: 0, faulty: 0 }
+        InRange { records, range: self, keep, left_out: 0, invalid: 0 }
     }
 }
 
-/// The user records of an aggregate that lie in a range.
+/// Parses `START-END`.
+impl FromStr for HashKeyRange {
+    type Err = HashKeyRangeError;
+
+    fn from_str(text: &str) -> Result<Self, HashKeyRangeError> {
+        let (start, end) = text.split_once('-').ok_or(HashKeyRangeError::NoDash)?;
+        Self::parse(start, end)
+    }
+}
+
+/// Writes `START-END`.
+impl fmt::Display for HashKeyRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.start, self.end)
+    }
+}
+
+/// Why a text is not a range of hash keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HashKeyRangeError {
+    /// The start is not a hash key.
+    Start(HashKeyError),
+    /// The end is not a hash key.
+    End(HashKeyError),
+    /// The start is above the end.
+    Empty {
+        /// The start.
+        start: HashKey,
+        /// The end.
+        end: HashKey,
+    },
+    /// There is no dash between the two hash keys.
+    NoDash,
+}
+
+impl fmt::Display for HashKeyRangeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Start(error) => write!(f, "start of the range: {error}"),
+            Self::End(error) => write!(f, "end of the range: {error}"),
+            Self::Empty { start, end } => write!(f, "empty range: {start} is above {end}"),
+            Self::NoDash => f.write_str("not a range: START-END is expected"),
+        }
+    }
+}
+
+impl core::error::Error for HashKeyRangeError {}
+
+/// What [`HashKeyRange::filter`] keeps of an aggregate that has user records inside and outside the range.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RangeMode {
+    /// Each user record that is inside.
+    #[default]
+    Each,
+    /// All user records if all are inside, otherwise none, as the KCL does. Unlike here, the KCL drops the whole aggregate if
+    /// one explicit hash key is not a number.
+    All,
+}
+
+/// An iterator over the user records of an aggregate that are in a range. Made by [`HashKeyRange::filter`].
 #[derive(Clone, Debug)]
 pub struct InRange<I> {
     records: I,
     range: HashKeyRange,
     keep: Keep,
     left_out: u64,
-    faulty: u64,
+    invalid: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,32 +312,32 @@ enum Keep {
 }
 
 impl<I> InRange<I> {
-    /// Counts the user records left out so far.
+    /// Returns how many user records have been left out so far.
     #[must_use]
     pub const fn left_out(&self) -> u64 {
         self.left_out
     }
 
-    /// Counts the user records so far whose explicit hash key is no number.
+    /// Returns how many user records so far had an explicit hash key that is not a number.
     #[must_use]
-    pub const fn faulty(&self) -> u64 {
-        self.faulty
+    pub const fn invalid(&self) -> u64 {
+        self.invalid
     }
 }
 
 impl<'a, I: Iterator<Item = UserRecord<'a>>> Iterator for InRange<I> {
-    type Item = Result<UserRecord<'a>, FaultyHashKey<'a>>;
+    type Item = Result<UserRecord<'a>, InvalidHashKey<'a>>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             let record = self.records.next()?;
-            match HashKey::of(&record) {
+            match record.hash_key() {
                 Err(error) => {
-                    self.faulty = self.faulty.saturating_add(1);
-                    return Some(Err(FaultyHashKey { record, error }));
+                    self.invalid += 1;
+                    return Some(Err(InvalidHashKey { record, error }));
                 }
                 Ok(key) if self.keep == Keep::Inside && self.range.contains(key) => return Some(Ok(record)),
-                Ok(_) => self.left_out = self.left_out.saturating_add(1),
+                Ok(_) => self.left_out += 1,
             }
         }
     }
@@ -308,51 +347,25 @@ impl<'a, I: Iterator<Item = UserRecord<'a>>> Iterator for InRange<I> {
     }
 }
 
-impl<'a, I: core::iter::FusedIterator<Item = UserRecord<'a>>> core::iter::FusedIterator for InRange<I> {}
+impl<'a, I: FusedIterator<Item = UserRecord<'a>>> FusedIterator for InRange<I> {}
 
-/// A user record whose explicit hash key is no number (rule D14), so that no shard owns it.
+/// A user record whose explicit hash key is not a number (rule D14), so that no shard owns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FaultyHashKey<'a> {
+pub struct InvalidHashKey<'a> {
     /// The user record.
     pub record: UserRecord<'a>,
     /// What is wrong with its explicit hash key.
     pub error: HashKeyError,
 }
 
-impl fmt::Display for FaultyHashKey<'_> {
-    // Without the key itself: to make it harmless for a terminal, the standard library takes ways that may panic.
+impl fmt::Display for InvalidHashKey<'_> {
+    // Without the explicit hash key itself: escaping it with the standard library would leave panic paths.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "user record {}: explicit hash key: {}", self.record.sub_sequence_number, self.error)
     }
 }
 
-impl core::error::Error for FaultyHashKey<'_> {}
-
-/// Reads the one way to write a number below 2^128 (rule E4).
-pub(crate) fn parse_hash_key(text: &str) -> Result<u128, HashKeyError> {
-    let digits = text.as_bytes();
-    if let Some(offset) = digits.iter().position(|byte| !byte.is_ascii_digit()) {
-        return Err(HashKeyError::NotADigit { offset });
-    }
-    match digits {
-        [] => return Err(HashKeyError::Empty),
-        [b'0', _, ..] => return Err(HashKeyError::LeadingZero),
-        _ => {}
-    }
-    // Nineteen digits fit 64 bits, in which the arithmetic is far cheaper than in 128.
-    let mut number: u128 = 0;
-    for chunk in digits.chunks(19) {
-        let (value, scale) = chunk.iter().fold((0u64, 1u64), |(value, scale), byte| {
-            let digit = u64::from(byte & 0x0f);
-            (value.wrapping_mul(10).wrapping_add(digit), scale.wrapping_mul(10))
-        });
-        number = number
-            .checked_mul(u128::from(scale))
-            .and_then(|number| number.checked_add(u128::from(value)))
-            .ok_or(HashKeyError::TooLarge)?;
-    }
-    Ok(number)
-}
+impl core::error::Error for InvalidHashKey<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -360,8 +373,8 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn partition_keys() {
-        // As `hashlib` of Python gives them; the last is chosen for its leading zero bytes.
+    fn partition_keys_hash_to_their_md5() {
+        // Computed with Python's `hashlib`; the last key is chosen for its leading zero bytes.
         for (key, number) in [
             ("", 0xd41d8cd98f00b204e9800998ecf8427e),
             ("a", 0x0cc175b9c0f1b6a831c399e269772661),
@@ -373,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn ranges_include_both_ends_and_are_parsed() {
         let range: HashKeyRange = "5-9".parse().unwrap();
         for (key, inside) in [(4, false), (5, true), (9, true), (10, false)] {
             assert_eq!(range.contains(HashKey::new(key)), inside, "{key}");
@@ -385,7 +398,7 @@ mod tests {
         assert!(one.contains(HashKey::new(7)) && !one.contains(HashKey::new(6)));
         for (text, message) in [
             ("9-5", "empty range: 9 is above 5"),
-            ("5", "no range: START-END is expected"),
+            ("5", "not a range: START-END is expected"),
             ("-5", "start of the range: no digits"),
             ("5-", "end of the range: no digits"),
             ("5-9-", "end of the range: not a digit at byte 1"),
@@ -398,21 +411,21 @@ mod tests {
     use HashKeyError::*;
 
     #[test]
-    fn numbers() {
+    fn decimal_numbers_are_parsed() {
         let powers = (0..128).map(|bits| 1u128 << bits);
         for number in
             powers.flat_map(|power| [power - 1, power, power + 1]).chain([0, u128::MAX - 1, u128::MAX])
         {
-            assert_eq!(parse_hash_key(&number.to_string()), Ok(number));
+            assert_eq!(number.to_string().parse(), Ok(HashKey(number)));
         }
         for digits in 1..=38 {
             let nines = "9".repeat(digits);
-            assert_eq!(parse_hash_key(&nines), Ok(nines.parse().unwrap()));
+            assert_eq!(nines.parse(), Ok(HashKey(nines.parse().unwrap())));
         }
     }
 
     #[test]
-    fn what_is_wrong() {
+    fn anything_but_canonical_decimal_is_refused() {
         let long_zeros = "0".repeat(40);
         for (text, error) in [
             ("", Empty),
@@ -431,7 +444,7 @@ mod tests {
             ("1000000000000000000000000000000000000000", TooLarge),
             ("10000000000000000000000000000000000000000000000000000000000000", TooLarge),
         ] {
-            assert_eq!(parse_hash_key(text), Err(error), "{text:?}");
+            assert_eq!(text.parse::<HashKey>(), Err(error), "{text:?}");
         }
     }
 }

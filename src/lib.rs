@@ -158,7 +158,6 @@
 #![cfg_attr(
     test,
     allow(
-        clippy::arithmetic_side_effects,
         clippy::as_conversions,
         reason = "tests count in small numbers, and a panic in one is its failure"
     )
@@ -215,59 +214,35 @@ pub mod guides {
     pub mod reliability {}
 }
 
-mod error;
-mod sort;
-
 // Each module uses those above it.
-mod wire;
-
-mod md5;
-
-mod hash_key;
-
-mod message;
-
-mod frame;
-
-mod decode;
-
-mod encode;
-
-mod route;
-
 #[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
 mod adapters;
-
+pub mod decode;
+pub mod encode;
+mod error;
+mod frame;
+mod hash_key;
+mod md5;
+mod message;
+pub mod route;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
+mod wire;
 
-#[cfg(feature = "lambda-events")]
-pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
-pub use crate::decode::{
-    AggregatedRecord, ExtendedSequenceNumber, IntoUserRecords, ParseError, Payload, SequenceNumber,
-    SequenceNumberError, UserRecords,
-};
 #[cfg(feature = "alloc")]
-pub use crate::decode::{
-    Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
-    deaggregate, deaggregate_all, deaggregate_records, iter_deaggregate_records, recycle,
-};
-#[cfg(feature = "std")]
-pub use crate::encode::{AddError, BackgroundAggregator, WorkerPanic};
-pub use crate::encode::{AddStatus, Aggregate, Encoder, KeySlot, Limits, encode, encoded_len};
+pub use crate::decode::deaggregate::{deaggregate, iter_deaggregate_records};
+pub use crate::decode::payload::Payload;
 #[cfg(feature = "alloc")]
-pub use crate::encode::{CallbackAggregator, Packs, RecordAggregator};
-pub use crate::error::{DecodeError, DecodeErrorKind, EncodeError, HashKeyError};
-pub use crate::frame::{DIGEST_SIZE, DigestCheck, MAGIC, PlainReason, verify_each};
-pub use crate::hash_key::{FaultyHashKey, HashKey, HashKeyRange, HashKeyRangeError, InRange, RangeMode};
-pub use crate::md5::Md5;
-pub use crate::message::{KeyRoom, RecordTag, Tags, UserRecord};
+pub use crate::encode::aggregate::Aggregate;
 #[cfg(feature = "alloc")]
-pub use crate::route::{
-    AggregationManager, Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError,
-    PutEntry, PutOutcome, PutQueue, PutRequest, RoutedAggregate, Settled,
-};
-pub use crate::route::{Shard, ShardMap, ShardMapError};
+pub use crate::encode::aggregator::RecordAggregator;
+pub use crate::encode::encoder::Encoder;
+pub use crate::encode::limits::Limits;
+pub use crate::message::UserRecord;
+#[cfg(feature = "alloc")]
+pub use crate::route::manager::AggregationManager;
+#[cfg(feature = "alloc")]
+pub use crate::route::shard_map::ShardMap;
 
 // The examples of the README are tested like those of the library.
 #[cfg(all(doctest, feature = "lambda-events"))]

@@ -1,24 +1,21 @@
-//! Records of the AWS crates are taken apart like any others, and keep all they came with; aggregates become what is put.
+//! Types of the AWS crates: their records are deaggregated with their metadata, and aggregates become requests.
 
 #![cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test")]
 
-use kinesis_aggregation::{
-    Aggregate, Limits, PlainReason, RecordAggregator, UserRecord, deaggregate_records,
-    iter_deaggregate_records,
-};
+use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord, iter_deaggregate_records};
 
-/// Two user records, the second with an explicit hash key.
-fn aggregate() -> Aggregate<Vec<u8>> {
+/// Returns an aggregate of two user records, the second of which has an explicit hash key.
+fn aggregate() -> Aggregate {
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(aggregator.add(UserRecord::new("device-7", "21.5")).unwrap().is_none());
     assert!(aggregator.add(UserRecord::new("device-8", "19").with_explicit_hash_key("5")).unwrap().is_none());
     aggregator.finish().unwrap()
 }
 
-/// The payload of the aggregate, with its digest wrong.
+/// Returns the payload of the aggregate with a wrong digest.
 fn damaged() -> Vec<u8> {
-    let mut data = aggregate().into_data();
+    let mut data = aggregate().data;
     *data.last_mut().unwrap() ^= 1;
     data
 }
@@ -31,9 +28,9 @@ mod sdk {
     use aws_sdk_kinesis::types::{
         self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
     };
-    use kinesis_aggregation::{
-        AggregationManager, HashKey, HashKeyRangeError, OwnedShardMap, PutOutcome, RoutedAggregate, Shard,
-    };
+    use kinesis_aggregation::decode::PlainReason;
+    use kinesis_aggregation::route::{HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+    use kinesis_aggregation::{AggregationManager, ShardMap};
 
     use super::*;
 
@@ -43,14 +40,14 @@ mod sdk {
     }
 
     #[test]
-    fn get_records() {
+    fn records_of_get_records_are_deaggregated() {
         let answer = GetRecordsOutput::builder()
-            .records(record("100", aggregate().into_data()))
+            .records(record("100", aggregate().data))
             .records(record("101", b"plain".to_vec()))
             .records(record("102", damaged()))
             .build()
             .unwrap();
-        let users = deaggregate_records(&answer);
+        let users = iter_deaggregate_records(&answer).collect::<Vec<_>>();
         let seen: Vec<_> = users
             .iter()
             .map(|sourced| {
@@ -65,19 +62,33 @@ mod sdk {
             ("102/0".to_owned(), "outer", damaged().len(), Some(PlainReason::DigestMismatch)),
         ];
         assert_eq!(seen, expected);
-        // What comes out is the record that went in, and its data.
+        // The record and the data of a plain record are borrowed, not copied.
         assert!(core::ptr::eq(users[2].record, &raw const answer.records[1]));
         assert_eq!(users[2].user.data.as_ptr(), answer.records[1].data.as_ref().as_ptr());
     }
 
     #[test]
-    fn one_record() {
-        let record = record("100", aggregate().into_data());
+    fn the_records_of_a_subscribe_to_shard_event_are_deaggregated() {
+        let event = types::SubscribeToShardEvent::builder()
+            .records(record("100", aggregate().data))
+            .records(record("101", b"plain".to_vec()))
+            .continuation_sequence_number("101")
+            .millis_behind_latest(0)
+            .build()
+            .unwrap();
+        let positions = iter_deaggregate_records(&event)
+            .map(|sourced| sourced.extended_sequence_number().unwrap().to_string());
+        assert!(positions.eq(["100/0", "100/1", "101/0"]));
+    }
+
+    #[test]
+    fn a_single_record_is_deaggregated() {
+        let record = record("100", aggregate().data);
         assert_eq!(iter_deaggregate_records(&record).count(), 2);
     }
 
     fn routed() -> RoutedAggregate {
-        let map = OwnedShardMap::new([Shard::new("shardId-1", kinesis_aggregation::HashKeyRange::ALL)]);
+        let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::route::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
         manager.flush().into_vec().pop().unwrap()
@@ -86,15 +97,15 @@ mod sdk {
     #[test]
     fn entries_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let place = aggregate.data().as_ptr();
+        let address = aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(aggregate).unwrap();
-        assert_eq!(entry.data.as_ref().as_ptr(), place);
+        assert_eq!(entry.data.as_ref().as_ptr(), address);
         assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", None));
 
         let routed = routed();
-        let place = routed.data().as_ptr();
+        let address = routed.aggregate.data.as_ptr();
         let entry = PutRecordsRequestEntry::try_from(routed).unwrap();
-        assert_eq!(entry.data.as_ref().as_ptr(), place);
+        assert_eq!(entry.data.as_ref().as_ptr(), address);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
         assert_eq!((&*entry.partition_key, entry.explicit_hash_key()), ("device-7", Some(&*hash_key)));
     }
@@ -102,21 +113,21 @@ mod sdk {
     #[test]
     fn inputs_take_the_data_without_a_copy() {
         let aggregate = aggregate();
-        let place = aggregate.data().as_ptr();
+        let address = aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(aggregate).stream_name("stream").build().unwrap();
-        assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
+        assert_eq!(input.data().unwrap().as_ref().as_ptr(), address);
         assert_eq!((input.partition_key(), input.explicit_hash_key()), (Some("device-7"), None));
 
         let routed = routed();
-        let place = routed.data().as_ptr();
+        let address = routed.aggregate.data.as_ptr();
         let input = PutRecordInputBuilder::from(routed).build().unwrap();
-        assert_eq!(input.data().unwrap().as_ref().as_ptr(), place);
+        assert_eq!(input.data().unwrap().as_ref().as_ptr(), address);
         let hash_key = HashKey::of_partition_key("device-7").to_string();
         assert_eq!(input.explicit_hash_key(), Some(&*hash_key));
     }
 
     #[test]
-    fn shards() {
+    fn shards_are_converted() {
         let shard = |start: &str, end: &str, ending: Option<&str>| {
             let numbers = SequenceNumberRange::builder().starting_sequence_number("1");
             types::Shard::builder()
@@ -131,7 +142,7 @@ mod sdk {
                 .build()
                 .unwrap()
         };
-        let range = kinesis_aggregation::HashKeyRange::parse("5", "9").unwrap();
+        let range = kinesis_aggregation::route::HashKeyRange::parse("5", "9").unwrap();
         let expected = Shard::new("shardId-2", range).with_parents(Some("shardId-1"), None);
         assert_eq!(Shard::try_from(&shard("5", "9", None)), Ok(expected));
         assert_eq!(Shard::try_from(&shard("5", "9", Some("2"))), Ok(expected.closed()));
@@ -139,14 +150,14 @@ mod sdk {
         let rangeless = types::Shard::builder().shard_id("shardId-2");
         let rangeless =
             rangeless.sequence_number_range(shard("5", "9", None).sequence_number_range.unwrap()).build();
-        // The SDK itself refuses to build one without, so that one has to be made by hand.
+        // The SDK's builder may refuse a shard without a range.
         let mut rangeless = rangeless.unwrap_or_else(|_| shard("5", "9", None));
         rangeless.hash_key_range = None;
         assert!(matches!(Shard::try_from(&rangeless), Err(HashKeyRangeError::Start(_))));
     }
 
     #[test]
-    fn outcomes() {
+    fn outcomes_are_converted() {
         let delivered = PutRecordsResultEntry::builder().sequence_number("1").shard_id("shardId-1").build();
         let throttled =
             PutRecordsResultEntry::builder().error_code("ProvisionedThroughputExceededException").build();
@@ -164,7 +175,7 @@ mod lambda {
     use aws_lambda_events::kinesis_analytics::KinesisAnalyticsOutputDeliveryEvent;
     use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
-    use kinesis_aggregation::{ArrivalTime, LambdaRecord};
+    use kinesis_aggregation::decode::{ArrivalTime, LambdaRecord};
     use serde::de::DeserializeOwned;
     use serde_json::{Value, json};
 
@@ -198,16 +209,16 @@ mod lambda {
             })
         };
         json!({ "Records": [
-            record(100, encoded(aggregate().data())),
+            record(100, encoded(aggregate().data)),
             record(101, encoded("plain")),
             record(102, encoded(damaged())),
         ] })
     }
 
-    /// What Python's `deaggregate_records` returns for the aggregate, but that `explicitHashKey` of the first one is the
-    /// second one's there.
+    /// Python's `deaggregate_records` returns the same, except that it gives the first user record the explicit hash key of
+    /// the second.
     #[test]
-    fn kinesis_records_come_out_as_python_gives_them() {
+    fn kinesis_records_have_the_form_of_python() {
         let event: KinesisEvent = parse(kinesis_event());
         let users: Vec<LambdaRecord> = iter_deaggregate_records(&event).map(LambdaRecord::from).collect();
         let expected =
@@ -244,7 +255,7 @@ mod lambda {
     }
 
     #[test]
-    fn records_events_and_windows_are_the_same() {
+    fn single_records_events_and_time_windows_give_the_same() {
         let mut event = kinesis_event();
         let plain: KinesisEvent = parse(event.clone());
         event["window"] = json!({ "start": "2020-12-09T07:04:00Z", "end": "2020-12-09T07:06:00Z" });
@@ -255,18 +266,18 @@ mod lambda {
         event["eventSourceARN"] = json!("arn:aws:kinesis:us-east-2:123456789012:stream/lambda-stream");
         let window: KinesisTimeWindowEvent = parse(event);
         let users = |records: Vec<LambdaRecord>| serde_json::to_value(records).unwrap();
-        let expected = users(deaggregate_records(&plain).into_iter().map(LambdaRecord::from).collect());
+        let expected = users(iter_deaggregate_records(&plain).map(LambdaRecord::from).collect());
         assert_eq!(expected.as_array().unwrap().len(), 4);
-        let one_by_one = plain.records.iter().flat_map(iter_deaggregate_records);
-        assert_eq!(users(one_by_one.map(LambdaRecord::from).collect()), expected);
+        let singly = plain.records.iter().flat_map(iter_deaggregate_records);
+        assert_eq!(users(singly.map(LambdaRecord::from).collect()), expected);
         assert_eq!(users(iter_deaggregate_records(&window).map(LambdaRecord::from).collect()), expected);
     }
 
-    /// Everything that the crate lets be absent.
+    /// Omits every field that the crate does not require.
     #[test]
-    fn missing_metadata_loses_nothing() {
+    fn records_without_metadata_are_deaggregated() {
         let kinesis: KinesisEvent = parse(json!({ "Records": [
-            { "kinesis": { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 } },
+            { "kinesis": { "data": encoded(aggregate().data), "approximateArrivalTimestamp": 1 } },
             { "kinesis": { "data": encoded("plain"), "approximateArrivalTimestamp": 1 } },
         ] }));
         let users: Vec<LambdaRecord> = iter_deaggregate_records(&kinesis).map(LambdaRecord::from).collect();
@@ -275,26 +286,26 @@ mod lambda {
         assert!(iter_deaggregate_records(&kinesis).all(|user| user.extended_sequence_number().is_none()));
 
         let firehose: KinesisFirehoseEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()), "approximateArrivalTimestamp": 1 },
+            { "data": encoded(aggregate().data), "approximateArrivalTimestamp": 1 },
             { "data": encoded("plain"), "approximateArrivalTimestamp": 1 },
         ] }));
         assert_eq!(iter_deaggregate_records(&firehose).map(LambdaRecord::from).count(), 3);
 
         let analytics: KinesisAnalyticsOutputDeliveryEvent = parse(json!({ "records": [
-            { "data": encoded(aggregate().data()) },
+            { "data": encoded(aggregate().data) },
             { "data": encoded("plain") },
         ] }));
         assert_eq!(iter_deaggregate_records(&analytics).map(LambdaRecord::from).count(), 3);
     }
 
     #[test]
-    fn firehose_records_keep_their_ids() {
+    fn user_records_of_firehose_have_the_record_id() {
         let event: KinesisFirehoseEvent = parse(json!({
             "invocationId": "invoked123",
             "deliveryStreamArn": "aws:lambda:events",
             "region": "us-west-2",
             "records": [{
-                "data": encoded(aggregate().data()),
+                "data": encoded(aggregate().data),
                 "recordId": "record1",
                 "approximateArrivalTimestamp": 1_507_217_624_302_i64,
                 "kinesisRecordMetadata": {
@@ -327,9 +338,9 @@ mod lambda {
         assert_eq!(at.to_string(), "17/1");
     }
 
-    /// Firehose takes aggregates apart before it calls a function, so its records are plain.
+    /// Firehose deaggregates records before it calls a function, so they are plain.
     #[test]
-    fn firehose_says_where_a_record_was() {
+    fn firehose_states_the_sub_sequence_number() {
         let event: KinesisFirehoseEvent = parse(json!({ "records": [{
             "data": encoded("plain"),
             "recordId": "record1",
@@ -348,7 +359,7 @@ mod lambda {
     }
 
     #[test]
-    fn analytics_records_keep_their_ids() {
+    fn user_records_of_kinesis_analytics_have_the_record_id() {
         let event: KinesisAnalyticsOutputDeliveryEvent = parse(json!({
             "invocationId": "invoked123",
             "applicationArn": "arn:aws:kinesisanalytics:us-east-1:123456789012:application/app",
@@ -360,9 +371,9 @@ mod lambda {
         assert_eq!((kinesis.approximate_arrival_timestamp, &*kinesis.data.0), (None, &b"plain"[..]));
     }
 
-    /// The recorded events: what the command makes of them, and Python (`tests/peers/run`), these records are too.
+    /// The command and Python's library (`tests/peers/run`) return the same for these events.
     #[test]
-    fn recorded_events() {
+    fn recorded_events_give_the_expected_user_records() {
         let expected: Vec<Value> = include_str!("data/aws/user-records.jsonl")
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -382,7 +393,7 @@ mod lambda {
         let firehose: KinesisFirehoseEvent =
             serde_json::from_str(include_str!("data/aws/firehose.json")).unwrap();
         check("firehose", iter_deaggregate_records(&firehose).map(LambdaRecord::from).collect(), &fields);
-        // The crate does not read the partition keys of plain records here.
+        // The crate does not parse the partition keys of this event.
         let analytics: KinesisAnalyticsOutputDeliveryEvent =
             serde_json::from_str(include_str!("data/aws/analytics.json")).unwrap();
         let users = iter_deaggregate_records(&analytics).map(LambdaRecord::from).collect();
@@ -390,7 +401,7 @@ mod lambda {
     }
 
     #[test]
-    fn times_are_numbers() {
+    fn times_are_serialized_as_numbers() {
         assert_eq!(serde_json::to_value(ArrivalTime::Seconds(1.5)).unwrap(), json!(1.5));
         assert_eq!(serde_json::to_value(ArrivalTime::Milliseconds(1500)).unwrap(), json!(1500));
     }

@@ -2,9 +2,8 @@
 //! offset, and in all that is decoded.
 //!
 //! The inputs are generated, always the same ones. For a long run:
-//! `KINESIS_AGG_CASES=1000000 cargo test --release --test agreement -- --nocapture`
+//! `KINESIS_AGG_CASES=1000000 cargo test --release --features arbitrary --test agreement -- --nocapture`
 
-#![cfg(feature = "alloc")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 mod common;
@@ -12,15 +11,17 @@ mod reference;
 
 #[path = "common/agree.rs"]
 mod agree;
+#[path = "common/bodies.rs"]
+mod bodies;
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
-use kinesis_aggregation::{DigestCheck, MAGIC};
+use kinesis_aggregation::decode::{DigestCheck, MAGIC};
 
 use agree::agree;
 use common::random::Random;
-use common::{aggregates, bodies, decode_vectors, frame, to_hex, unframe};
+use common::{aggregates, decode_vectors, frame, to_hex, unframe};
 
 /// The name of every kind of fault.
 const KINDS: [&str; 14] = [

@@ -7,10 +7,11 @@ mod common;
 
 use allocation_counter::{AllocationInfo, measure};
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, DigestCheck, Encoder, KeyRoom, KeySlot, Limits, Payload, RecordAggregator,
-    RecordTag, UserRecord, deaggregate, encode, encoded_len, recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, Payload, RecordAggregator, UserRecord, deaggregate};
 
 use common::{Record, decode_vectors, encode_vectors, frame, hex};
 
@@ -34,19 +35,11 @@ fn payloads() -> Vec<(String, Vec<u8>)> {
     decode.chain(encode).chain([("two tags".to_owned(), frame(&tags))]).collect()
 }
 
-/// Does all that can be done with a payload, and answers with how many bytes it saw.
-fn use_up<'a, K: KeyRoom<'a>>(payload: Payload<'a, K>) -> usize {
-    let aggregate = match payload {
-        Payload::Aggregated(aggregate) => aggregate,
-        Payload::Plain(_) => return 0,
-        Payload::NeedsRoom { needed } => panic!("not even room for {needed} keys"),
-    };
+/// Does everything that can be done with an aggregate, and returns how many bytes it saw.
+fn use_up(aggregate: &AggregatedRecord<'_, '_>) -> usize {
     let tag_len = |tag: RecordTag<'_>| tag.key.len().saturating_add(tag.value.map_or(0, str::len));
     let user_len = |user: UserRecord<'_>| user.data.len().saturating_add(user.tags.map(tag_len).sum());
-    let lent: usize = aggregate.records().map(user_len).sum();
-    let owned: usize = aggregate.into_iter().map(user_len).sum();
-    assert_eq!(lent, owned);
-    lent
+    aggregate.records().chain(aggregate.records_after(0)).map(user_len).sum()
 }
 
 #[test]
@@ -56,45 +49,44 @@ fn the_counter_counts() {
 }
 
 #[test]
-fn parsing_in_lent_room_allocates_nothing() {
+fn parsing_into_a_buffer_allocates_nothing() {
     const KEYS: usize = 200;
     for (name, payload) in payloads() {
         let mut vector = Vec::with_capacity(KEYS);
-        let mut seen = [0; 4];
+        let mut seen = [0; 2];
         for check in [DigestCheck::Verify, DigestCheck::Skip] {
             none(&name, || {
-                seen = [
-                    use_up(Payload::parse_with(&payload, &mut [""; KEYS][..], check)),
-                    use_up(Payload::parse_with(&payload, [""; KEYS], check)),
-                    use_up(Payload::parse_with(&payload, heapless::Vec::<_, KEYS>::new(), check)),
-                    use_up(Payload::parse_with(&payload, &mut vector, check)),
-                ];
-                _ = Payload::parse_with(&payload, [""; 0], check);
+                seen[0] = match Payload::parse_with(&payload, &mut [""; KEYS], check) {
+                    Payload::Aggregated(aggregate) => use_up(&aggregate),
+                    Payload::Plain(_) => 0,
+                    Payload::NeedsKeys { needed } => panic!("{needed} keys"),
+                };
+                seen[1] = AggregatedRecord::parse_reusing(&payload, &mut vector, check)
+                    .map_or(0, |aggregate| use_up(&aggregate));
+                _ = Payload::parse_with(&payload, &mut [], check);
             });
-            assert_eq!(seen, [seen[0]; 4], "{name}");
+            assert_eq!(seen[0], seen[1], "{name}");
         }
     }
 }
 
 #[test]
-fn recycling_allocates_nothing() {
+fn a_reused_vector_serves_many_payloads() {
     let payloads = payloads();
     assert!(payloads.len() > 50);
-    let mut keys = Some(Vec::with_capacity(200));
-    none("one room for all, plain ones in between", || {
+    let mut keys = Vec::with_capacity(200);
+    none("one vector for all, plain ones in between", || {
         for (_, payload) in &payloads {
-            let mut room = keys.take().unwrap();
-            _ = Payload::parse(payload, &mut room);
-            keys = Some(recycle(room));
+            _ = AggregatedRecord::parse_reusing(payload, &mut keys, DigestCheck::Verify);
         }
     });
-    assert_eq!(keys.map(|keys| keys.capacity()), Some(200));
+    assert_eq!(keys.capacity(), 200);
 }
 
 #[test]
-fn deaggregating_allocates_its_room_at_once() {
+fn deaggregating_allocates_its_keys_at_once() {
     for (name, payload) in payloads() {
-        let keys = match AggregatedRecord::parse(&payload, Vec::new()) {
+        let keys = match AggregatedRecord::parse(&payload) {
             Ok(aggregate) => aggregate.partition_keys().len() + aggregate.explicit_hash_keys().len(),
             Err(_) => 0,
         };
@@ -109,12 +101,6 @@ fn encoding_into_a_buffer_allocates_nothing() {
     for vector in encode_vectors() {
         let name = &vector.name;
         let users: Vec<UserRecord<'_>> = vector.records.iter().map(Record::untagged).collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-        none(name, || {
-            assert_eq!(encoded_len(&users, &mut slots), Ok(vector.encoded.len()));
-            assert!(encode(&users, &mut slots, &mut buffer).is_ok());
-            assert!(encode(&users, &mut slots, &mut []).is_err());
-        });
         none(name, || {
             let mut encoder = Encoder::<64>::new(&mut buffer, Limits::KINESIS_MAX);
             for &user in &users {
@@ -123,8 +109,8 @@ fn encoding_into_a_buffer_allocates_nothing() {
             }
             assert!(encoder.add(UserRecord::new("", "refused")).is_err());
             let aggregate = encoder.finish().unwrap();
-            assert_eq!(aggregate.user_records(), users.len());
-            assert!(!aggregate.partition_key().is_empty() && aggregate.size_bytes() > 0);
+            assert_eq!(aggregate.user_records, users.len());
+            assert!(!aggregate.partition_key.is_empty() && aggregate.size_bytes() > 0);
         });
     }
 }
@@ -160,9 +146,9 @@ fn an_aggregator_allocates_what_it_hands_out_and_nothing_else() {
             handed_out = if last { aggregator.add(user(0)).unwrap_or_default() } else { aggregator.finish() };
         });
         let aggregate = handed_out.unwrap();
-        assert_eq!((aggregate.user_records(), aggregate.data().len()), (1000, size));
+        assert_eq!((aggregate.user_records, aggregate.data.len()), (1000, size));
         let mut data = None;
-        none("taking it apart", || data = Some(aggregate.into_data()));
+        none("taking it apart", || data = Some(aggregate.data));
         assert_eq!(data.map(|data| data.capacity()), Some(size));
     }
 }

@@ -12,10 +12,7 @@ use core::time::Duration;
 
 use kinesis_aggregation::*;
 
-/// A room for keys where any will do.
-type Room<'a> = Vec<&'a str>;
-
-type Callback = fn(Aggregate<Vec<u8>>);
+type Callback = fn(Aggregate);
 
 /// What holds for every type: it may go to another thread, be moved, and be printed.
 fn any<T: Send + Unpin + Debug>() {}
@@ -50,29 +47,29 @@ macro_rules! matrix {
 fn traits() {
     matrix! {
         any, shared, unwinding: [
-            AddError, AddStatus, Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>,
+            AddError, AddStatus, Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
-            IntoUserRecords<'_, Room<'_>>, KeySlot, Limits, Md5, ParseError, Payload<'_, Room<'_>>, PlainReason,
-            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate<Vec<u8>>>,
+            Limits, Md5, Payload<'_, '_>, PlainReason,
+            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate>,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
-        // They hold a buffer or a room of the caller's.
-        any, shared: [Encoder<'_, 16>, AggregatedRecord<'_, &mut [&str]>, Payload<'_, &mut [&str; 4]>];
+        // It holds a buffer of the caller's.
+        any, shared: [Encoder<'_, 16>];
         // They hold a thread, or what was thrown in it, which may be anything.
         any: [BackgroundAggregator, WorkerPanic];
 
         cloned: [
-            Aggregate<Vec<u8>>, Aggregate<&[u8]>, AggregatedRecord<'_, Room<'_>>, Md5, Payload<'_, Room<'_>>,
+            Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>, Md5, Payload<'_, '_>,
             PutQueue, RecordAggregator, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
         ];
         copied: [
             AddStatus, DecodeErrorKind, DigestCheck, Limits, PutOutcome<'_>, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
         ];
         hashed: [
-            AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, ParseError, PlainReason, RecordTag<'_>,
+            AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, PlainReason, RecordTag<'_>,
         ];
-        error: [AddError, DecodeError, EncodeError, ParseError, PlainReason];
-        exact: [Deaggregated<'_>, IntoUserRecords<'_, Room<'_>>, Tags<'_>, UserRecords<'_, '_>];
+        error: [AddError, DecodeError, EncodeError, PlainReason];
+        exact: [Deaggregated<'_>, Tags<'_>, UserRecords<'_, '_>];
     }
     fn boxed(panic: WorkerPanic) -> Box<dyn Error + Send> {
         Box::new(panic)
@@ -83,12 +80,10 @@ fn traits() {
 /// Errors are shown in the middle of a sentence.
 #[test]
 fn errors_read_well() {
-    let errors: [(&str, Box<dyn Error>); 8] = [
+    let errors: [(&str, Box<dyn Error>); 6] = [
         ("no magic", Box::new(PlainReason::NoMagic)),
         ("too short", Box::new(PlainReason::TooShort)),
         ("digest mismatch", Box::new(PlainReason::DigestMismatch)),
-        ("plain", Box::new(ParseError::Plain(PlainReason::NoMagic))),
-        ("no room", Box::new(ParseError::NeedsRoom { needed: 3 })),
         ("encode", Box::new(EncodeError::TooLarge { required: 4, limit: 3 })),
         ("add", Box::new(AddError::Encode(EncodeError::ExplicitHashKey(HashKeyError::Empty)))),
         ("stopped", Box::new(AddError::WorkerStopped)),
@@ -109,23 +104,19 @@ fn sizes() {
             [$((stringify!($type), size_of::<$type>(), $most)),+]
         };
     }
-    let rows: [(&str, usize, usize); 23] = sizes! {
+    let rows: [(&str, usize, usize); 19] = sizes! {
         AddError: 32,
         AddStatus: 1,
-        Aggregate<Vec<u8>>: 72,
-        Aggregate<&[u8]>: 64,
-        AggregatedRecord<'_, Room<'_>>: 72,
-        AggregatedRecord<'_, &mut [&str]>: 64,
+        Aggregate: 96,
+        AggregateRef<'_>: 80,
+        AggregatedRecord<'_, '_>: 72,
         CallbackAggregator<Callback>: 384,
         Deaggregated<'_>: 120,
         DecodeError: 16,
         DecodeErrorKind: 1,
         EncodeError: 32,
-        IntoUserRecords<'_, Room<'_>>: 112,
-        KeySlot: 12,
         Limits: 32,
         Md5: 88,
-        ParseError: 16,
         PlainReason: 16,
         RecordAggregator: 336,
         Encoder<'_, 0>: 264,
@@ -155,10 +146,10 @@ fn lives_can_be_shortened() {
     fn user_records<'s>(long: UserRecords<'static, 'static>) -> UserRecords<'s, 's> {
         long
     }
-    fn aggregated<'s>(long: AggregatedRecord<'static, Room<'static>>) -> AggregatedRecord<'s, Room<'s>> {
+    fn aggregated<'s>(long: AggregatedRecord<'static, 'static>) -> AggregatedRecord<'s, 's> {
         long
     }
-    fn payload<'s>(long: Payload<'static, Room<'static>>) -> Payload<'s, Room<'s>> {
+    fn payload<'s>(long: Payload<'static, 'static>) -> Payload<'s, 's> {
         long
     }
     fn encoder<'s>(long: Encoder<'static, 1>) -> Encoder<'s, 1> {
@@ -170,17 +161,15 @@ fn lives_can_be_shortened() {
 /// It compiles: these are known before the program runs.
 #[test]
 fn constants() {
-    const FRAME: usize = MAGIC.len() + DIGEST_SIZE;
+    const FRAME: usize = MAGIC.len() + 16;
     const LIMITS: Limits =
         Limits::KPL.with_max_bytes(7).with_max_user_records(3).with_max_age(Duration::from_secs(1));
     const MOST: (u32, usize, Option<Duration>) =
         (LIMITS.max_bytes(), LIMITS.max_user_records(), LIMITS.max_age());
-    static SLOTS: [KeySlot; 4] = [KeySlot::EMPTY; 4];
     const REASON: &str = PlainReason::NoMagic.as_str();
 
     assert_eq!(FRAME, 20);
     assert_eq!(MOST, (7, 3, Some(Duration::from_secs(1))));
-    assert_eq!(SLOTS.len(), 4);
     assert_eq!(REASON, "no_magic");
     assert_eq!(
         [Limits::BILLING_UNIT, Limits::KPL, Limits::KINESIS_DEFAULT, Limits::KINESIS_MAX]

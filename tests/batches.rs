@@ -4,10 +4,13 @@
 
 mod common;
 
-use kinesis_aggregation::{
-    DigestCheck, HashKey, KinesisRecord, Md5, Payload, PlainReason, SourcedRecord, deaggregate,
-    deaggregate_all, deaggregate_records, iter_deaggregate_records, verify_each,
+use kinesis_aggregation::decode::{
+    AggregatedRecord, KinesisRecord, Md5, PlainReason, SourcedRecord, deaggregate_all, verify_each,
 };
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::{Payload, deaggregate, deaggregate_records, iter_deaggregate_records};
+use kinesis_aggregation::{deaggregate, iter_deaggregate_records};
 
 use common::random::Random;
 use common::{decode_vectors, frame, records};
@@ -90,13 +93,13 @@ fn sourced_as_one_by_one() {
             let found = found.iter().map(|sourced| (&sourced.record.1, sourced.user, sourced.plain_reason));
             assert!(found.eq(expected.iter().copied()), "{count} records");
         };
-        let collected = deaggregate_records(&batch);
+        let collected: Vec<_> = iter_deaggregate_records(&batch).collect();
         same(&collected);
         same(&iter_deaggregate_records(batch.as_slice()).collect::<Vec<_>>());
         same(
             &batch
                 .iter()
-                .flat_map(|record| deaggregate_records(core::array::from_ref(record)))
+                .flat_map(|record| iter_deaggregate_records(core::array::from_ref(record)))
                 .collect::<Vec<_>>(),
         );
         for sourced in collected {
@@ -110,7 +113,7 @@ fn sourced_as_one_by_one() {
     assert!(iter_deaggregate_records(&bare).all(|sourced| sourced.extended_sequence_number().is_none()));
     // Copied or shown, without asking anything of the record.
     let mut all = iter_deaggregate_records(&bare);
-    assert_eq!(format!("{all:?}"), "SourcedRecords { records: 1, .. }");
+    assert_eq!(format!("{all:?}"), "SourcedRecords { current: None, records_left: 1 }");
     let sourced = all.next().unwrap();
     assert_eq!(Clone::clone(&sourced).user, sourced.user);
     assert!(format!("{sourced:?}").ends_with("plain_reason: Some(NoMagic), .. }"));
@@ -118,7 +121,8 @@ fn sourced_as_one_by_one() {
     // By reference is the same.
     assert_eq!(iter_deaggregate_records(&&bare).count(), 1);
     let by_reference = [&Keyed(b"plain".to_vec(), "key-7".into())];
-    let at = deaggregate_records(&by_reference).pop().and_then(|sourced| sourced.extended_sequence_number());
+    let at =
+        iter_deaggregate_records(&by_reference).last().and_then(|sourced| sourced.extended_sequence_number());
     assert_eq!(at.map(|at| at.to_string()).as_deref(), Some("7/0"));
 }
 
@@ -131,10 +135,9 @@ fn verified_as_one_by_one() {
         let mut verdicts = vec![Err(PlainReason::NoMagic); count];
         verify_each(&batch, &mut verdicts);
         for (i, (payload, verdict)) in batch.iter().zip(verdicts).enumerate() {
-            let expected = match Payload::parse_with(payload, Vec::new(), DigestCheck::Verify) {
-                Payload::Plain(PlainReason::Malformed(_)) | Payload::Aggregated(_) => Ok(()),
-                Payload::Plain(reason) => Err(reason),
-                Payload::NeedsRoom { .. } => unreachable!("a vector grows"),
+            let expected = match AggregatedRecord::parse(payload) {
+                Err(PlainReason::Malformed(_)) | Ok(_) => Ok(()),
+                Err(reason) => Err(reason),
             };
             assert_eq!(verdict, expected, "{i} of {count}");
         }

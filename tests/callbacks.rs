@@ -19,9 +19,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
 use common_encode::unpack;
-use kinesis_aggregation::{
-    AddError, Aggregate, BackgroundAggregator, EncodeError, Limits, RecordAggregator, UserRecord, WorkerPanic,
-};
+use kinesis_aggregation::encode::{AddError, BackgroundAggregator, EncodeError, WorkerPanic};
+use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord};
 
 /// Far longer than any test here takes on any machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,7 +54,7 @@ fn record(number: &str) -> UserRecord<'_> {
 /// The numbers of the user records of an aggregate.
 fn numbers(aggregate: &Aggregate<Vec<u8>>) -> Vec<usize> {
     let number = |data: Vec<u8>| String::from_utf8(data).unwrap().parse().unwrap();
-    unpack(aggregate.data()).into_iter().map(|record| number(record.data)).collect()
+    unpack(aggregate.data).into_iter().map(|record| number(record.data)).collect()
 }
 
 /// What callbacks have been given: a list of aggregates, as the numbers of their user records.

@@ -1,21 +1,14 @@
-//! The command, driven as a process: what it reads and writes, what it says, and how it ends.
+//! The command, run as a process: its input, output, messages and exit status.
 //!
-//! Scripts depend on all of it. A message is compared with the file, line or number that it has to name, and not
-//! word by word.
+//! Scripts depend on the output, so it is compared exactly. A message only has to contain the file, line, name or number
+//! that it is about.
 
 mod command {
     mod aggregate;
-    mod aggregate_faults;
-    mod aws_events;
-    mod bench;
     mod deaggregate;
-    mod deaggregate_faults;
-    mod forms;
+    mod input;
     mod inspect;
-    mod oddities;
-    mod put_records;
-    mod round_trip;
-    mod routing;
+    mod route;
     mod streams;
     mod support;
     mod usage;

@@ -6,11 +6,7 @@
 //! counterpart in this format. Where `docs/wire-format.md` wants another verdict than the suite, the case names the rule.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::panic,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
+#![expect(clippy::panic, reason = "all numbers are small, and a panic fails the test, as it should")]
 
 #[path = "common/agree.rs"]
 mod agree;
@@ -27,9 +23,8 @@ mod unknown;
 #[path = "conformance/values.rs"]
 mod values;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
 
 use agree::agree;
 use common::{field, frame, hex, varint};
@@ -99,9 +94,9 @@ fn expect(name: &str, message: Message, fields: &[u8], expected: Expected) {
 fn decode<T>(body: &[u8], see: impl FnOnce(&[UserRecord<'_>]) -> T) -> Result<T, (DecodeErrorKind, usize)> {
     let payload = frame(body);
     agree(&payload, DigestCheck::Verify);
-    match AggregatedRecord::parse(&payload, Vec::new()) {
+    match AggregatedRecord::parse(&payload) {
         Ok(aggregate) => Ok(see(&aggregate.records().collect::<Vec<_>>())),
-        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err((error.kind(), error.offset())),
+        Err(PlainReason::Malformed(error)) => Err((error.kind(), error.offset())),
         Err(other) => panic!("{other}"),
     }
 }

@@ -3,14 +3,14 @@
 #![cfg(feature = "alloc")]
 #![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
-use kinesis_aggregation::{
-    AggregationManager, EncodeError, Encoder, HandedOut, HashKeyRange, KinesisRecord, Limits, OwnedShardMap,
-    RecordTag, Shard, Tags, UserRecord, deaggregate_all,
-};
+use kinesis_aggregation::decode::{KinesisRecord, RecordTag, Tags, deaggregate_all};
+use kinesis_aggregation::encode::EncodeError;
+use kinesis_aggregation::route::{Aggregates, HashKeyRange, Shard};
+use kinesis_aggregation::{AggregationManager, Encoder, Limits, ShardMap, UserRecord};
 
 /// A manager for a stream of one shard.
 fn manager(limits: Limits) -> AggregationManager {
-    let map = OwnedShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
+    let map = ShardMap::new([Shard::new("only", HashKeyRange::ALL)]).unwrap();
     AggregationManager::by_shard(map, limits)
 }
 
@@ -21,14 +21,14 @@ fn an_aggregate_outlives_the_buffer_that_it_is_copied_out_of() {
     _ = encoder.add(UserRecord::new("device-7", "21.5").with_explicit_hash_key("340")).unwrap();
     _ = encoder.add(UserRecord::new("device-8", "21.6")).unwrap();
     let lent = encoder.finish().unwrap();
-    let (data, size_bytes) = (lent.data().to_vec(), lent.size_bytes());
+    let (data, size_bytes) = (lent.data.to_vec(), lent.size_bytes());
     let kept = lent.to_owned();
     // The next one overwrites it.
     _ = encoder.add(UserRecord::new("k", "0123456789")).unwrap();
     _ = encoder.finish();
     assert_ne!(buffer.get(..data.len()), Some(&data[..]));
-    assert_eq!((kept.data(), kept.size_bytes(), kept.user_records()), (&data[..], size_bytes, 2));
-    assert_eq!((kept.partition_key(), kept.explicit_hash_key()), ("device-7", Some("340")));
+    assert_eq!((kept.data, kept.size_bytes(), kept.user_records), (&data[..], size_bytes, 2));
+    assert_eq!((kept.partition_key, kept.explicit_hash_key), ("device-7", Some("340")));
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn an_aggregate_that_cannot_be_taken_back_is_handed_back_whole() {
     let sent = wide.flush().into_iter().next().unwrap();
 
     let mut narrow = manager(Limits::default().with_max_bytes(200));
-    assert_eq!(narrow.add(UserRecord::new("c", "pending")), Ok(HandedOut::default()));
-    let refusal = narrow.put_back(sent.clone()).unwrap_err();
+    assert_eq!(narrow.add(UserRecord::new("c", "pending")), Ok(Aggregates::default()));
+    let refusal = narrow.requeue(sent.clone()).unwrap_err();
     assert!(
         matches!(refusal.error, EncodeError::TooLarge { required, limit: 200 } if required > 300),
         "{:?}",
@@ -56,21 +56,8 @@ fn an_aggregate_that_cannot_be_taken_back_is_handed_back_whole() {
     );
     assert_eq!(*refusal.aggregate, sent);
     // Not even the first user record, which would have had room.
-    assert_eq!((narrow.user_records(), narrow.counters().put_back), (1, 0));
-    assert_eq!(wide.put_back(*refusal.aggregate), Ok(HandedOut::default()), "its own manager takes it");
-}
-
-#[test]
-fn what_is_cleared_does_not_reach_the_callback_of_a_manager() {
-    let mut handed_out = Vec::new();
-    let mut callback =
-        manager(Limits::default()).on_complete(|full| handed_out.push(full.partition_key().to_owned()));
-    callback.add(UserRecord::new("cleared", "1")).unwrap();
-    callback.clear();
-    assert!(callback.aggregator().is_empty());
-    callback.add(UserRecord::new("kept", "2")).unwrap();
-    drop(callback);
-    assert_eq!(handed_out, ["kept"]);
+    assert_eq!((narrow.user_records(), narrow.counters().requeued), (1, 0));
+    assert_eq!(wide.requeue(*refusal.aggregate), Ok(Aggregates::default()), "its own manager takes it");
 }
 
 #[test]
@@ -84,11 +71,11 @@ fn where_memory_is_short_the_fullest_go_first() {
         }
         out
     };
-    let mut unbound = AggregationManager::by_keys(Limits::default());
+    let mut unbound = AggregationManager::by_key(Limits::default());
     assert_eq!(fill(&mut unbound), []);
     // The last one is what does not fit any more.
-    let mut bound = AggregationManager::by_keys(Limits::default()).with_max_memory(unbound.memory() - 1);
-    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.partition_key().to_owned()).collect();
+    let mut bound = AggregationManager::by_key(Limits::default()).with_max_memory(unbound.memory() - 1);
+    let keys: Vec<_> = fill(&mut bound).iter().map(|full| full.aggregate.partition_key.clone()).collect();
     assert_eq!(keys, ["key-98", "key-99"]);
 }
 

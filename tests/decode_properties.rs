@@ -1,29 +1,25 @@
-//! What decoding promises for every input: it ends without a panic, it asks for just the room it needs, a damaged
-//! aggregate is plain and never other data, and what it yields borrows from the payload alone.
+//! What decoding promises for every input: it does not panic, it needs one entry for each key and no more, a damaged aggregate
+//! is plain and never other data, and what it yields borrows from the payload only.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
 
 mod common;
 mod reference;
 
 #[path = "common/agree.rs"]
 mod agree;
+#[path = "common/bodies.rs"]
+mod bodies;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use kinesis_aggregation::{
-    AggregatedRecord, DigestCheck, KeyRoom, KeySlot, MAGIC, ParseError, Payload, PlainReason, RecordTag,
-    UserRecord, deaggregate, encode, recycle,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason, RecordTag};
+use kinesis_aggregation::{Payload, UserRecord, deaggregate};
 
 use agree::agree;
 use common::random::Random;
-use common::{Record, aggregates, bodies, frame, hex, records};
+use common::{Record, aggregate, aggregates, frame, hex, records};
 
 /// A crash becomes a row of `malformed.rs`, so there is no file of seeds.
 fn config() -> ProptestConfig {
@@ -50,15 +46,21 @@ fn any_records() -> impl Strategy<Value = Vec<Record>> {
 }
 
 fn encoded(records: &[Record]) -> Vec<u8> {
-    let users: Vec<UserRecord<'_>> = records.iter().map(Record::untagged).collect();
-    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-    let mut buffer = vec![0; 10_000];
-    encode(&users, &mut slots, &mut buffer).map(<[u8]>::to_vec).unwrap_or_default()
+    aggregate(&records.iter().map(Record::untagged).collect::<Vec<_>>())
 }
 
-/// What comes of parsing in some room: the user records, and how many keys.
-fn parse_in<'a, K: KeyRoom<'a>>(payload: &'a [u8], room: K) -> Result<(Vec<Record>, usize), ParseError> {
-    let aggregate = AggregatedRecord::parse(payload, room)?;
+/// Parses with a buffer for keys: the user records, or how many keys are needed, or why the payload is plain.
+fn parse_in<'a>(payload: &'a [u8], keys: &mut [&'a str]) -> Result<Vec<Record>, Result<usize, PlainReason>> {
+    match Payload::parse(payload, keys) {
+        Payload::Aggregated(aggregate) => Ok(records(&aggregate)),
+        Payload::Plain(reason) => Err(Err(reason)),
+        Payload::NeedsKeys { needed } => Err(Ok(needed)),
+    }
+}
+
+/// The user records of a payload, and how many keys it has.
+fn owned(payload: &[u8]) -> Result<(Vec<Record>, usize), PlainReason> {
+    let aggregate = AggregatedRecord::parse(payload)?;
     let keys = aggregate.partition_keys().len().saturating_add(aggregate.explicit_hash_keys().len());
     Ok((records(&aggregate), keys))
 }
@@ -80,57 +82,38 @@ proptest! {
     }
 
     #[test]
-    fn the_room_needed_is_enough_and_no_less(users in any_records(), more in 1..9usize) {
+    fn one_entry_for_each_key_is_enough_and_no_less(users in any_records(), more in 1..9usize) {
         let payload = encoded(&users);
-        let expected = parse_in(&payload, Vec::new());
-        prop_assert_eq!(expected.as_ref().map(|(users, _)| users), Ok(&users));
-        let (_, needed) = expected.unwrap();
-        let mut room = vec!["left over"; needed + more];
+        let (found, needed) = owned(&payload).unwrap();
+        prop_assert_eq!(&found, &users);
+        let mut keys = vec!["left over"; needed + more];
         for size in 0..needed {
-            let found = parse_in(&payload, &mut room[..size]);
-            prop_assert_eq!(found, Err(ParseError::NeedsRoom { needed }), "a slice of {}", size);
+            prop_assert_eq!(parse_in(&payload, &mut keys[..size]), Err(Ok(needed)), "{} entries", size);
         }
         for size in [needed, needed + more] {
-            let found = parse_in(&payload, &mut room[..size]);
-            prop_assert_eq!(found, Ok((users.clone(), needed)), "a slice of {}", size);
+            prop_assert_eq!(parse_in(&payload, &mut keys[..size]), Ok(users.clone()), "{} entries", size);
         }
-        prop_assert!(room[needed..].iter().all(|&key| key == "left over"));
-        room.truncate(needed / 2);
-        prop_assert_eq!(parse_in(&payload, &mut room), Ok((users, needed)), "a vector with something in it");
+        prop_assert!(keys[needed..].iter().all(|&key| key == "left over"));
+        keys.truncate(needed / 2);
+        let reused = AggregatedRecord::parse_reusing(&payload, &mut keys, DigestCheck::Verify).unwrap();
+        prop_assert_eq!(records(&reused), users, "a vector with something in it");
+        prop_assert_eq!(keys.len(), needed);
     }
 
     #[test]
-    fn malformed_comes_before_too_little_room(body in any_body()) {
+    fn a_malformed_payload_is_plain_in_any_buffer(body in any_body()) {
         let payload = frame(&body);
-        match parse_in(&payload, Vec::new()) {
-            Err(plain) => {
-                prop_assert_eq!(parse_in(&payload, [""; 0]), Err(plain));
-                prop_assert_eq!(parse_in(&payload, heapless::Vec::<_, 0>::new()), Err(plain));
-            }
-            Ok((users, needed)) => {
-                let expected = if needed == 0 { Ok((users, 0)) } else { Err(ParseError::NeedsRoom { needed }) };
-                prop_assert_eq!(parse_in(&payload, [""; 0]), expected);
-            }
-        }
+        let expected = match owned(&payload) {
+            Err(plain) => Err(Err(plain)),
+            Ok((users, 0)) => Ok(users),
+            Ok((_, needed)) => Err(Ok(needed)),
+        };
+        prop_assert_eq!(parse_in(&payload, &mut []), expected);
     }
 }
 
-/// Parses in `N` keys of room of every fixed kind.
-fn in_fixed_rooms<const N: usize>(payload: &[u8]) -> [Result<(Vec<Record>, usize), ParseError>; 5] {
-    let array = &mut ["left over"; N];
-    let mut vector = heapless::Vec::<_, N>::new();
-    while vector.push("left over").is_ok() {}
-    [
-        parse_in(payload, *array),
-        parse_in(payload, array),
-        parse_in(payload, heapless::Vec::<_, N>::new()),
-        parse_in(payload, &mut vector),
-        parse_in(payload, vector),
-    ]
-}
-
 #[test]
-fn fixed_rooms_hold_as_many_keys_as_they_say() {
+fn keys_of_both_tables_are_counted() {
     let user = |key: &str, explicit: &str| Record {
         partition_key: key.to_owned(),
         explicit_hash_key: Some(explicit.to_owned()),
@@ -139,17 +122,14 @@ fn fixed_rooms_hold_as_many_keys_as_they_say() {
     // Two partition keys and one explicit hash key.
     let users = vec![user("a", "0"), user("b", "0")];
     let payload = encoded(&users);
-    for found in [in_fixed_rooms::<0>(&payload), in_fixed_rooms::<2>(&payload)].as_flattened() {
-        assert_eq!(*found, Err(ParseError::NeedsRoom { needed: 3 }));
+    for size in 0..3 {
+        assert_eq!(parse_in(&payload, &mut ["left over"; 5][..size]), Err(Ok(3)));
     }
-    for found in [in_fixed_rooms::<3>(&payload), in_fixed_rooms::<9>(&payload)].as_flattened() {
-        assert_eq!(*found, Ok((users.clone(), 3)));
+    for size in 3..6 {
+        assert_eq!(parse_in(&payload, &mut ["left over"; 5][..size]), Ok(users.clone()));
     }
     // An unknown field, and no keys at all (D15).
-    let payload = frame(&hex("78 01"));
-    for found in [in_fixed_rooms::<0>(&payload), in_fixed_rooms::<1>(&payload)].as_flattened() {
-        assert_eq!(*found, Ok((vec![], 0)));
-    }
+    assert_eq!(parse_in(&frame(&hex("78 01")), &mut []), Ok(vec![]));
 }
 
 /// Every payload, and how far apart the bits and ends are that are tried: each digest costs as much as the payload is
@@ -196,36 +176,21 @@ fn every_flipped_bit_makes_it_plain() {
     assert!(tried > 10_000, "only {tried}");
 }
 
-/// It compiles: the user records borrow neither from the room nor from the aggregate.
+/// It compiles: the user records borrow neither from the buffer nor from the aggregate.
 fn outlives<'a>(payload: &'a [u8]) -> (Vec<UserRecord<'a>>, Option<RecordTag<'a>>) {
-    let mut room = [""; 4];
-    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut room) else { return (vec![], None) };
+    let mut keys = [""; 4];
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else { return (vec![], None) };
     let mut users: Vec<UserRecord<'a>> = aggregate.records().collect();
     users.extend(&aggregate);
-    users.extend(aggregate);
+    users.extend(deaggregate(payload));
     let tag = users.first().and_then(|user| { user.tags }.next());
     (users, tag)
 }
 
 #[test]
-fn user_records_outlive_room_and_aggregate() {
+fn user_records_outlive_buffer_and_aggregate() {
     let payload = frame(&hex("0a 01 61 | 1a 0a 08 00 1a 01 78 22 03 0a 01 6b"));
     let (users, tag) = outlives(&payload);
     assert_eq!(users.iter().map(|user| user.partition_key).collect::<Vec<_>>(), ["a"; 3]);
     assert_eq!(tag, Some(RecordTag { key: "k", value: None }));
-}
-
-#[test]
-fn recycled_room_is_the_same_allocation() {
-    let mut keys: Vec<&'static str> = Vec::with_capacity(5);
-    let place = keys.as_ptr().addr();
-    for data in ["x", "y", "z"] {
-        // Each payload is gone before the next one comes.
-        let payload = encoded(&[Record { partition_key: data.to_owned(), ..Record::default() }]);
-        let mut room: Vec<&str> = keys;
-        let aggregate = AggregatedRecord::parse(&payload, &mut room).unwrap();
-        assert_eq!(aggregate.partition_keys(), [data]);
-        keys = recycle(room);
-        assert_eq!((keys.as_ptr().addr(), keys.capacity(), keys.len()), (place, 5, 0));
-    }
 }

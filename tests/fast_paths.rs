@@ -12,15 +12,11 @@
 //! | the largest index of all | the first bad one | bad indexes in each place, `edges` |
 //! | the last key, the index over keys, runs of one key | a search through all keys | every short sequence of keys, `packing` |
 //! | adding what is usual in registers | adding anything | the same with a time, which knows only the latter, `packing` |
-//! | partition keys that came lately, known with their shards | an MD5 and a search | the same with a time, `routing` |
 //! | no more characters than bytes | counting characters | lengths around 256, `packing` |
-//! | hash keys in decimal: 19 digits at a time | one digit at a time | every number of digits, `searching` |
-//! | a shard guessed, and its neighbours; a search between two guides | a search by halves | shards of even and of very uneven sizes, `searching` |
 //! | digests of many messages, whole blocks, runs of a kilobyte | the `md5` crate | every length around blocks and lanes, `digests` |
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -39,21 +35,17 @@ mod edges;
 #[path = "fast_paths/packing.rs"]
 mod packing;
 mod reference;
-#[path = "fast_paths/routing.rs"]
-mod routing;
-#[path = "fast_paths/searching.rs"]
-mod searching;
 #[path = "fast_paths/spelling.rs"]
 mod spelling;
 
 use common::{Record, frame, records};
 use compare::compare;
-use kinesis_aggregation::{AggregatedRecord, DigestCheck};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 /// Asserts that a body decodes to these user records, and as is specified.
 fn decodes_to(body: &[u8], expected: &[Record], name: &dyn core::fmt::Debug) {
     let payload = frame(body);
     assert!(compare(&payload), "{name:?}");
-    let aggregate = AggregatedRecord::parse_with(&payload, Vec::new(), DigestCheck::Skip).unwrap();
+    let aggregate = AggregatedRecord::parse_with(&payload, DigestCheck::Skip).unwrap();
     assert!(records(&aggregate) == expected, "{name:?}: other user records");
 }

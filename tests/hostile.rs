@@ -12,7 +12,7 @@ mod payloads;
 #[path = "common/timing.rs"]
 mod timing;
 
-use kinesis_aggregation::DigestCheck;
+use kinesis_aggregation::decode::DigestCheck;
 
 use common::{field, frame};
 use payloads::{in_a_record, ordinary, record, scattered};
@@ -91,7 +91,7 @@ fn records_with(more: &[u8], count: usize) -> Vec<u8> {
 mod beside_the_digest {
     use core::hint::black_box;
 
-    use kinesis_aggregation::{DigestCheck, Md5};
+    use kinesis_aggregation::decode::{DigestCheck, Md5};
 
     use super::SHAPES;
     use super::common::frame;

@@ -2,7 +2,6 @@
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -16,7 +15,8 @@ use core::time::Duration;
 use common_encode::arithmetic::{encoded_len, field_len, message_len, size_bytes};
 use common_encode::pack::{Pack, Packed, for_packers};
 use common_encode::{OwnedRecord, with_record, with_records};
-use kinesis_aggregation::{AddStatus, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 use proptest::prelude::*;
 
 fn bytes(limit: usize) -> Limits {
@@ -48,9 +48,9 @@ fn rows() -> Vec<(&'static str, OwnedRecord)> {
 /// The error for a user record that no aggregate within the limit can take (E7, E9).
 fn too_large(record: UserRecord<'_>, limit: usize) -> EncodeError {
     let required = size_bytes(&[record], usize::MAX);
-    let bare = record.partition_key.len() + record.data.len();
-    if bare <= limit && record.tags.len() == 0 {
-        EncodeError::FitsOnlyBare { required, limit, bare }
+    let plain = record.partition_key.len() + record.data.len();
+    if plain <= limit && record.tags.len() == 0 {
+        EncodeError::FitsOnlyPlain { required, limit, plain }
     } else {
         EncodeError::TooLarge { required, limit }
     }
@@ -141,29 +141,64 @@ fn a_large_key_behind_a_small_one() {
 
 #[test]
 fn presets() {
-    for (name, limits, limit, data_len) in [
-        ("BILLING_UNIT", Limits::BILLING_UNIT, 25_000, 331),
-        ("KPL", Limits::KPL, 51_200, 1031),
-        ("KINESIS_DEFAULT", Limits::KINESIS_DEFAULT, 1_048_576, 20_011),
-        ("KINESIS_MAX", Limits::KINESIS_MAX, 10_485_760, 700_001),
+    for (name, limits, target, maximum, data_len) in [
+        ("BILLING_UNIT", Limits::BILLING_UNIT, 25_000, 1_048_576, 331),
+        ("KPL", Limits::KPL, 51_200, 1_048_576, 1031),
+        ("IOT_CORE", Limits::IOT_CORE, 131_072, 131_072, 3001),
+        ("KINESIS_DEFAULT", Limits::KINESIS_DEFAULT, 1_048_576, 1_048_576, 20_011),
+        ("KINESIS_MAX", Limits::KINESIS_MAX, 10_485_760, 10_485_760, 700_001),
     ] {
-        assert_eq!(limits, Limits::default().with_max_bytes(limits.max_bytes()), "{name}");
+        let sizes = [limits.target_bytes(), limits.max_bytes()].map(|bytes| usize::try_from(bytes).unwrap());
+        assert_eq!(sizes, [target, maximum], "{name}");
+        assert_eq!((limits.max_user_records(), limits.max_age()), (usize::MAX, None), "{name}");
         // Enough for one full aggregate and a half.
-        let count = limit * 3 / 2 / data_len;
+        let count = target * 3 / 2 / data_len;
         let owned: Vec<_> = (0..count)
             .map(|i| OwnedRecord::new(format!("key-{}", i % 100), vec![0x5a; data_len - i % 13]))
             .collect();
         with_records(&owned, |records| {
-            check_full(
-                name,
-                "RecordAggregator",
-                &mut RecordAggregator::new(limits),
-                usize::MAX,
-                limit,
-                records,
-            );
-            let mut buffer = vec![0xa5; limit];
-            check_full(name, "Encoder<4>", &mut Encoder::<4>::new(&mut buffer, limits), 4, limit, records);
+            let mut aggregator = RecordAggregator::new(limits);
+            check_full(name, "RecordAggregator", &mut aggregator, usize::MAX, target, records);
+            let mut buffer = vec![0xa5; target];
+            check_full(name, "Encoder<4>", &mut Encoder::<4>::new(&mut buffer, limits), 4, target, records);
+        });
+    }
+}
+
+/// A user record between the target and the maximum gets an aggregate of its own, in order, to the byte.
+#[test]
+fn larger_than_the_target() {
+    let target = 200;
+    for (name, large, alone) in [
+        ("one byte more than the target", target + 1, true),
+        ("the maximum", 1000, true),
+        ("one byte more than the maximum", 1001, false),
+    ] {
+        // Of these sizes: with a key and data of so many bytes, including the outer key.
+        let data_len = (0..large)
+            .find(|&len| {
+                with_record(&OwnedRecord::new("large", vec![7; len]), |record| {
+                    size_bytes(&[record], usize::MAX) == large
+                })
+            })
+            .unwrap();
+        let small = |text: &str| OwnedRecord::new("small", text);
+        let large = OwnedRecord::new("large", vec![7; data_len]);
+        let limits = Limits::default().with_max_bytes(1000).with_target_bytes(200);
+        for owned in [
+            vec![large.clone()],
+            vec![small("0"), large.clone(), small("1"), small("2")],
+            vec![small("0"), small("1"), large.clone(), large.clone(), small("2")],
+        ] {
+            check_stream(name, limits, &owned);
+        }
+        with_record(&large, |record| {
+            for_packers(limits, |packer_name, _, packer| {
+                assert_eq!(packer.fits(record), alone, "{name}, {packer_name}: nothing is pending");
+                assert_eq!(packer.add(record).is_ok(), alone, "{name}, {packer_name}");
+                assert!(alone || packer.size_bytes() == 0, "{name}, {packer_name}");
+                assert_eq!(packer.fits(UserRecord::new("k", "")), !alone, "{name}, {packer_name}: alone");
+            });
         });
     }
 }
@@ -222,7 +257,7 @@ fn to_the_user_record() {
 }
 
 #[test]
-fn bare_or_not_at_all() {
+fn plain_or_not_at_all() {
     let tag = |record: OwnedRecord| record.with_tag("t", None);
     for (name, owned) in [
         ("smallest", OwnedRecord::new("k", "")),
@@ -230,21 +265,21 @@ fn bare_or_not_at_all() {
         ("largest partition key", OwnedRecord::new(large_key(), "data")),
         ("explicit hash key", OwnedRecord::new("k", "data").with_explicit_hash_key("5")),
     ] {
-        let bare = owned.partition_key.len() + owned.data.len();
+        let plain = owned.partition_key.len() + owned.data.len();
         let required = with_record(&owned, |record| size_bytes(&[record], usize::MAX));
         for (limit, expected) in [
             (0, EncodeError::TooLarge { required, limit: 0 }),
-            (bare - 1, EncodeError::TooLarge { required, limit: bare - 1 }),
-            (bare, EncodeError::FitsOnlyBare { required, limit: bare, bare }),
-            (bare + 1, EncodeError::FitsOnlyBare { required, limit: bare + 1, bare }),
-            (required - 1, EncodeError::FitsOnlyBare { required, limit: required - 1, bare }),
+            (plain - 1, EncodeError::TooLarge { required, limit: plain - 1 }),
+            (plain, EncodeError::FitsOnlyPlain { required, limit: plain, plain }),
+            (plain + 1, EncodeError::FitsOnlyPlain { required, limit: plain + 1, plain }),
+            (required - 1, EncodeError::FitsOnlyPlain { required, limit: required - 1, plain }),
         ] {
             with_record(&owned, |record| {
                 for_packers(bytes(limit), |packer_name, _, packer| {
                     assert_eq!(packer.add(record), Err(expected), "{name}, {packer_name}, limit {limit}");
                 });
             });
-            // A bare record has no place for tags.
+            // A plain record cannot have tags.
             with_record(&tag(owned.clone()), |record| {
                 let required = size_bytes(&[record], usize::MAX);
                 for_packers(bytes(limit), |packer_name, _, packer| {
@@ -260,7 +295,7 @@ fn bare_or_not_at_all() {
 fn too_large_with_others_pending() {
     for (name, owned) in [
         ("too large", OwnedRecord::new("k", [7; 1000])),
-        ("only bare", OwnedRecord::new("k", [7; 990])),
+        ("only plain", OwnedRecord::new("k", [7; 990])),
         ("too large with tags", OwnedRecord::new("k", [7; 990]).with_tag("t", None)),
     ] {
         let before: Vec<_> = (0..3).map(|i| OwnedRecord::new("before", i.to_string())).collect();
@@ -345,7 +380,7 @@ fn encoder_buffers() {
                 continue;
             }
             assert_eq!((encoder.user_records(), encoder.size_bytes()), pending, "{name}: unharmed");
-            let unharmed = encoder.finish().map(Packed::from);
+            let unharmed = encoder.finish();
             assert_eq!(unharmed.is_some(), before.is_some(), "{name}");
             if expected == Ok(Full) {
                 assert_eq!(encoder.add(record), Ok(Added), "{name}: it fits after finish");
@@ -467,7 +502,8 @@ fn refused_at_a_time() {
 fn expected(limits: Limits, records: &[UserRecord<'_>], remembers: usize) -> (Vec<Vec<usize>>, Vec<usize>) {
     let within = |group: &[usize]| {
         let records: Vec<_> = group.iter().map(|&i| records[i]).collect();
-        size_bytes(&records, remembers) <= limits.max_bytes().try_into().unwrap()
+        let limit = if records.len() == 1 { limits.max_bytes() } else { limits.target_bytes() };
+        size_bytes(&records, remembers) <= limit.try_into().unwrap()
             && records.len() <= limits.max_user_records()
     };
     let mut groups = Vec::new();
@@ -564,8 +600,10 @@ proptest! {
     fn no_record_is_lost_or_doubled(
         owned in prop::collection::vec(any_record(), 0..40),
         max_bytes in prop_oneof![0..200usize, 200..1200usize],
+        target_bytes in prop_oneof![Just(u32::MAX), 0..1200u32],
         max_user_records in prop_oneof![Just(usize::MAX), 1..8usize],
     ) {
-        check_stream("", bytes(max_bytes).with_max_user_records(max_user_records), &owned);
+        let limits = bytes(max_bytes).with_target_bytes(target_bytes).with_max_user_records(max_user_records);
+        check_stream("", limits, &owned);
     }
 }

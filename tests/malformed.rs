@@ -11,7 +11,8 @@ mod common;
 use std::collections::HashSet;
 
 use kinesis_aggregation::DecodeErrorKind::{self, *};
-use kinesis_aggregation::{AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, deaggregate};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
+use kinesis_aggregation::{Payload, deaggregate};
 
 use common::{field, frame, hex};
 
@@ -20,25 +21,25 @@ type Outcome = Result<usize, (DecodeErrorKind, usize)>;
 
 fn decode(name: &str, body: &[u8]) -> Outcome {
     let payload = frame(body);
-    let parsed = AggregatedRecord::parse(&payload, Vec::new());
+    let parsed = AggregatedRecord::parse(&payload);
     let found = match parsed {
         Ok(aggregate) => {
             assert_eq!(aggregate.records().count(), aggregate.len(), "{name}");
             Ok(aggregate.len())
         }
-        Err(ParseError::Plain(PlainReason::Malformed(error))) => Err(error),
+        Err(PlainReason::Malformed(error)) => Err(error),
         Err(other) => panic!("{name}: {other}"),
     };
 
-    // Neither the room nor the way in changes the verdict, and a fault hands out nothing but the payload itself.
+    // Neither the buffer nor the function changes the verdict, and a malformed payload yields nothing but itself.
     let users = deaggregate(&payload);
-    match Payload::parse_with(&payload, [""; 0], DigestCheck::Skip) {
+    match Payload::parse_with(&payload, &mut [], DigestCheck::Skip) {
         Payload::Plain(reason) => {
             assert_eq!(found.map_err(PlainReason::Malformed), Err(reason), "{name}");
             assert_eq!(users.plain_reason(), Some(reason), "{name}");
             assert!(users.map(|user| user.data).eq([&payload[..]]), "{name}");
         }
-        Payload::Aggregated(_) | Payload::NeedsRoom { .. } => {
+        Payload::Aggregated(_) | Payload::NeedsKeys { .. } => {
             assert_eq!(found, Ok(users.len()), "{name}");
             assert_eq!(users.plain_reason(), None, "{name}");
         }

@@ -1,9 +1,8 @@
-//! What holds for a manager whatever is done with it: nothing is lost, nothing comes twice, every aggregate belongs to
-//! one shard, and what has the same hash key stays in order. A model that knows only the rules keeps the books.
+//! What holds for a manager in any sequence of calls: nothing is lost or duplicated, every aggregate belongs to one shard, and
+//! user records with the same hash key stay in order. Compared with a model that knows only the rules.
 
 #![cfg(feature = "std")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -12,8 +11,6 @@
 
 #[path = "manager/bounds.rs"]
 mod bounds;
-#[path = "manager/callbacks.rs"]
-mod callbacks;
 mod common;
 mod common_encode;
 #[path = "manager/driver.rs"]
@@ -33,7 +30,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use steps::{Answer, Index, Reshard, Step, check};
 
-/// Few keys, so that many are the same; long ones, so that limits are met.
+/// Few keys, so that many are the same, and long ones, so that limits are reached.
 fn partition_key() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => select(vec!["a", "b", "device-1", "device-2", "5329", "漢字"]).prop_map(str::to_owned),
@@ -89,8 +86,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..60u64).prop_map(Step::Expired),
         4 => vec(reshard(), 0..4).prop_map(Step::Refresh),
         4 => (index(), answer).prop_map(|(sent, answer)| Step::Confirm(sent, answer)),
-        4 => index().prop_map(Step::PutBack),
-        1 => index().prop_map(Step::PutBackCopy),
+        4 => index().prop_map(Step::Requeue),
+        1 => index().prop_map(Step::RequeueCopy),
         1 => Just(Step::Clear),
     ]
 }
@@ -109,21 +106,21 @@ fn max_memory() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    // The failing input is printed; a file of seeds would be one more thing to keep.
+    // The failing input is printed, so no file of seeds is needed.
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn by_shard(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..80)) {
+    fn routing_by_shard_agrees_with_the_model(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..80)) {
         check(Routing::ByShard, limits, max_memory, steps);
     }
 
     #[test]
-    fn by_keys(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
-        check(Routing::ByKeys, limits, max_memory, steps);
+    fn routing_by_key_agrees_with_the_model(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
+        check(Routing::ByKey, limits, max_memory, steps);
     }
 
     #[test]
-    fn together(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
-        check(Routing::Together, limits, max_memory, steps);
+    fn no_routing_agrees_with_the_model(limits in limits(), max_memory in max_memory(), steps in vec(step(), 0..60)) {
+        check(Routing::Unrouted, limits, max_memory, steps);
     }
 }

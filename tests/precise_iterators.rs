@@ -1,14 +1,15 @@
 //! What iterators say of themselves, and when what they yield is equal.
 
 #![cfg(feature = "alloc")]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 mod common;
 
 use common::{field, frame};
+use kinesis_aggregation::decode::{AggregatedRecord, KinesisRecord, RecordTag};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RangeMode, Shard};
 use kinesis_aggregation::{
-    AggregatedRecord, AggregationManager, HashKey, HashKeyRange, KinesisRecord, Limits, OwnedShardMap,
-    RangeMode, RecordAggregator, RecordTag, Shard, UserRecord, deaggregate,
+    AggregationManager, Limits, Payload, RecordAggregator, ShardMap, UserRecord, deaggregate,
 };
 
 const TAGS: [RecordTag<'_>; 2] =
@@ -24,7 +25,7 @@ fn payload() -> Vec<u8> {
     ] {
         assert_eq!(aggregator.add(record), Ok(None));
     }
-    aggregator.finish().unwrap().into_data()
+    aggregator.finish().unwrap().data
 }
 
 /// Says at each step exactly how much is left, and goes on saying so after the end.
@@ -40,9 +41,8 @@ fn counts_down(name: &str, mut items: impl ExactSizeIterator, total: usize) {
 #[test]
 fn exact_sizes_are_exact_at_every_step() {
     let payload = payload();
-    let aggregate = AggregatedRecord::parse(&payload, [""; 3]).unwrap();
-    counts_down("by reference", aggregate.records(), 3);
-    counts_down("by value", aggregate.clone().into_iter(), 3);
+    let aggregate = AggregatedRecord::parse(&payload).unwrap();
+    counts_down("user records", aggregate.records(), 3);
     counts_down("deaggregated", deaggregate(&payload), 3);
     counts_down("plain", deaggregate(b"plain".as_slice()), 1);
     counts_down("no user records", deaggregate(&frame(&field(1, b"unused"))), 0);
@@ -52,9 +52,9 @@ fn exact_sizes_are_exact_at_every_step() {
 
     let halves = [(0, u128::MAX / 2), (u128::MAX / 2 + 1, u128::MAX)]
         .map(|(start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap());
-    let map = OwnedShardMap::new([Shard::new("s-1", halves[0]), Shard::new("s-2", halves[1])]).unwrap();
+    let map = ShardMap::new([Shard::new("s-1", halves[0]), Shard::new("s-2", halves[1])]).unwrap();
     counts_down("shards", map.shards(), 2);
-    let mut manager = AggregationManager::by_keys(Limits::default());
+    let mut manager = AggregationManager::by_key(Limits::default());
     for key in ["a", "b", "c"] {
         assert!(manager.add(UserRecord::new(key, "")).unwrap().is_empty());
     }
@@ -96,15 +96,16 @@ fn tags_are_equal_where_they_list_the_same() {
 }
 
 #[test]
-fn tables_and_rooms_are_told_apart() {
+fn the_tables_are_told_apart() {
     let payload = payload();
-    let aggregate = AggregatedRecord::parse(&payload, ["x"; 5]).unwrap();
+    let mut keys = ["x"; 5];
+    let Payload::Aggregated(aggregate) = Payload::parse(&payload, &mut keys) else { panic!("plain") };
     assert_eq!((aggregate.len(), aggregate.is_empty()), (3, false));
     assert_eq!((aggregate.partition_keys(), aggregate.explicit_hash_keys()), (&["a", "b"][..], &["7"][..]));
-    assert_eq!(aggregate.into_room(), ["a", "b", "7", "x", "x"]);
+    assert_eq!(keys, ["a", "b", "7", "x", "x"], "what is not needed stays");
 
     let none = frame(&field(1, b"unused"));
-    let aggregate = AggregatedRecord::parse(&none, Vec::new()).unwrap();
+    let aggregate = AggregatedRecord::parse(&none).unwrap();
     assert_eq!((aggregate.len(), aggregate.is_empty()), (0, true));
     assert_eq!((aggregate.partition_keys(), aggregate.explicit_hash_keys()), (&["unused"][..], &[][..]));
 }

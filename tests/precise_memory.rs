@@ -1,29 +1,24 @@
 //! The memory that a manager counts is the memory that it has, by the allocator's account.
 
 #![cfg(feature = "alloc")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::arithmetic_side_effects,
-    reason = "a panic fails the test, as it should; numbers stay far below 2^64"
-)]
+#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should; numbers stay far below 2^64")]
 
 use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
-use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, RoutedAggregate, Shard, UserRecord,
-};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 
 /// A map of so many even shards.
-fn even(shards: u128) -> OwnedShardMap {
+fn even(shards: u128) -> ShardMap {
     let start = |shard: u128| HashKey::new(u128::MAX / shards * shard);
     let ids: Vec<String> = (0..shards).map(|shard| format!("shard-{shard}")).collect();
     let range = |shard: u128| {
         let end = if shard + 1 == shards { HashKey::MAX } else { HashKey::new(start(shard + 1).get() - 1) };
         HashKeyRange::new(start(shard), end).unwrap()
     };
-    OwnedShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
+    ShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
 }
 
 /// Holds that what is counted is within so many percent of what the allocator says has come since the beginning.
@@ -41,9 +36,9 @@ fn what_is_counted_is_what_is_allocated() {
     let ways = [
         // The map and a slot for each shard are there from the beginning, and not counted.
         ("by shard", AggregationManager::by_shard(even(50), Limits::default()), 90..=110),
-        ("together", AggregationManager::together(Limits::default()), 90..=110),
+        ("together", AggregationManager::unrouted(Limits::default()), 90..=110),
         // Nodes of a search tree are estimated.
-        ("by keys", AggregationManager::by_keys(Limits::default()), 85..=130),
+        ("by keys", AggregationManager::by_key(Limits::default()), 85..=130),
     ];
     for (name, manager, percent) in ways {
         let manager = RefCell::new(manager);
@@ -61,7 +56,7 @@ fn what_is_counted_is_what_is_allocated() {
             });
         }
         step("flushed", &mut |manager| {
-            drop(manager.flush().into_iter().map(RoutedAggregate::into_data).collect::<Vec<_>>());
+            drop(manager.flush().into_iter().map(|routed| routed.aggregate.data).collect::<Vec<_>>());
         });
         for (round, key) in keys.iter().enumerate() {
             step(&format!("{round} added again"), &mut |manager| {
@@ -84,7 +79,7 @@ fn what_was_packed_in_is_packed_in_again() {
     let keys: Vec<String> = (0..1000).map(|key| format!("device-{key}")).collect();
     for (name, mut manager) in [
         ("by shard", AggregationManager::by_shard(even(50), Limits::default())),
-        ("by keys", AggregationManager::by_keys(Limits::default())),
+        ("by keys", AggregationManager::by_key(Limits::default())),
     ] {
         let first = measure(|| add_all(&mut manager, &keys));
         let groups = u64::try_from(manager.pending().len()).unwrap();
@@ -92,8 +87,8 @@ fn what_was_packed_in_is_packed_in_again() {
         let mut handed_out = 0;
         let flushed = measure(|| handed_out = manager.flush().len());
         assert_eq!(u64::try_from(handed_out), Ok(groups), "{name}");
-        // The data of each, and the shard where it has one; besides that lists that double or halve.
-        let each = if manager.shard_map().is_some() { 2 } else { 1 };
+        // The data and the partition key of each, and its shard if it has one; the rest are lists that grow or shrink.
+        let each = if manager.shard_map().is_some() { 3 } else { 2 };
         assert!(flushed.count_total <= each * groups + 64, "{name}: {flushed:?}");
         assert!(manager.memory() <= before, "{name}: {} after {before}", manager.memory());
 
@@ -145,7 +140,7 @@ fn spares_keep_to_half_of_the_bound() {
 fn the_bound_is_kept_to_the_byte() {
     let keys: Vec<String> = (0..20).map(|key| format!("device-{key}")).collect();
     let handed_out = |max_memory: usize| {
-        let mut manager = AggregationManager::by_keys(Limits::default()).with_max_memory(max_memory);
+        let mut manager = AggregationManager::by_key(Limits::default()).with_max_memory(max_memory);
         let count =
             keys.iter().map(|key| manager.add(UserRecord::new(key, "some data")).unwrap().len()).sum();
         (manager.memory(), count)
@@ -173,7 +168,7 @@ fn aggregators_of_shards_that_are_gone_are_kept_for_others() {
 fn hash_keys_are_remembered() {
     let keys: Vec<String> = (0..200).map(|key| format!("device-{key}")).collect();
     let mut by_shard = AggregationManager::by_shard(even(1), Limits::default());
-    let mut together = AggregationManager::together(Limits::default());
+    let mut together = AggregationManager::unrouted(Limits::default());
     add_all(&mut by_shard, &keys);
     add_all(&mut together, &keys);
     // In 64 bytes each, for as many as it has room for.

@@ -8,12 +8,18 @@ mod common;
 use core::error::Error;
 use std::collections::HashSet;
 
-use common::{frame, hex};
+use common::{aggregate, frame, hex};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, ExtendedSequenceNumber, Md5, PlainReason, RecordTag, SequenceNumber,
+    SequenceNumberError, deaggregate_all,
+};
+use kinesis_aggregation::encode::{AddError, AddStatus, EncodeError};
+use kinesis_aggregation::route::{
+    HashKey, HashKeyError, HashKeyRange, InvalidHashKey, RequeueError, RoutedAggregate, ShardMapError,
+};
 use kinesis_aggregation::{
-    AddError, AddStatus, AggregatedRecord, AggregationManager, EncodeError, Encoder, ExtendedSequenceNumber,
-    FaultyHashKey, HashKey, HashKeyError, HashKeyRange, Limits, Md5, ParseError, PlainReason, PutBackError,
-    RecordAggregator, RecordTag, RoutedAggregate, SequenceNumber, SequenceNumberError, ShardMapError,
-    UserRecord, deaggregate,
+    AggregationManager, Encoder, Limits, Payload, RecordAggregator, UserRecord, deaggregate,
+    iter_deaggregate_records,
 };
 
 /// A body for each kind of fault, and what is said of it.
@@ -45,19 +51,15 @@ fn each_fault_says_what_and_where() {
         assert_eq!(error.to_string(), format!("{} at byte {}", error.kind(), error.offset()));
         assert!(kinds.insert(error.kind()), "{text}");
         let (reason, whole) = (PlainReason::Malformed(error), format!("malformed: {text}"));
-        assert_eq!((reason.to_string(), ParseError::Plain(reason).to_string()), (whole.clone(), whole));
-        // The reason is shown as it is, and what is wrong with the body stands behind both.
-        let shown: [&dyn Error; 2] = [&reason, &ParseError::Plain(reason)];
-        for shown in shown {
-            assert_eq!(shown.source().map(ToString::to_string), Some(text.to_owned()));
-        }
+        assert_eq!(reason.to_string(), whole);
+        assert_eq!(reason.source().map(ToString::to_string), Some(text.to_owned()));
     }
     assert_eq!(kinds.len(), FAULTS.len() + 1);
 }
 
 /// A manager's aggregate of one user record.
 fn routed() -> RoutedAggregate {
-    let mut manager = AggregationManager::together(Limits::default());
+    let mut manager = AggregationManager::unrouted(Limits::default());
     let _ = manager.add(UserRecord::new("k", "data")).unwrap();
     manager.flush().into_vec().remove(0)
 }
@@ -67,11 +69,10 @@ fn errors_say_everything_they_know() {
     let record = UserRecord::new("k", "data");
     let [one, two] = [1, 2].map(HashKey::new);
     let too_large = EncodeError::TooLarge { required: 4, limit: 3 };
-    let rows: [(&str, Box<dyn Error>); 23] = [
+    let rows: [(&str, Box<dyn Error>); 21] = [
         ("does not begin with the magic", Box::new(PlainReason::NoMagic)),
         ("begins with the magic but has no more than 20 bytes", Box::new(PlainReason::TooShort)),
-        ("digest does not match the body", Box::new(ParseError::Plain(PlainReason::DigestMismatch))),
-        ("needs room for 3 keys", Box::new(ParseError::NeedsRoom { needed: 3 })),
+        ("digest does not match the body", Box::new(PlainReason::DigestMismatch)),
         (
             "partition key of 257 characters: 1 to 256 are allowed",
             Box::new(EncodeError::PartitionKeyLength { characters: 257 }),
@@ -82,22 +83,18 @@ fn errors_say_everything_they_know() {
         ("2^128 or more", Box::new(HashKeyError::TooLarge)),
         ("user record needs an aggregate of 4 bytes: the limit is 3", Box::new(too_large)),
         (
-            "user record needs an aggregate of 40 bytes: the limit is 30; it fits only bare, in 20 bytes",
-            Box::new(EncodeError::FitsOnlyBare { required: 40, limit: 30, bare: 20 }),
+            "user record needs an aggregate of 40 bytes: the limit is 30; it fits only as a plain record, in 20 bytes",
+            Box::new(EncodeError::FitsOnlyPlain { required: 40, limit: 30, plain: 20 }),
         ),
         (
             "aggregate needs 4 bytes: the buffer has 3",
             Box::new(EncodeError::BufferTooSmall { required: 4, available: 3 }),
         ),
-        (
-            "index needs 4 key slots: 3 were lent",
-            Box::new(EncodeError::KeySlotsTooFew { required: 4, available: 3 }),
-        ),
         ("user record needs an aggregate of 4 bytes: the limit is 3", Box::new(AddError::Encode(too_large))),
         ("the callback has panicked and takes no more aggregates", Box::new(AddError::WorkerStopped)),
         (
             "user record 0: explicit hash key: 2^128 or more",
-            Box::new(FaultyHashKey { record, error: HashKeyError::TooLarge }),
+            Box::new(InvalidHashKey { record, error: HashKeyError::TooLarge }),
         ),
         (
             "neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END",
@@ -108,12 +105,12 @@ fn errors_say_everything_they_know() {
         ("no open shard owns the hash keys 1 to 2", Box::new(ShardMapError::Gap { start: one, end: two })),
         ("two open shards own the hash key 2", Box::new(ShardMapError::Overlap { at: two })),
         (
-            "a shard whose hash keys begin at 1 is listed twice",
+            "two different shards have the same id; one of them starts at hash key 1",
             Box::new(ShardMapError::ListedTwice { start: one }),
         ),
         (
-            "aggregate not taken back: user record needs an aggregate of 4 bytes: the limit is 3",
-            Box::new(PutBackError { aggregate: Box::new(routed()), error: too_large }),
+            "aggregate not requeued: user record needs an aggregate of 4 bytes: the limit is 3",
+            Box::new(RequeueError { aggregate: Box::new(routed()), error: too_large }),
         ),
     ];
     for (text, error) in rows {
@@ -156,7 +153,7 @@ fn debug_output_sums_up() {
     assert_eq!(encoder.add(record), Ok(AddStatus::Added));
     assert_eq!(format!("{encoder:?}"), format!("Encoder {{ {counts}, buffer: 64, limits: {limits:?}, .. }}"));
 
-    let mut manager = AggregationManager::together(limits);
+    let mut manager = AggregationManager::unrouted(limits);
     assert!(manager.add(record).unwrap().is_empty());
     assert_eq!(
         format!("{manager:?}"),
@@ -166,15 +163,55 @@ fn debug_output_sums_up() {
         )
     );
 
-    let payload = aggregator.finish().unwrap().into_data();
-    assert_eq!(
-        format!("{:?}", AggregatedRecord::parse(&payload, [""; 1]).unwrap()),
-        "AggregatedRecord { user_records: 1, partition_keys: 1, explicit_hash_keys: 0, .. }"
-    );
-
     assert_eq!(format!("{:?}", Md5::new()), "Md5 { .. }");
+}
+
+#[test]
+fn debug_output_of_user_records_is_readable() {
     let tags = [RecordTag { key: "k", value: Some("v") }, RecordTag { key: "l", value: None }];
-    assert_eq!(format!("{:?}", record.with_tags(&tags).tags), format!("{tags:?}"));
+    let record = UserRecord::new("clé", b"21.5\n\x00\xff\"").with_explicit_hash_key("7").with_tags(&tags);
+    assert_eq!(format!("{:?}", record.tags), format!("{tags:?}"));
+    let shown = format!(
+        "UserRecord {{ partition_key: \"clé\", explicit_hash_key: Some(\"7\"), data: b\"21.5\\n\\x00\\xff\\\"\", \
+         tags: {tags:?}, sub_sequence_number: 0 }}"
+    );
+    assert_eq!(format!("{record:?}"), shown);
+
+    let payload = aggregate(&[record, UserRecord::new("b", "")]);
+    let second = "UserRecord { partition_key: \"b\", explicit_hash_key: None, data: b\"\", tags: [], \
+                  sub_sequence_number: 1 }";
+    let aggregate = AggregatedRecord::parse(&payload).unwrap();
+    let whole = format!(
+        "AggregatedRecord {{ partition_keys: [\"clé\", \"b\"], explicit_hash_keys: [\"7\"], \
+         user_records: [{shown}, {second}] }}"
+    );
+    assert_eq!(format!("{aggregate:?}"), whole);
+    assert_eq!(format!("{:?}", aggregate.records()), format!("[{shown}, {second}]"));
+    assert_eq!(format!("{:?}", aggregate.records_after(0)), format!("[{second}]"));
+    let mut keys = [""; 3];
+    assert_eq!(format!("{:?}", Payload::parse(&payload, &mut keys)), format!("Aggregated({whole})"));
+    assert_eq!(format!("{:?}", Payload::parse(b"plain", &mut [])), "Plain(NoMagic)");
+    assert_eq!(format!("{:?}", Payload::parse(&payload, &mut [])), "NeedsKeys { needed: 3 }");
+
+    let mut users = deaggregate(&payload);
+    assert!(users.next().is_some());
+    assert_eq!(
+        format!("{users:?}"),
+        format!("Deaggregated {{ plain_reason: None, user_records: [{second}] }}")
+    );
+    let plain = [b"plain".to_vec()];
+    let itself = "UserRecord { partition_key: \"\", explicit_hash_key: None, data: b\"plain\", tags: [], \
+                  sub_sequence_number: 0 }";
+    assert_eq!(
+        format!("{:?}", deaggregate(&plain[0])),
+        format!("Deaggregated {{ plain_reason: Some(NoMagic), user_records: [{itself}] }}")
+    );
+    assert_eq!(format!("{:?}", deaggregate_all(&plain)), "DeaggregatedBatch { records_left: 1 }");
+    let sourced = iter_deaggregate_records(&plain).next().unwrap();
+    assert_eq!(
+        format!("{sourced:?}"),
+        format!("SourcedRecord {{ user: {itself}, plain_reason: Some(NoMagic), .. }}")
+    );
 }
 
 #[test]
@@ -183,6 +220,6 @@ fn a_panic_is_told_with_what_was_not_handed_out() {
         RecordAggregator::new(Limits::default()).on_complete_in_background(1, |_| panic!("no more")).unwrap();
     aggregator.add(UserRecord::new("k", "data")).unwrap();
     let panic = aggregator.finish().unwrap_err();
-    assert_eq!(panic.to_string(), "the callback has panicked (no more); 0 aggregates were not handed out");
+    assert_eq!(panic.to_string(), "the callback has panicked (no more); 0 aggregates were not delivered");
     assert_eq!(format!("{panic:?}"), "WorkerPanic { message: Some(\"no more\"), undelivered: 0 }");
 }

@@ -1,9 +1,8 @@
-//! What holds for a queue of PutRecords entries whatever is answered: nothing is lost, nothing is sent again that was
-//! delivered, calls stay within their limits, shards keep their order and take turns.
+//! What holds for a queue of PutRecords entries whatever the outcomes are: nothing is lost, nothing is sent again that was
+//! delivered, calls stay within their limits, shards keep their order and are served round-robin.
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     reason = "all numbers are small, and a panic fails the test, as it should"
@@ -14,10 +13,10 @@ mod steps;
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, PutEntry, PutOutcome,
-    PutQueue, PutRequest, RecordAggregator, RoutedAggregate, Shard, UserRecord,
+use kinesis_aggregation::route::{
+    HashKey, HashKeyRange, Placement, PutEntry, PutOutcome, PutQueue, PutRequest, Shard,
 };
+use kinesis_aggregation::{AggregationManager, Limits, RecordAggregator, ShardMap, UserRecord};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use steps::{DELIVERED, Entry, Step, check, entry, millis};
@@ -51,7 +50,7 @@ fn a_call_has_500_entries_and_5_mebibytes() {
 }
 
 #[test]
-fn shards_take_turns() {
+fn shards_are_served_round_robin() {
     let mut queue = PutQueue::new().with_max_entries(4);
     for number in 0..100 {
         queue.push(entry(number, 1, 10));
@@ -59,16 +58,16 @@ fn shards_take_turns() {
     queue.extend([entry(200, 2, 10), entry(201, 2, 10), entry(300, 3, 10)]);
     let request = queue.next_request(Duration::ZERO).unwrap();
     assert_eq!(numbers(&request), [0, 200, 300, 1]);
-    // All of them are on their way or have nothing left.
+    // All of them are in flight or empty.
     assert!(queue.next_request(Duration::ZERO).is_none());
     assert_eq!(queue.next_ready(), None);
     _ = queue.settle(request, [DELIVERED; 4], Duration::ZERO);
-    // The turn is the second shard's, whose second entry found no place.
+    // The second shard is next, as its second entry did not fit.
     assert_eq!(numbers(&queue.next_request(Duration::ZERO).unwrap()), [201, 2, 3, 4]);
 }
 
 #[test]
-fn what_is_too_large_for_the_rest_begins_the_next_call() {
+fn an_entry_too_large_for_the_rest_of_a_call_begins_the_next_one() {
     let mut queue = PutQueue::new().with_max_request_bytes(100);
     queue.extend([entry(0, 1, 30), entry(1, 2, 90), entry(2, 3, 30), entry(3, 2, 1), entry(4, 3, 30)]);
     let request = queue.next_request(Duration::ZERO).unwrap();
@@ -86,7 +85,7 @@ fn what_is_too_large_for_the_rest_begins_the_next_call() {
 }
 
 #[test]
-fn what_is_drained_is_in_the_order_of_coming() {
+fn drained_entries_are_in_the_order_in_which_they_were_added() {
     let mut queue = PutQueue::new();
     let entries = [entry(0, 3, 10), entry(1, 1, 10), entry(2, 3, 10), entry(3, 0, 10)];
     queue.extend(entries.clone());
@@ -94,7 +93,7 @@ fn what_is_drained_is_in_the_order_of_coming() {
 }
 
 #[test]
-fn what_was_not_delivered_goes_first() {
+fn entries_that_were_not_delivered_are_sent_first() {
     let mut queue = PutQueue::new();
     queue.extend((0..6).map(|number| entry(number, 1, 10)));
     let request = queue.next_request(Duration::ZERO).unwrap();
@@ -111,8 +110,8 @@ fn what_was_not_delivered_goes_first() {
 }
 
 #[test]
-fn rests_double_until_something_gets_through() {
-    let mut queue = PutQueue::new().with_rests(millis(10), millis(50));
+fn backoff_doubles_until_something_is_delivered() {
+    let mut queue = PutQueue::new().with_backoff(millis(10), millis(50));
     queue.extend([entry(0, 1, 10), entry(1, 1, 10)]);
     let mut now = Duration::ZERO;
     for (answer, rest) in [
@@ -138,7 +137,7 @@ fn rests_double_until_something_gets_through() {
 }
 
 #[test]
-fn without_shards_calls_may_overlap() {
+fn calls_for_entries_without_a_shard_may_overlap() {
     let mut queue = PutQueue::new().with_max_entries(2);
     queue.extend((0..6).map(|number| entry(number, 0, 10)));
     let first = queue.next_request(Duration::ZERO).unwrap();
@@ -148,7 +147,7 @@ fn without_shards_calls_may_overlap() {
     assert_eq!(queue.next_ready(), Some(millis(200)));
     assert_eq!(queue.drain().iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
 
-    // When something of a later call gets through, the rest is over.
+    // When an entry of a later call is delivered, the backoff is over.
     queue.extend((0..6).map(|number| entry(number, 0, 10)));
     let first = queue.next_request(Duration::ZERO).unwrap();
     let second = queue.next_request(Duration::ZERO).unwrap();
@@ -159,7 +158,7 @@ fn without_shards_calls_may_overlap() {
 }
 
 #[test]
-fn calls_can_be_given_up() {
+fn entries_of_an_abandoned_call_are_returned() {
     let mut queue = PutQueue::new();
     queue.extend([entry(0, 1, 10), entry(1, 1, 10)]);
     let request = queue.next_request(Duration::ZERO).unwrap();
@@ -169,13 +168,13 @@ fn calls_can_be_given_up() {
 }
 
 #[test]
-fn queues_show_counts() {
+fn debug_output_shows_counts() {
     let mut queue = PutQueue::new();
     queue.extend([entry(0, 1, 10), entry(1, 2, 5)]);
     let request = queue.next_request(Duration::ZERO).unwrap();
     queue.push(entry(2, 1, 7));
     assert_eq!(format!("{request:?}"), "PutRequest { entries: 2, size_bytes: 15, .. }");
-    assert_eq!(format!("{queue:?}"), "PutQueue { waiting: 1, waiting_bytes: 7, in_flight: 2, .. }");
+    assert_eq!(format!("{queue:?}"), "PutQueue { queued: 1, queued_bytes: 7, in_flight: 2, .. }");
 }
 
 #[test]
@@ -194,40 +193,40 @@ fn aggregates_are_entries() {
 
 /// From the manager to a shard and back, with a call that was throttled and a shard that was another.
 #[test]
-fn what_a_manager_hands_out_is_entries() {
+fn routed_aggregates_are_entries() {
     let below = HashKeyRange::new(HashKey::MIN, HashKey::new((1 << 127) - 1)).unwrap();
     let above = HashKeyRange::new(HashKey::new(1 << 127), HashKey::MAX).unwrap();
-    let map = OwnedShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
+    let map = ShardMap::new([Shard::new("below", below), Shard::new("above", above)]).unwrap();
     let mut manager = AggregationManager::by_shard(map, Limits::default());
     for hash_key in ["1", "170141183460469231731687303715884105728", "2"] {
         let record = UserRecord::new("device-7", "21.5").with_explicit_hash_key(hash_key);
         assert!(manager.add(record).unwrap().is_empty());
     }
     let mut queue = PutQueue::new();
-    let mut handed_out = manager.flush();
-    assert_eq!((&handed_out).into_iter().count(), 2);
-    let size: usize = handed_out.iter().map(RoutedAggregate::size_bytes).sum();
-    // More may be put to what was handed out.
-    handed_out.extend(manager.flush());
-    let mut all = kinesis_aggregation::HandedOut::default();
-    all.extend(handed_out);
+    let mut finished = manager.flush();
+    assert_eq!((&finished).into_iter().count(), 2);
+    let size: usize = finished.iter().map(|routed| routed.aggregate.size_bytes()).sum();
+    // Aggregates of several calls can be collected.
+    finished.extend(manager.flush());
+    let mut all = kinesis_aggregation::route::Aggregates::default();
+    all.extend(finished);
     assert_eq!(all.len(), 2);
     queue.extend(all);
     assert_eq!(queue.size_bytes(), size);
     let request = queue.next_request(Duration::ZERO).unwrap();
     let shards: Vec<_> =
-        request.entries().map(|aggregate| aggregate.shard_id().unwrap().to_owned()).collect();
+        request.entries().map(|aggregate| aggregate.shard_id.as_deref().unwrap().to_owned()).collect();
     assert_eq!((shards, request.size_bytes()), (vec!["above".to_owned(), "below".to_owned()], size));
 
     let answer = [PutOutcome::Throttled, PutOutcome::Delivered { shard_id: "above" }];
     let settled = queue.settle(request, answer, Duration::ZERO);
     let [(sent, shard_id)] = <[_; 1]>::try_from(settled.delivered).unwrap();
     let Placement::Misplaced(sent) = manager.confirm(sent, &shard_id) else { panic!("it is misplaced") };
-    queue.extend(manager.put_back(sent).unwrap());
+    queue.extend(manager.requeue(sent).unwrap());
     queue.extend(manager.flush());
-    // The shard that throttled rests, the other one does not.
+    // The shard that was throttled is backing off, the other one is not.
     let request = queue.next_request(Duration::ZERO).unwrap();
-    assert_eq!(request.entries().map(|aggregate| aggregate.user_records()).collect::<Vec<_>>(), [2]);
+    assert_eq!(request.entries().map(|aggregate| aggregate.aggregate.user_records).collect::<Vec<_>>(), [2]);
     let settled = queue.settle(request, [PutOutcome::Delivered { shard_id: "below" }], Duration::ZERO);
     for (sent, shard_id) in settled.delivered {
         assert_eq!(manager.confirm(sent, &shard_id), Placement::Delivered);
@@ -236,7 +235,7 @@ fn what_a_manager_hands_out_is_entries() {
 }
 
 #[test]
-fn outcomes_are_read() {
+fn outcomes_are_made_from_error_code_and_shard() {
     let rows = [
         (None, Some("shardId-1"), PutOutcome::Delivered { shard_id: "shardId-1" }),
         (Some(""), Some("shardId-1"), PutOutcome::Delivered { shard_id: "shardId-1" }),
@@ -263,7 +262,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn nothing_is_lost_and_nothing_overtakes(steps in steps(), max_entries in 1..8usize, max_bytes in 20..150usize) {
+    fn nothing_is_lost_and_order_is_kept(steps in steps(), max_entries in 1..8usize, max_bytes in 20..150usize) {
         check(max_entries, max_bytes, steps);
     }
 }

@@ -1,11 +1,10 @@
-//! Hash keys, ranges, shard maps and reading by range, compared with slow ways to do the same that share no code with
-//! the library: numbers of sixteen bytes in school arithmetic, MD5 from the `md5` crate, and a walk over all shards.
+//! Hash keys, ranges, shard maps, managers and filtering by range, compared with simple implementations that share no code
+//! with the library: numbers of sixteen bytes in long arithmetic, MD5 from the `md5` crate, and a search of all shards.
 //!
 //! `KINESIS_AGG_CASES=1000000 cargo test --release --test routing` is a long run.
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::unwrap_used,
@@ -17,16 +16,21 @@ mod common;
 mod decimal;
 #[path = "routing/hash_keys.rs"]
 mod hash_keys;
+#[path = "routing/managers.rs"]
+mod managers;
 #[path = "routing/reading.rs"]
 mod reading;
 #[path = "routing/shard_maps.rs"]
 mod shard_maps;
 
+use core::fmt::Debug;
+
 use common::random::Random;
 use decimal::{Number, above, any_number, below, from_decimal, to_decimal};
-use kinesis_aggregation::{HashKey, HashKeyRange, OwnedShardMap, Shard, ShardMap, UserRecord};
+use kinesis_aggregation::route::{HashKeyRange, Shard};
+use kinesis_aggregation::{ShardMap, UserRecord};
 
-/// How many cases to run: in a debug build as many as are quick.
+/// The number of cases to run.
 fn cases() -> usize {
     let cases = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
     cases.unwrap_or(50_000)
@@ -40,7 +44,7 @@ fn effective(partition_key: &str, explicit_hash_key: Option<&str>) -> Number {
     }
 }
 
-/// The ranges of so many shards: even ones, or uneven ones, some of which own one hash key.
+/// The ranges of as many shards: even ones, or uneven ones, some of which own a single hash key.
 fn ranges(random: &mut Random, shards: usize) -> Vec<(Number, Number)> {
     let mut starts = vec![[0; 16]];
     match random.below(3) {
@@ -69,7 +73,7 @@ fn ranges(random: &mut Random, shards: usize) -> Vec<(Number, Number)> {
 }
 
 #[test]
-fn shards_are_those_that_own_the_hash_key() {
+fn the_shard_of_a_user_record_owns_its_hash_key() {
     let mut random = Random::new(1);
     // Keys with MD5s that begin with a zero byte, one of them with two.
     let low_keys: Vec<String> =
@@ -84,10 +88,8 @@ fn shards_are_those_that_own_the_hash_key() {
         let ids: Vec<String> = (0..ranges.len()).map(|shard| format!("shardId-{shard:012}")).collect();
         let mut shards: Vec<_> = ids.iter().zip(&ranges).map(|(id, &range)| shard(id, range)).collect();
         random.shuffle(&mut shards);
-        let owned = OwnedShardMap::new(shards.iter().copied()).unwrap();
-        let lent = ShardMap::new(&mut shards).unwrap();
-        assert!(lent.shards().iter().copied().eq(owned.shards()), "map {map}");
-        assert!(lent.shards().iter().map(Shard::id).eq(ids.iter().map(String::as_str)), "map {map}");
+        let shard_map = ShardMap::new(shards).unwrap();
+        assert!(shard_map.shards().map(|shard| shard.id()).eq(ids.iter().map(String::as_str)), "map {map}");
 
         for _ in 0..per_map {
             let (start, end) = ranges[random.below(ranges.len())];
@@ -111,17 +113,27 @@ fn shards_are_those_that_own_the_hash_key() {
 
             let number = effective(&partition_key, explicit.as_deref());
             let owner = ranges.iter().position(|&(start, end)| start <= number && number <= end).unwrap();
-            let key = HashKey::of(&record).unwrap();
+            let key = record.hash_key().unwrap();
             assert_eq!(key.get().to_be_bytes(), number, "{record:?}");
             assert_eq!(key.to_string(), to_decimal(number), "{record:?}");
-            assert_eq!(lent.shard_for(key).id(), ids[owner], "{record:?} among {} shards", ids.len());
-            assert_eq!(owned.shard_for(key), lent.shard_for(key), "{record:?} among {} shards", ids.len());
-            assert_eq!(owned.find(&ids[owner]), Some(lent.shard_for(key)));
+            assert_eq!(shard_map.shard_for(key).id(), ids[owner], "{record:?} among {} shards", ids.len());
+            assert_eq!(shard_map.find(&ids[owner]), Some(shard_map.shard_for(key)));
         }
     }
 }
 
-/// A shard as a listing would describe it, in decimal.
+/// Asserts that all ways to compare agree on items in ascending order.
+fn ordered<T: Ord + Debug>(ascending: &[T]) {
+    for (i, a) in ascending.iter().enumerate() {
+        for (j, b) in ascending.iter().enumerate() {
+            let expected = i.cmp(&j);
+            assert_eq!((a.cmp(b), a.partial_cmp(b)), (expected, Some(expected)), "{a:?} and {b:?}");
+            assert_eq!((a == b, a < b), (i == j, i < j), "{a:?} and {b:?}");
+        }
+    }
+}
+
+/// A shard as a listing describes it, in decimal.
 fn shard(id: &str, (start, end): (Number, Number)) -> Shard<'_> {
     Shard::new(id, HashKeyRange::parse(&to_decimal(start), &to_decimal(end)).unwrap())
 }

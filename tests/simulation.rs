@@ -1,13 +1,12 @@
-//! A whole stream, simulated: while shards split and merge, producers with stale maps put aggregates that fail, land
-//! astray or lose their answers, and a consumer for each shard reads them as those built on the KCL do. Every user
-//! record has to arrive (rules R1 to R3).
+//! A simulated stream: while shards split and merge, producers with stale maps put aggregates that fail, reach the wrong shard
+//! or lose their responses. A consumer for each shard filters them as the KCL does. Every user record has to arrive (rules R1 to
+//! R3).
 //!
 //! `KINESIS_AGG_CASES=1000000 cargo test --release --test simulation -- --nocapture` is a long run of a million user
 //! records for each way to route, and shows the counts.
 
 #![cfg(feature = "alloc")]
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
@@ -28,7 +27,7 @@ use core::time::Duration;
 
 use common::random::Random;
 use consumer::Consumers;
-use kinesis_aggregation::{AggregationManager, Limits, OwnedShardMap};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
 use ledger::{Counts, Ledger};
 use producer::Producer;
 use stream::Stream;
@@ -37,16 +36,16 @@ use stream::Stream;
 #[derive(Clone, Copy, Debug)]
 enum Routing {
     ByShard,
-    ByKeys,
-    Together,
+    ByKey,
+    Unrouted,
 }
 
 impl Routing {
-    fn manager(self, map: OwnedShardMap, limits: Limits) -> AggregationManager {
+    fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
         match self {
             Self::ByShard => AggregationManager::by_shard(map, limits),
-            Self::ByKeys => AggregationManager::by_keys(limits),
-            Self::Together => AggregationManager::together(limits),
+            Self::ByKey => AggregationManager::by_key(limits),
+            Self::Unrouted => AggregationManager::unrouted(limits),
         }
     }
 }
@@ -54,7 +53,7 @@ impl Routing {
 const SEEDS: usize = 8;
 const PRODUCERS: usize = 3;
 
-/// Runs the simulation with several seeds, and adds up what happened.
+/// Runs the simulation with several seeds, and returns the sum of their counts.
 fn simulate_all(routing: Routing) -> Counts {
     let cases: Option<usize> = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
     let each = cases.unwrap_or(50_000).div_ceil(SEEDS);
@@ -68,7 +67,7 @@ fn simulate_all(routing: Routing) -> Counts {
     counts
 }
 
-/// Runs until `records` user records are added and all that producers hold is delivered.
+/// Runs until `records` user records are added and the producers have delivered all of them.
 fn simulate(routing: Routing, seed: u64, records: usize) -> Counts {
     let mut random = Random::new(seed);
     let mut stream = Stream::new(4, &mut random);
@@ -108,7 +107,7 @@ fn simulate(routing: Routing, seed: u64, records: usize) -> Counts {
     ledger.settle()
 }
 
-/// What has to have happened, or the run has shown nothing.
+/// Asserts that everything happened often enough for the run to be meaningful.
 fn assert_eventful(routing: Routing, counts: &Counts) {
     let mut eventful = vec![
         ("splits", counts.splits),
@@ -118,11 +117,11 @@ fn assert_eventful(routing: Routing, counts: &Counts) {
         ("throttled puts", counts.throttled),
         ("lost answers", counts.lost_answers),
         ("flushed", counts.flushed),
-        ("put back", counts.put_back),
+        ("requeued", counts.requeued),
         ("duplicates", counts.duplicates),
     ];
-    // What is packed together is full long before it is old.
-    if !matches!(routing, Routing::Together) {
+    // Without routing, aggregates are full long before they are old.
+    if !matches!(routing, Routing::Unrouted) {
         eventful.push(("expired", counts.expired));
     }
     if matches!(routing, Routing::ByShard) {
@@ -143,23 +142,23 @@ fn assert_eventful(routing: Routing, counts: &Counts) {
 fn by_shard_loses_nothing() {
     let counts = simulate_all(Routing::ByShard);
     assert_eventful(Routing::ByShard, &counts);
-    // Where the shard is known, no aggregate is called misplaced that a consumer would have delivered.
+    // If the shard is known, no aggregate is called misplaced that a consumer would have delivered.
     assert!(counts.dropped_aggregates >= counts.misplaced - counts.still_unknown);
     assert_eq!(counts.lost, 0);
 }
 
 #[test]
-fn by_keys_loses_nothing() {
-    let counts = simulate_all(Routing::ByKeys);
-    assert_eventful(Routing::ByKeys, &counts);
+fn by_key_loses_nothing() {
+    let counts = simulate_all(Routing::ByKey);
+    assert_eventful(Routing::ByKey, &counts);
     assert_eq!(counts.dropped_aggregates, 0);
     assert_eq!(counts.lost, 0);
 }
 
 /// The control: without routing, consumers drop most of what is sent.
 #[test]
-fn together_loses_most() {
-    let counts = simulate_all(Routing::Together);
-    assert_eventful(Routing::Together, &counts);
+fn without_routing_consumers_lose_most() {
+    let counts = simulate_all(Routing::Unrouted);
+    assert_eventful(Routing::Unrouted, &counts);
     assert!(counts.lost > counts.records / 2, "lost {} of {}", counts.lost, counts.records);
 }

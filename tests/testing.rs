@@ -1,5 +1,5 @@
-//! What the module `testing` makes is what it says: valid aggregates give their user records, broken ones get their
-//! verdict, and the executable specification agrees. Every flaw, every verdict and every odd spelling comes up.
+//! The payloads that the module `testing` generates decode to what it predicts, and the executable specification agrees. Every
+//! flaw, every kind of error and every odd form comes up.
 //!
 //! For a long run: `KINESIS_AGG_CASES=1000000 cargo test --release --all-features --test testing`
 
@@ -12,27 +12,27 @@ mod reference;
 mod agree;
 #[path = "testing/checks.rs"]
 mod checks;
-#[path = "testing/corpus.rs"]
-mod corpus;
 #[path = "testing/distribution.rs"]
 mod distribution;
+#[path = "testing/generated.rs"]
+mod generated;
 
 use std::collections::BTreeSet;
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::decode::{DecodeErrorKind, PlainReason, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
 use kinesis_aggregation::testing::{
     BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
 };
-use kinesis_aggregation::{
-    AddStatus, DecodeErrorKind, Encoder, KeySlot, Limits, PlainReason, RecordTag, UserRecord, encode,
-};
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 use proptest::prelude::*;
 
 use checks::{check_broken, check_valid, fuzzed, random_bytes};
 use common::random::Random;
 
 #[test]
-fn fuzzed_user_records_may_be_sent() {
+fn fuzzed_user_records_are_valid() {
     random_bytes(0, |bytes| assert_eq!(UserRecord::arbitrary(bytes).unwrap().validate(), Ok(())));
     fuzzed(1, |record: OwnedUserRecord| assert_eq!(record.as_user_record().validate(), Ok(())));
 }
@@ -43,12 +43,12 @@ fn fuzzed_aggregates_decode_to_their_user_records() {
 }
 
 #[test]
-fn fuzzed_broken_aggregates_get_their_verdict() {
+fn fuzzed_broken_aggregates_are_plain_for_the_predicted_reason() {
     fuzzed(3, |broken: BrokenAggregate| check_broken(&broken));
 }
 
 #[test]
-fn nothing_comes_of_nothing() {
+fn no_bytes_are_enough() {
     let nothing = || Unstructured::new(&[]);
     assert_eq!(UserRecord::arbitrary(&mut nothing()).unwrap(), UserRecord::new("a", b""));
     let valid = ValidAggregate::arbitrary(&mut nothing()).unwrap();
@@ -60,7 +60,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn user_records_may_be_sent(record in user_records()) {
+    fn user_records_are_valid(record in user_records()) {
         prop_assert_eq!(record.as_user_record().validate(), Ok(()));
     }
 
@@ -70,12 +70,12 @@ proptest! {
     }
 
     #[test]
-    fn broken_aggregates_get_their_verdict(broken in broken_aggregates()) {
+    fn broken_aggregates_are_plain_for_the_predicted_reason(broken in broken_aggregates()) {
         check_broken(&broken);
     }
 
     #[test]
-    fn any_gives_the_same(record: OwnedUserRecord, valid: ValidAggregate, broken: BrokenAggregate) {
+    fn any_generates_the_same_types(record: OwnedUserRecord, valid: ValidAggregate, broken: BrokenAggregate) {
         prop_assert_eq!(record.as_user_record().validate(), Ok(()));
         check_valid(&valid);
         check_broken(&broken);
@@ -83,25 +83,25 @@ proptest! {
 }
 
 #[test]
-fn every_flaw_gets_its_verdict_wherever_it_is() {
+fn every_flaw_is_found_wherever_it_is() {
     let mut random = Random::new(4);
     for &flaw in Flaw::ALL {
-        let mut verdicts = BTreeSet::new();
+        let mut reasons = BTreeSet::new();
         for case in 0..150 {
             let records = checks::user_records(&mut random, case % 5);
             let len = random.below(200);
             let broken = BrokenAggregate::new(flaw, &records, &random.bytes(len));
             check_broken(&broken);
-            verdicts.insert(format!("{:?}", broken.reason));
+            reasons.insert(format!("{:?}", broken.reason));
         }
-        // Where the reason has an offset, the flaw comes at many.
-        let malformed = verdicts.iter().any(|verdict| verdict.starts_with("Malformed"));
-        assert!(verdicts.len() > 20 || !malformed && verdicts.len() == 1, "{flaw:?}: {verdicts:?}");
+        // A reason with an offset has many of them.
+        let malformed = reasons.iter().any(|reason| reason.starts_with("Malformed"));
+        assert!(reasons.len() > 20 || !malformed && reasons.len() == 1, "{flaw:?}: {reasons:?}");
     }
 }
 
 #[test]
-fn every_verdict_has_a_flaw() {
+fn every_kind_of_error_has_a_flaw() {
     use DecodeErrorKind::*;
     let kinds = [
         Truncated,
@@ -128,7 +128,7 @@ fn every_verdict_has_a_flaw() {
         let found = |reason: &PlainReason| matches!(reason, PlainReason::Malformed(e) if e.kind() == kind);
         assert!(reasons.iter().any(found), "{kind:?}");
     }
-    // The enum is non-exhaustive, so the compiler does not count; the list above has all.
+    // The enum is non-exhaustive, so the compiler cannot check that the list above is complete.
     let source = include_str!("../src/error.rs");
     let (_, body) = source.split_once("pub enum DecodeErrorKind {").unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
@@ -137,7 +137,7 @@ fn every_verdict_has_a_flaw() {
 }
 
 #[test]
-fn flaws_are_described() {
+fn descriptions_of_flaws_are_sentences() {
     let descriptions: BTreeSet<&str> = Flaw::ALL.iter().map(|flaw| flaw.description()).collect();
     assert_eq!(descriptions.len(), Flaw::ALL.len(), "no two are the same");
     for description in descriptions {
@@ -151,12 +151,10 @@ fn without_choices_it_is_what_the_kpl_writes() {
     for case in 0..200 {
         let records = checks::user_records(&mut random, case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&users)];
-        let mut buffer = vec![0xa5; 100_000];
-        let canonical = encode(&users, &mut slots, &mut buffer).unwrap();
+        let canonical = common::aggregate(&users);
         for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
             let valid = ValidAggregate::new(records.clone(), choices);
-            // Of no user records an encoder makes no aggregate.
+            // An encoder makes no aggregate of no user records.
             if !users.is_empty() {
                 assert_eq!(valid.payload, canonical, "{choices:?}");
             }
@@ -180,7 +178,7 @@ fn streamed_order_is_what_the_encoder_writes() {
 }
 
 #[test]
-fn owned_user_records_lend_what_they_were_made_from() {
+fn owned_user_records_equal_their_source() {
     let tags = [RecordTag { key: "unit", value: Some("°C") }, RecordTag { key: "", value: None }];
     let record = UserRecord::new("k", b"data").with_explicit_hash_key("7").with_tags(&tags);
     for record in [record, UserRecord::new("", b"")] {

@@ -1,9 +1,9 @@
-"""Reads what callgrind counted, and compares it with the baseline. `run` calls this.
+"""Reads the counts of callgrind, and compares them with the baseline. `run` calls this.
 
     compare.py COUNTS NAMES MACHINE TOOLS [--check | --bless]
 
-COUNTS is the path of callgrind's output, to which it adds `.1`, `.2` and so on for each piece of work; NAMES has what the
-program printed, a line for each of them; counts depend on MACHINE and TOOLS.
+COUNTS is the path of callgrind's output; callgrind appends `.1`, `.2` and so on for each piece of work. NAMES has the output of
+the program, a line for each piece. The counts depend on MACHINE and TOOLS.
 """
 
 import json
@@ -12,27 +12,27 @@ import sys
 from pathlib import Path
 
 BASELINE = Path(__file__).resolve().parent / "baseline.json"
-# How much more may be executed than in the baseline: with the same tools, or with others.
+# How far counts may be above the baseline: with the same tools, and with others.
 TOLERANCE, LOOSE = 0.03, 0.25
-# The kernel of the digest, which is not counted: there, more instructions are faster.
-DIGEST = "kinesis_aggregation::digest::kernel::compress"
-# What it takes at least for a byte, with 64 steps of several instructions for 64 bytes. Less was not all of it.
+# The digest's kernel is not counted, since its faster form executes more instructions.
+DIGEST = "kinesis_aggregation::md5::kernel::compress"
+# The least that it executes for a byte: 64 steps of several instructions for 64 bytes. Fewer means that it has another name.
 LEAST_OF_DIGEST = 5
 
 
 def functions(path):
-    """What each function executed, without what it called."""
+    """The instructions of each function, without those of the functions that it called."""
     names, costs = {}, {}
     function, of_a_call = None, False
     for line in path.read_text().splitlines():
         if match := re.match(r"(c?)fn=\((\d+)\)(?: (.*))?$", line):
-            # A name stands where its number comes first.
+            # Only the first mention of a number has the name.
             if match[3]:
                 names[match[2]] = match[3]
             if not match[1]:
                 function = match[2]
         elif line.startswith("calls="):
-            # The next line has what was called, which has lines of its own.
+            # The next line is the cost of the call, which is counted where the called function is listed.
             of_a_call = True
         elif match := re.match(r"[+*-]?\d* ?(\d+)$", line):
             if not of_a_call:
@@ -49,7 +49,7 @@ def per_user_record(counts, names):
         costs = functions(counts.with_name(f"{counts.name}.{number}"))
         digest = costs.pop(DIGEST, 0)
         if not name.startswith("decode") and digest < LEAST_OF_DIGEST * int(size):
-            sys.exit(f"instructions: {name}: {digest} instructions are too few for a digest: is it another function?")
+            sys.exit(f"instructions: {name}: {digest} instructions are too few for a digest: was the kernel renamed?")
         result[name] = round(sum(costs.values()) / int(records), 2)
     return result
 
@@ -63,15 +63,15 @@ def main():
         baseline[environment] = now
         BASELINE.write_text(json.dumps(baseline, indent=2, sort_keys=True) + "\n")
 
-    # Of other tools, the last are likely the most like these; of another machine nothing can be said.
+    # Without a baseline of these tools, compare with the most recent others on this kind of machine.
     compared, tolerance = environment, TOLERANCE
     if environment not in baseline:
         compared, tolerance = max((key for key in baseline if key.startswith(f"{machine}, ")), default=None), LOOSE
     before = baseline.get(compared, {})
 
-    print(f"instructions: for a user record, without the digest, on {environment}")
+    print(f"instructions per user record, without the digest, on {environment}")
     if compared != environment:
-        allowed = f"{LOOSE:.0%} more than on {compared} are allowed" if compared else "nothing can be said"
+        allowed = f"{LOOSE:.0%} more than on {compared} are allowed" if compared else "nothing to compare with"
         print(f"instructions: there is no baseline of that, so {allowed}")
     more, less = [], []
     for name, count in now.items():
@@ -82,13 +82,13 @@ def main():
         if was and count < was * (1 - tolerance):
             less.append(name)
     if less:
-        print(f"instructions: fewer than in the baseline, which --bless brings up to date: {', '.join(less)}")
+        print(f"instructions: fewer than in the baseline; --bless updates it: {', '.join(less)}")
     if option != ["--check"]:
         return
     if more:
         sys.exit(f"instructions: more than {tolerance:.0%} above the baseline: {', '.join(more)}")
     if before and before.keys() != now.keys():
-        sys.exit(f"instructions: not in both: {', '.join(sorted(before.keys() ^ now.keys()))}; --bless writes the baseline anew")
+        sys.exit(f"instructions: only in the baseline or only measured: {', '.join(sorted(before.keys() ^ now.keys()))}; --bless updates the baseline")
 
 
 main()

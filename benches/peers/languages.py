@@ -25,7 +25,7 @@ TURN = 20_000_000
 
 # The others are compared with the first.
 CONTENDERS = {
-    "this library": [TOOLS / "baseline/release/kinesis-aggregation-peers", "worker"],
+    "this library": [TOOLS / "baseline/release/peers", "worker"],
     "C++, heap": [LIBPROTOBUF, CORPORA, "heap"],
     "C++, arena": [LIBPROTOBUF, CORPORA, "arena"],
     "C++, one message": [LIBPROTOBUF, CORPORA, "reuse"],

@@ -41,6 +41,12 @@ class Results:
                 return Group(outcome["contenders"], outcome["bytes"], outcome["user_records"])
         raise KeyError(f"{name} was not measured in the build {build}")
 
+    def corpora(self):
+        """The names of the corpora that the Rust program measured."""
+        operation = "deaggregate, digest skipped: "
+        groups = [outcome["group"] for outcome in self.data["measure"]["baseline"]]
+        return [group.removeprefix(operation) for group in groups if group.startswith(operation)]
+
     def languages(self, operation, corpus):
         for outcome in self.data["languages"]:
             if (outcome["operation"], outcome["corpus"]) == (operation, corpus):

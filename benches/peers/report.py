@@ -10,7 +10,7 @@ from targets import TARGETS
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENT = ROOT / "docs/performance.md"
 CHARTS = ROOT / "docs/performance"
-CORPORA = "ABCDE"
+LANGUAGES_CORPORA = "ABCDE"
 OPERATIONS = ["deaggregate, verified", "deaggregate, digest skipped", "aggregate, canonical", "encode, streamed"]
 BUILDS = {"baseline": "default build", "simd": "feature `simd`", "avx2": "built for AVX2"}
 
@@ -55,7 +55,7 @@ def own(results):
     """The times of this library itself."""
     rows = []
     for operation in OPERATIONS:
-        for corpus in CORPORA:
+        for corpus in results.corpora():
             group = results.group(f"{operation}: {corpus}")
             timing = group["this library"]
             each = timing["median_ns"] / group.user_records
@@ -74,21 +74,21 @@ def crates(results):
     rows = []
     # No crate encodes in one pass.
     for operation in OPERATIONS[:3]:
-        groups = [results.group(f"{operation}: {corpus}") for corpus in CORPORA]
+        groups = [results.group(f"{operation}: {corpus}") for corpus in results.corpora()]
         for name in groups[0].names():
             if name not in ("this library", "MD5 of this library"):
                 ratios = [number(group.beside("this library", name)) for group in groups]
                 rows.append((f"{operation}: {name}", *ratios))
-    return table(("", *CORPORA), rows)
+    return table(("", *results.corpora()), rows)
 
 
 def languages(results):
     rows = []
     for operation in ("deaggregate", "aggregate"):
-        groups = [results.languages(operation, corpus) for corpus in CORPORA]
+        groups = [results.languages(operation, corpus) for corpus in LANGUAGES_CORPORA]
         for name in groups[0].names()[1:]:
             rows.append((f"{operation}: {name}", *(number(group[name]["ratio"]) for group in groups)))
-    return table(("", *CORPORA), rows)
+    return table(("", *LANGUAGES_CORPORA), rows)
 
 
 def batches(results):

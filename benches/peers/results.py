@@ -46,7 +46,7 @@ def machine():
 
 
 def versions():
-    crates = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', (HERE / "Cargo.lock").read_text()))
+    crates = dict(re.findall(r'name = "(.*)"\nversion = "(.*)"', (HERE.parent / "Cargo.lock").read_text()))
     python = TOOLS / "venv/bin/python"
     modules = TOOLS / "node/node_modules"
     return {

@@ -1,4 +1,4 @@
-//! Whatever is done with a `RecordAggregator`, nothing is lost, sizes are exact and limits are kept.
+//! A `RecordAggregator` loses nothing, keeps its limits and knows its size, whatever is called.
 #![no_main]
 
 use kinesis_aggregation_fuzz::packing::{self, Script};

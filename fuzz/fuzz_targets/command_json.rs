@@ -1,4 +1,4 @@
-//! Whatever the command is given to read, it reads all of it or says what is wrong.
+//! The command reads any input completely, or says what is wrong with it.
 #![no_main]
 
 use kinesis_aggregation_fuzz::command;

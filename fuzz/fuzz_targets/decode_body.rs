@@ -1,4 +1,4 @@
-//! Any body, below the digest, gives what the specification says: verdict, values and offset.
+//! Decoding any body agrees with the specification: user records, or the kind of error and its offset.
 #![no_main]
 
 use kinesis_aggregation_fuzz::decode;

@@ -1,4 +1,4 @@
-//! Whatever is done with an `Encoder`, nothing is lost, sizes are exact and limits are kept.
+//! An `Encoder` loses nothing, keeps its limits and knows its size, whatever is called.
 #![no_main]
 
 use kinesis_aggregation_fuzz::packing::{self, Script};

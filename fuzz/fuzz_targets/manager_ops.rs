@@ -1,4 +1,4 @@
-//! Whatever is done with an `AggregationManager`, a model that knows only the rules keeps the same books.
+//! An `AggregationManager` agrees with a model that knows only the rules, whatever is called.
 #![no_main]
 
 use kinesis_aggregation_fuzz::managing::{self, Script};

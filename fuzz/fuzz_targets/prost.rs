@@ -1,4 +1,4 @@
-//! prost sees the same in a body, but for the known differences.
+//! prost reads the same user records in any body, apart from known differences.
 #![no_main]
 
 use kinesis_aggregation_fuzz::decode;

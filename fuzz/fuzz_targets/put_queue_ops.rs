@@ -1,4 +1,4 @@
-//! Whatever is done with a `PutQueue` and whatever is answered, nothing is lost, and nothing overtakes.
+//! A `PutQueue` loses nothing and keeps its order, whatever is called and whatever the results.
 #![no_main]
 
 use kinesis_aggregation_fuzz::putting::{self, Script};

@@ -1,4 +1,4 @@
-//! Any listing of shards makes a map or the right error, and a map finds the owner that a walk finds.
+//! Any list of shards makes a map or the right error, and lookups agree with a linear search.
 #![no_main]
 
 use kinesis_aggregation_fuzz::shards::{self, Listing};

@@ -1,8 +1,8 @@
-//! What stands in for the arguments of the command.
+//! Replaces the arguments of the command.
 
 use std::path::PathBuf;
 
-/// What an input is.
+/// The form of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InputForm {
     Auto,
@@ -12,7 +12,7 @@ pub(crate) enum InputForm {
     Json,
 }
 
-/// Files to read, and what they are.
+/// The files to read, and their form.
 pub(crate) struct InputArgs {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) input: InputForm,

@@ -1,4 +1,4 @@
-//! What the command reads: events, payloads in any form, and listings of shards.
+//! Checks what the command reads: user records, payloads in any form, and lists of shards.
 
 use core::str;
 use std::io::Write;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use crate::args::{InputArgs, InputForm};
 use crate::common_encode::OwnedRecord;
 use crate::failure::Failure;
-use crate::input::{Data, for_each_event, for_each_payload};
+use crate::input::{Data, for_each_payload, for_each_user_record};
 use crate::listing::Shards;
 use crate::progress::Progress;
 
-/// Reads an input as everything that it may be.
+/// Reads an input in every way.
 pub fn any(input: &[u8]) {
     events(input);
     payloads(input);
@@ -21,7 +21,7 @@ pub fn any(input: &[u8]) {
     listing(input);
 }
 
-/// How the reading ended: a failure names its place.
+/// Returns how reading ended. A failure names its position.
 fn ended(result: Result<(), Failure>) -> Result<(), String> {
     result.map_err(|failure| {
         let Failure::Input(text) = failure else { panic!("not of the input: {failure:?}") };
@@ -33,22 +33,22 @@ fn ended(result: Result<(), Failure>) -> Result<(), String> {
 fn read_events(input: &[u8], at_once: usize) -> (Vec<OwnedRecord>, Result<(), String>) {
     let mut records = Vec::new();
     let progress = Progress { bytes: input.to_vec(), at_once };
-    let result = for_each_event(&[], Data::Optional, &progress, |event| {
-        records.push(OwnedRecord::from(event.record));
+    let result = for_each_user_record(&[], Data::Optional, &progress, |input| {
+        records.push(OwnedRecord::from(input.record));
         Ok(())
     });
     (records, ended(result))
 }
 
-/// Events are the same however they come in, are what serde_json's own values say, and can be written and read again.
+/// User records do not depend on how the input is split, agree with serde_json's own values, and survive writing and reading.
 fn events(input: &[u8]) {
     let (records, end) = read_events(input, usize::MAX);
-    assert_eq!(read_events(input, 3), (records.clone(), end), "by threes");
+    assert_eq!(read_events(input, 3), (records.clone(), end), "three bytes at a time");
 
     let lines = input.strip_prefix("\u{feff}".as_bytes()).unwrap_or(input);
     let lines = lines.split(|&byte| byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     for (record, line) in records.iter().zip(lines) {
-        // What is not looked at may be more than a value can hold.
+        // Members that the command ignores may be more than a `Value` can hold.
         if let Ok(line) = serde_json::from_slice(line.trim_ascii()) {
             assert_eq!(*record, event(&line), "{line}");
         }
@@ -64,7 +64,7 @@ fn events(input: &[u8]) {
     assert_eq!(read_events(written.join("\n").as_bytes(), usize::MAX), (records, Ok(())), "written again");
 }
 
-/// The user record of a line that was read.
+/// Returns the user record on a line.
 fn event(line: &Value) -> OwnedRecord {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let data = line["data"].as_str().map(|data| BASE64.decode(data.as_bytes()).unwrap());
@@ -98,17 +98,17 @@ fn read_payloads(input: &[u8], form: InputForm, at_once: usize) -> (Vec<Payload>
     (payloads, ended(result))
 }
 
-/// Payloads are the same however they come in, and what is told from the input might have been said.
+/// Payloads do not depend on how the input is split, and the detected form is one that could have been given.
 fn payloads(input: &[u8]) {
-    let told = read_payloads(input, InputForm::Auto, usize::MAX);
-    assert_eq!(read_payloads(input, InputForm::Auto, 3), told, "by threes");
+    let detected = read_payloads(input, InputForm::Auto, usize::MAX);
+    assert_eq!(read_payloads(input, InputForm::Auto, 3), detected, "three bytes at a time");
     let forms = [InputForm::Raw, InputForm::Hex, InputForm::Base64, InputForm::Json];
-    let said = forms.map(|form| read_payloads(input, form, usize::MAX));
-    let nothing = told == (Vec::new(), Ok(()));
-    assert!(nothing || said.contains(&told), "{told:?}");
+    let given = forms.map(|form| read_payloads(input, form, usize::MAX));
+    let nothing = detected == (Vec::new(), Ok(()));
+    assert!(nothing || given.contains(&detected), "{detected:?}");
 }
 
-/// Values on a line each, over many lines, and behind each other hold the same payloads: those that a walk finds.
+/// The layout of JSON does not matter, and a walk over its values finds the same payloads.
 fn json_payloads(input: &[u8]) {
     let values: Result<Vec<Value>, _> = serde_json::Deserializer::from_slice(input).into_iter().collect();
     let Ok(values) = values else { return };
@@ -122,9 +122,9 @@ fn json_payloads(input: &[u8]) {
     }
     for (name, text) in [
         ("on one line", one_line),
-        ("on one line, but for the end", all_but_the_end),
-        ("over lines", join(|value| format!("{value:#}"), "\n")),
-        ("over lines, behind each other", join(|value| format!("{value:#}"), " ")),
+        ("on one line, except the end", all_but_the_end),
+        ("over several lines", join(|value| format!("{value:#}"), "\n")),
+        ("over several lines, joined", join(|value| format!("{value:#}"), " ")),
     ] {
         let other = read(&text);
         assert_eq!((&other.0, other.1.is_ok()), (&payloads, end.is_ok()), "{name}: {:?}", other.1);
@@ -149,7 +149,8 @@ fn walk(value: &Value, found: &mut Vec<Payload>) {
     }
 }
 
-/// A record under whatever names. What comes later in the alphabet is read later, and counts.
+/// Returns the payload of a record, whatever its members are called. The one that is later in the alphabet is read later, and
+/// overrides the others.
 fn record(value: &Value, text: impl Fn(&Value, &str) -> Option<String>) -> Payload {
     let mut of_transformation = !value["recordId"].is_null();
     let mut by_lambda = false;
@@ -175,9 +176,9 @@ fn record(value: &Value, text: impl Fn(&Value, &str) -> Option<String>) -> Paylo
     (BASE64.decode(data.unwrap().as_bytes()).unwrap(), keys.0, keys.1)
 }
 
-/// A listing makes a map or a failure.
+/// A list of shards makes a map or a failure.
 fn listing(input: &[u8]) {
-    // Without these there is nothing in it, and files are slow.
+    // Without this word there is no list, and files are slow.
     if !input.windows(6).any(|window| window == b"Shards") {
         return;
     }

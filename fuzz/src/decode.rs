@@ -1,33 +1,36 @@
-//! Checks of decoding: by the executable specification, and by prost.
+//! Checks decoding against the executable specification, against prost, and against what `testing` predicts.
 
-use kinesis_aggregation::{DigestCheck, MAGIC};
+use kinesis_aggregation::decode::{DigestCheck, MAGIC};
+use kinesis_aggregation::testing::{BrokenAggregate, ValidAggregate};
 
 use crate::agree::agree;
-use crate::bodies::Body;
 use crate::by_prost;
-use crate::common::frame;
 use crate::compare::compare;
+use crate::generated_checks::{check_broken, check_valid};
 
-/// Any bytes. Without the digest checked, most of them get further.
+/// Checks any payload. Most of them get further when the digest is not checked.
 pub fn any(payload: &[u8]) {
     agree(payload, DigestCheck::Verify);
     agree(payload, DigestCheck::Skip);
 }
 
-/// Any body. Its digest is not made, which would take longer than all the rest.
+/// Checks any body. Computing its digest would take longer than everything else, so that is skipped.
 pub fn body(body: &[u8]) {
-    // No payload has an empty one (D1).
+    // A payload with an empty body is too short to be an aggregate (D1).
     if !body.is_empty() {
         compare(&[&MAGIC, body, &[0; 16]].concat());
     }
 }
 
-/// A body with its right digest.
-pub fn framed(body: &Body<'_>) {
-    agree(&frame(&body.encode()), DigestCheck::Verify);
+/// Checks a generated aggregate, valid or broken.
+pub fn generated(generated: &Result<ValidAggregate, BrokenAggregate>) {
+    match generated {
+        Ok(valid) => check_valid(valid),
+        Err(broken) => check_broken(broken),
+    }
 }
 
-/// Any body, as a general protobuf library reads it.
+/// Compares a body with what prost reads.
 pub fn as_prost(body: &[u8]) {
     if !body.is_empty() {
         by_prost::agree(body);

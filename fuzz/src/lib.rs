@@ -1,14 +1,12 @@
-//! The checks that the fuzz targets run. Those that the tests have as well are the same files.
+//! The checks that the fuzz targets run. Those that the tests share are the same files.
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "all numbers are small or bounded, and a panic is what a fuzzer looks for"
+    reason = "all numbers are small, and a panic is what a fuzzer looks for"
 )]
 
-pub mod bodies;
 pub mod command;
 pub mod decode;
 pub mod managing;
@@ -31,6 +29,9 @@ mod common_encode;
 mod compare;
 #[path = "../../tests/manager/driver.rs"]
 mod driver;
+#[path = "../../tests/testing/checks.rs"]
+#[allow(dead_code, reason = "the tests use more of it")]
+mod generated_checks;
 #[path = "../../tests/manager/model.rs"]
 mod model;
 #[path = "../../tests/put_queue/steps.rs"]
@@ -40,19 +41,19 @@ mod reference;
 #[path = "../../tests/manager/steps.rs"]
 mod steps;
 
-// The command's. What it is called with and how it shows progress are stood in for.
+// The command's input. `args` and `progress` replace its arguments and its progress bar.
 
 mod args;
 #[path = "../../src/bin/kinesis-agg/base64.rs"]
-#[allow(dead_code, reason = "it is for all of the command")]
+#[allow(dead_code, reason = "the rest of the command uses it")]
 mod base64;
 #[path = "../../src/bin/kinesis-agg/failure.rs"]
-#[allow(dead_code, reason = "it is for all of the command")]
+#[allow(dead_code, reason = "the rest of the command uses it")]
 mod failure;
 #[path = "../../src/bin/kinesis-agg/input/mod.rs"]
-#[allow(dead_code, unused_imports, reason = "it is for all of the command")]
+#[allow(dead_code, unused_imports, reason = "the rest of the command uses it")]
 mod input;
 #[path = "../../src/bin/kinesis-agg/shards.rs"]
-#[allow(dead_code, reason = "it is for all of the command")]
+#[allow(dead_code, reason = "the rest of the command uses it")]
 mod listing;
 mod progress;

@@ -1,4 +1,4 @@
-//! What is done with an `AggregationManager`: the steps of `tests/manager.rs`.
+//! Generates calls to an `AggregationManager`, which `tests/manager.rs` makes and checks.
 
 use core::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::model::Routing;
 use crate::records::any_record;
 use crate::steps::{Answer, Index, Reshard, Step, check};
 
-/// A way to route, limits, and what is done.
+/// A way to route, limits, and the calls to make.
 #[derive(Debug)]
 pub struct Script {
     routing: Routing,
@@ -27,10 +27,10 @@ impl<'a> Arbitrary<'a> for Script {
             limits = limits.with_max_age(Duration::from_millis(*u.choose(&[0, 20, 100])?));
         }
         Ok(Self {
-            routing: *u.choose(&[Routing::ByShard, Routing::ByShard, Routing::ByKeys, Routing::Together])?,
+            routing: *u.choose(&[Routing::ByShard, Routing::ByShard, Routing::ByKey, Routing::Unrouted])?,
             limits,
             max_memory: *u.choose(&[0, 500, 2_000, 5_000, 64 * 1024 * 1024])?,
-            // After each step all that is pending is gone through.
+            // Each step goes through everything that is pending, so there are few.
             steps: u.arbitrary_iter::<Any>()?.take(64).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
         })
     }
@@ -58,8 +58,8 @@ impl<'a> Arbitrary<'a> for Any {
                 };
                 Step::Confirm(sent, answer)
             }
-            12..=14 => Step::PutBack(index(u)?),
-            15 => Step::PutBackCopy(index(u)?),
+            12..=14 => Step::Requeue(index(u)?),
+            15 => Step::RequeueCopy(index(u)?),
             16 => Step::Clear,
             17..=23 => Step::AddAt(any_record(u)?, u.int_in_range(0..=30)?),
             _ => Step::Add(any_record(u)?),
@@ -71,13 +71,13 @@ fn reshard(u: &mut Unstructured<'_>) -> Result<Reshard> {
     let shard = Index(u.arbitrary::<u8>()?.into());
     Ok(match u.int_in_range(0..=3)? {
         0 => Reshard::Merge(shard),
-        // At the explicit hash keys that are often used.
+        // At hash keys that user records often have.
         1 => Reshard::Split(shard, u.int_in_range(0..=4)?),
         _ => Reshard::Split(shard, u.arbitrary()?),
     })
 }
 
-/// Does all of it with a manager and with the model.
+/// Makes the calls to a manager and to the model.
 pub fn run(script: Script) {
     let Script { routing, limits, max_memory, steps } = script;
     check(routing, limits, max_memory, steps);

@@ -1,33 +1,34 @@
-//! What is done with an `Encoder` or a `RecordAggregator`, next to a model that knows only the rules.
+//! Calls an `Encoder` or a `RecordAggregator`, and compares every result with a model that knows only the rules.
 
 use core::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use kinesis_aggregation::{EncodeError, Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
+use kinesis_aggregation::encode::EncodeError;
 
 use crate::common_encode::pack::{Pack, Packed};
 use crate::common_encode::{OwnedRecord, arithmetic, with_record, with_records};
 use crate::records::any_record;
 
-/// Limits, and what is done under them.
+/// Limits, and the calls to make.
 #[derive(Arbitrary, Debug)]
 pub struct Script {
     max_bytes: u16,
     max_user_records: Option<u8>,
     /// In milliseconds.
     max_age: Option<u8>,
-    /// The buffer of an encoder.
-    room: u16,
+    /// The size of an encoder's buffer.
+    capacity: u16,
     steps: Vec<Step>,
 }
 
 #[derive(Debug)]
 enum Step {
-    /// With the time, after so many milliseconds more, or without.
+    /// Adds a user record: with the time, so many milliseconds later, or without a time.
     Add(OwnedRecord, Option<u8>),
     Finish,
     Clear,
-    /// So many milliseconds pass.
+    /// Lets so many milliseconds pass.
     Wait(u8),
 }
 
@@ -53,18 +54,18 @@ impl Script {
     }
 }
 
-/// Runs a script on an aggregator.
+/// Makes the calls to an aggregator.
 pub fn aggregator(script: &Script) {
     let limits = script.limits();
     run(script, &mut RecordAggregator::new(limits), Model::new(limits, usize::MAX, usize::MAX));
 }
 
-/// Runs a script on encoders that remember no, one and four keys.
+/// Makes the calls to encoders that remember 0, 1 and 4 keys.
 pub fn encoder(script: &Script) {
     fn remembering<const KEYS: usize>(script: &Script) {
-        let (limits, room) = (script.limits(), usize::from(script.room));
-        let mut buffer = vec![0xa5; room];
-        run(script, &mut Encoder::<KEYS>::new(&mut buffer, limits), Model::new(limits, KEYS, room));
+        let (limits, capacity) = (script.limits(), usize::from(script.capacity));
+        let mut buffer = vec![0xa5; capacity];
+        run(script, &mut Encoder::<KEYS>::new(&mut buffer, limits), Model::new(limits, KEYS, capacity));
     }
     remembering::<0>(script);
     remembering::<1>(script);
@@ -85,40 +86,40 @@ fn run(script: &Script, packer: &mut dyn Pack, mut model: Model) {
                     assert_eq!(packer.add_with(user, now), expected, "{record:?}");
                 });
             }
-            Step::Finish => assert_eq!(packer.finish(), model.hand_out()),
+            Step::Finish => assert_eq!(packer.finish(), model.finish()),
             Step::Clear => {
                 packer.clear();
-                model.hand_out();
+                model.finish();
             }
             Step::Wait(time) => model.now += Duration::from_millis((*time).into()),
         }
         model.check(packer);
     }
-    assert_eq!(packer.finish(), model.hand_out());
+    assert_eq!(packer.finish(), model.finish());
     model.check(packer);
 }
 
-/// What is pending, since when, and what the rules say of it.
+/// What is pending and since when.
 struct Model {
     limits: Limits,
-    /// How many keys of a table are remembered.
+    /// How many keys of each table the encoder remembers.
     remembers: usize,
     /// The size of the buffer.
-    room: usize,
+    capacity: usize,
     pending: Vec<OwnedRecord>,
     since: Option<Duration>,
     now: Duration,
 }
 
 impl Model {
-    const fn new(limits: Limits, remembers: usize, room: usize) -> Self {
-        Self { limits, remembers, room, pending: Vec::new(), since: None, now: Duration::ZERO }
+    const fn new(limits: Limits, remembers: usize, capacity: usize) -> Self {
+        Self { limits, remembers, capacity, pending: Vec::new(), since: None, now: Duration::ZERO }
     }
 
-    /// Says whether an aggregate of these user records is within limits and room (E6).
+    /// Returns whether an aggregate of these user records is within the limits and the capacity (E6).
     fn allows(&self, records: &[OwnedRecord]) -> bool {
         let (encoded_len, size_bytes) = self.sizes(records);
-        encoded_len <= self.room
+        encoded_len <= self.capacity
             && size_bytes <= self.max_bytes()
             && records.len() <= self.limits.max_user_records()
     }
@@ -140,18 +141,18 @@ impl Model {
         since.is_some_and(|(since, age)| now >= since + age)
     }
 
-    /// Adds a user record, or says why not: E4, E5, E7 and E9.
+    /// Adds a user record, or returns the error: E4, E5, E7 and E9.
     fn add(&mut self, record: &OwnedRecord, now: Option<Duration>) -> Result<Option<Packed>, EncodeError> {
         let characters = record.partition_key.chars().count();
         if !(1..=256).contains(&characters) {
             return Err(EncodeError::PartitionKeyLength { characters });
         }
         if let Some(key) = &record.explicit_hash_key {
-            // Whether it is one is said here, and which fault it has by the parser, which has tests of its own.
+            // The parser says which error it is; it has tests of its own.
             let number = key.parse::<u128>().ok().filter(|number| number.to_string() == *key);
             if number.is_none() {
                 return Err(EncodeError::ExplicitHashKey(
-                    key.parse::<kinesis_aggregation::HashKey>().unwrap_err(),
+                    key.parse::<kinesis_aggregation::route::HashKey>().unwrap_err(),
                 ));
             }
         }
@@ -163,7 +164,7 @@ impl Model {
             if !self.allows(alone) {
                 return Err(self.too_large(record));
             }
-            full = self.hand_out();
+            full = self.finish();
         }
         self.pending.push(record.clone());
         self.since = self.since.or(now);
@@ -172,19 +173,19 @@ impl Model {
 
     fn too_large(&self, record: &OwnedRecord) -> EncodeError {
         let (encoded_len, required) = self.sizes(core::slice::from_ref(record));
-        let bare = record.partition_key.len() + record.data.len();
+        let plain = record.partition_key.len() + record.data.len();
         let limit = self.max_bytes();
         if required <= limit {
-            EncodeError::BufferTooSmall { required: encoded_len, available: self.room }
-        } else if bare <= limit && record.tags.is_empty() {
-            EncodeError::FitsOnlyBare { required, limit, bare }
+            EncodeError::BufferTooSmall { required: encoded_len, available: self.capacity }
+        } else if plain <= limit && record.tags.is_empty() {
+            EncodeError::FitsOnlyPlain { required, limit, plain }
         } else {
             EncodeError::TooLarge { required, limit }
         }
     }
 
-    /// What should be handed out, if anything is pending.
-    fn hand_out(&mut self) -> Option<Packed> {
+    /// Returns the aggregate of what is pending.
+    fn finish(&mut self) -> Option<Packed> {
         let (_, size_bytes) = self.sizes(&self.pending);
         let records = core::mem::take(&mut self.pending);
         self.since = None;
@@ -192,7 +193,7 @@ impl Model {
         Some(Packed { records, partition_key, explicit_hash_key, size_bytes })
     }
 
-    /// Compares all that can be seen from outside.
+    /// Compares everything that can be observed.
     fn check(&self, packer: &dyn Pack) {
         let (_, size_bytes) = self.sizes(&self.pending);
         assert_eq!((packer.user_records(), packer.size_bytes()), (self.pending.len(), size_bytes));

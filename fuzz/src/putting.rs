@@ -1,10 +1,10 @@
-//! What is done with a `PutQueue`: the steps of `tests/put_queue/steps.rs`.
+//! Generates calls to a `PutQueue`, which `tests/put_queue/steps.rs` makes and checks.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 
 use crate::put_steps::{Step, check};
 
-/// Limits, and what is done.
+/// Limits, and the calls to make.
 #[derive(Debug)]
 pub struct Script {
     max_entries: usize,
@@ -17,7 +17,7 @@ impl<'a> Arbitrary<'a> for Script {
         Ok(Self {
             max_entries: u.int_in_range(1..=8)?,
             max_bytes: u.int_in_range(20..=150)?,
-            // Each step walks all that waits, so there are few.
+            // Each step goes through the whole queue, so there are few.
             steps: u.arbitrary_iter::<AnyStep>()?.take(128).map(|step| Ok(step?.0)).collect::<Result<_>>()?,
         })
     }
@@ -41,7 +41,7 @@ impl<'a> Arbitrary<'a> for AnyStep {
     }
 }
 
-/// Does all of it with a queue and with the model.
+/// Makes the calls to a queue and to the model.
 pub fn run(script: Script) {
     check(script.max_entries, script.max_bytes, script.steps);
 }

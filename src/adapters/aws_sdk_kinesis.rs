@@ -2,7 +2,6 @@
 //! aggregates become what is put. The data of an aggregate moves; it is never copied.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 
 use ::aws_sdk_kinesis::error::BuildError;
 use ::aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
@@ -11,8 +10,8 @@ use ::aws_sdk_kinesis::primitives::Blob;
 use ::aws_sdk_kinesis::types;
 use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 
+use crate::Aggregate;
 use crate::decode::{KinesisRecord, KinesisRecords};
-use crate::encode::Aggregate;
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
 use crate::produce::{CallEntry, EntryAnswer};
 use crate::route::{PutOutcome, RoutedAggregate, Shard};
@@ -66,29 +65,35 @@ impl KinesisRecords for GetRecordsOutput {
     }
 }
 
-impl From<Aggregate<Vec<u8>>> for PutRecordsRequestEntryBuilder {
-    fn from(aggregate: Aggregate<Vec<u8>>) -> Self {
+/// An event of enhanced fan-out.
+impl KinesisRecords for types::SubscribeToShardEvent {
+    type Record = types::Record;
+
+    fn records(&self) -> &[types::Record] {
+        &self.records
+    }
+}
+
+impl From<Aggregate> for PutRecordsRequestEntryBuilder {
+    fn from(aggregate: Aggregate) -> Self {
         Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(ToString::to_string))
-            .data(Blob::new(aggregate.into_data()))
+            .partition_key(aggregate.partition_key)
+            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
+            .data(Blob::new(aggregate.data))
     }
 }
 
 impl From<RoutedAggregate> for PutRecordsRequestEntryBuilder {
-    fn from(aggregate: RoutedAggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
-            .data(Blob::new(aggregate.into_data()))
+    fn from(routed: RoutedAggregate) -> Self {
+        routed.aggregate.into()
     }
 }
 
 /// The error is out of reach: all that an entry must have is there.
-impl TryFrom<Aggregate<Vec<u8>>> for types::PutRecordsRequestEntry {
+impl TryFrom<Aggregate> for types::PutRecordsRequestEntry {
     type Error = BuildError;
 
-    fn try_from(aggregate: Aggregate<Vec<u8>>) -> Result<Self, BuildError> {
+    fn try_from(aggregate: Aggregate) -> Result<Self, BuildError> {
         PutRecordsRequestEntryBuilder::from(aggregate).build()
     }
 }
@@ -103,22 +108,19 @@ impl TryFrom<RoutedAggregate> for types::PutRecordsRequestEntry {
 }
 
 /// To be completed by the name or ARN of a stream.
-impl From<Aggregate<Vec<u8>>> for PutRecordInputBuilder {
-    fn from(aggregate: Aggregate<Vec<u8>>) -> Self {
+impl From<Aggregate> for PutRecordInputBuilder {
+    fn from(aggregate: Aggregate) -> Self {
         Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(ToString::to_string))
-            .data(Blob::new(aggregate.into_data()))
+            .partition_key(aggregate.partition_key)
+            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
+            .data(Blob::new(aggregate.data))
     }
 }
 
 /// To be completed by the name or ARN of a stream.
 impl From<RoutedAggregate> for PutRecordInputBuilder {
-    fn from(aggregate: RoutedAggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key())
-            .set_explicit_hash_key(aggregate.explicit_hash_key().map(|key| key.to_string()))
-            .data(Blob::new(aggregate.into_data()))
+    fn from(routed: RoutedAggregate) -> Self {
+        routed.aggregate.into()
     }
 }
 

@@ -1,7 +1,7 @@
-//! `aws_lambda_events`: the records that functions get from Kinesis, Firehose and Kinesis Analytics, and user records in the
-//! shape of Python's `aws_kinesis_agg`.
+//! `aws_lambda_events`: deaggregates the events of Kinesis, Firehose and Kinesis Analytics, and gives user records the form
+//! of Python's `aws_kinesis_agg`.
 //!
-//! `data` is what the field holds: that crate has undone base64.
+//! That crate decodes base64, so the `data` fields have the bytes of the payload.
 
 use alloc::string::{String, ToString};
 
@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::decode::{KinesisRecord, KinesisRecords, SourcedRecord};
 
-/// Implements `KinesisRecords` for a record alone, and for the events that have a list of it.
+/// Implements `KinesisRecords` for a record, and for the events that contain a list of such records.
 macro_rules! batches {
     ($record:ty: $($event:ty => $($field:ident).+),+) => {
         impl KinesisRecords for $record {
@@ -67,7 +67,7 @@ impl KinesisRecord for KinesisEventRecord {
     }
 }
 
-/// Keys and sequence numbers are there where the source of the delivery stream is a Kinesis stream.
+/// The partition key and the sequence number are present if the source of the Firehose stream is a Kinesis stream.
 impl KinesisRecord for KinesisFirehoseEventRecord {
     fn data(&self) -> &[u8] {
         &self.data
@@ -88,20 +88,21 @@ impl KinesisRecord for KinesisAnalyticsOutputDeliveryEventRecord {
     }
 }
 
-/// These fields are empty where the event has none.
+/// Returns `None` for an empty string, which is how the crate represents an absent field.
 fn present(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// A user record that owns all it has, in the shape of Python's `aws_kinesis_agg`: what `deaggregate_records` returns there,
-/// serialised, is what this one becomes by `serde`.
+/// Owns a user record in the form of Python's `aws_kinesis_agg`.
 ///
-/// What is absent is left out. An explicit hash key is `null` where a user record of an aggregate has none. A plain record
-/// has the same fields, with `aggregated` false, where Python leaves out those that it adds.
+/// Serialized with `serde`, it is the JSON that `deaggregate_records` returns in Python. Absent fields are omitted, except
+/// that `explicitHashKey` and `partitionKey` are `null`. A plain record has all fields, with `aggregated` set to false;
+/// Python omits the fields that it adds.
 ///
 /// ```
 /// use aws_lambda_events::kinesis::KinesisEvent;
-/// use kinesis_aggregation::{LambdaRecord, iter_deaggregate_records};
+/// use kinesis_aggregation::iter_deaggregate_records;
+/// use kinesis_aggregation::decode::LambdaRecord;
 ///
 /// let event: KinesisEvent = serde_json::from_str(r#"{"Records": [{
 ///     "eventID": "shardId-000000000000:17", "eventName": "aws:kinesis:record",
@@ -124,74 +125,76 @@ fn present(text: &str) -> Option<&str> {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LambdaRecord {
-    /// What is of Kinesis.
+    /// The record as Kinesis describes it.
     pub kinesis: LambdaKinesis,
-    /// `aws:kinesis`.
+    /// Always `aws:kinesis`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_source: Option<String>,
-    /// The version of the event.
+    /// The version of the event's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_version: Option<String>,
-    /// The shard and the sequence number of the Kinesis record: the same for all user records of an aggregate.
+    /// The shard and the sequence number of the Kinesis record, so all user records of an aggregate have the same.
     #[serde(rename = "eventID", skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// `aws:kinesis:record`.
+    /// Always `aws:kinesis:record`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_name: Option<String>,
-    /// The role of the function.
+    /// The ARN of the function's role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invoke_identity_arn: Option<String>,
     /// The region of the stream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_region: Option<String>,
-    /// The stream.
+    /// The ARN of the stream.
     #[serde(rename = "eventSourceARN", skip_serializing_if = "Option::is_none")]
     pub event_source_arn: Option<String>,
 }
 
-/// The schema version that Python gives to records of Firehose and Kinesis Analytics, which do not tell theirs.
+/// The schema version that Python sets for records of Firehose and Kinesis Analytics, which have none.
 const ASSUMED_VERSION: &str = "1.0";
 
-/// Of a [`LambdaRecord`], what is of Kinesis.
+/// Holds the `kinesis` member of a [`LambdaRecord`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct LambdaKinesis {
-    /// The version of the record's schema.
+    /// The version of the record's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kinesis_schema_version: Option<String>,
     /// The sequence number of the Kinesis record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sequence_number: Option<String>,
-    /// When the Kinesis record arrived.
+    /// The time at which Kinesis received the record.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approximate_arrival_timestamp: Option<ArrivalTime>,
-    /// The partition key of the user record.
+    /// The partition key of the user record, or `None` for a plain record whose event does not contain one.
     pub partition_key: Option<String>,
     /// The explicit hash key of the user record.
     pub explicit_hash_key: Option<String>,
-    /// The position in the aggregate, from 0; of a plain record, what Firehose says it was.
+    /// The position in the aggregate, starting at 0. For a plain record, the position that Firehose states, or 0.
     pub sub_sequence_number: u64,
-    /// Whether it came in an aggregate.
+    /// Whether the user record was part of an aggregate.
     pub aggregated: bool,
-    /// The data of the user record, in base64 when serialised.
+    /// The data of the user record, serialized as base64.
     pub data: Base64Data,
-    /// The id that an answer to Firehose or Kinesis Analytics has to name: that of the outer record.
+    /// The ID of the outer record, which a response to Firehose or Kinesis Analytics must contain.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record_id: Option<String>,
-    /// The shard, where Firehose names it.
+    /// The shard, if a Firehose event names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shard_id: Option<String>,
 }
 
-/// When a Kinesis record arrived, since 1970, in the unit of the event it came in, as `aws_lambda_events` read it: its version 1.2
-/// takes `….37` seconds for 37 milliseconds.
+/// Holds the time since 1970 at which a Kinesis record arrived, in the unit that its event uses.
+///
+/// The value is the one that `aws_lambda_events` parsed. Its version 1.2 reads the fraction in `….37` seconds as 37
+/// milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum ArrivalTime {
-    /// Of Kinesis.
+    /// Kinesis events.
     Seconds(f64),
-    /// Of Firehose.
+    /// Firehose events.
     Milliseconds(i64),
 }
 
@@ -223,12 +226,12 @@ impl From<SourcedRecord<'_, KinesisFirehoseEventRecord>> for LambdaRecord {
         let arrival = metadata.map_or(&record.approximate_arrival_timestamp, |metadata| {
             &metadata.approximate_arrival_timestamp
         });
-        // Firehose takes aggregates of Kinesis streams apart itself, and says where in them a record was.
-        let before = metadata.and_then(|metadata| u64::try_from(metadata.subsequence_number).ok());
-        let before = before.filter(|_| !sourced.aggregated());
+        // Firehose deaggregates records of Kinesis streams itself, and states the position in the aggregate.
+        let stated = metadata.and_then(|metadata| u64::try_from(metadata.subsequence_number).ok());
+        let stated = stated.filter(|_| !sourced.aggregated());
         let kinesis = LambdaKinesis {
             kinesis_schema_version: Some(ASSUMED_VERSION.into()),
-            sub_sequence_number: before.unwrap_or(sourced.user.sub_sequence_number),
+            sub_sequence_number: stated.unwrap_or(sourced.user.sub_sequence_number),
             approximate_arrival_timestamp: Some(ArrivalTime::Milliseconds(arrival.timestamp_millis())),
             record_id: record.record_id.clone(),
             shard_id: metadata.and_then(|metadata| metadata.shard_id.clone()),
@@ -250,7 +253,7 @@ impl From<SourcedRecord<'_, KinesisAnalyticsOutputDeliveryEventRecord>> for Lamb
 }
 
 impl LambdaKinesis {
-    /// What all of them have, or could have.
+    /// Sets the fields that do not depend on the event.
     fn from_user<R: KinesisRecord>(sourced: &SourcedRecord<'_, R>) -> Self {
         let user = &sourced.user;
         let partition_key =

@@ -1,4 +1,4 @@
-//! Layer 7: records of other crates. A file is of one crate and of the feature of its name.
+//! Adapters for the types of other crates: one file per crate, and a feature with the crate's name.
 
 #[cfg(feature = "aws-sdk-kinesis")]
 mod aws_sdk_kinesis;

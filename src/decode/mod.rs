@@ -1,25 +1,24 @@
-//! Layer 4: taking aggregated records apart.
+//! Decoding aggregates: [`Payload`](crate::Payload) and [`AggregatedRecord`] without a heap,
+//! [`deaggregate`](crate::deaggregate()) and [`iter_deaggregate_records`](crate::iter_deaggregate_records) with one.
+//!
+//! A payload is validated as a whole before the first user record is returned, so iteration cannot fail.
 
-mod aggregated_record;
 #[cfg(feature = "alloc")]
-mod batch;
-#[cfg(feature = "alloc")]
-mod kinesis_record;
-mod payload;
+pub(crate) mod deaggregate;
+pub(crate) mod payload;
 mod sequence_number;
-#[cfg(feature = "alloc")]
-mod sourced;
 
 #[cfg(feature = "alloc")]
-pub use aggregated_record::recycle;
-pub use aggregated_record::{AggregatedRecord, IntoUserRecords, UserRecords};
-#[cfg(feature = "alloc")]
-pub use batch::{DeaggregatedBatch, deaggregate_all};
-#[cfg(feature = "alloc")]
-pub use kinesis_record::{Deaggregated, KinesisRecord, deaggregate};
-pub use payload::{ParseError, Payload};
-pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
-#[cfg(feature = "alloc")]
-pub use sourced::{
-    KinesisRecords, SourcedRecord, SourcedRecords, deaggregate_records, iter_deaggregate_records,
+pub use deaggregate::{
+    Deaggregated, DeaggregatedBatch, KinesisRecord, KinesisRecords, SourcedRecord, SourcedRecords,
+    deaggregate_all,
 };
+pub use payload::{AggregatedRecord, UserRecords};
+pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
+
+#[cfg(feature = "lambda-events")]
+pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
+pub use crate::error::{DecodeError, DecodeErrorKind};
+pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::md5::Md5;
+pub use crate::message::{RecordTag, Tags};

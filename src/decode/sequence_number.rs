@@ -1,12 +1,9 @@
-//! How far a shard was read.
+//! Positions in a shard, in the order in which its records are read.
 
 use core::cmp::Ordering;
 use core::fmt;
 
-use crate::decode::{AggregatedRecord, UserRecords};
-use crate::message::KeyRoom;
-
-/// A sequence number of Kinesis: a large decimal number, or a mark that stands before or behind all of them.
+/// A sequence number of Kinesis: a large decimal number, or one of four names for a position before or after all numbers.
 ///
 /// The order is that of the KCL: `AT_TIMESTAMP`, `TRIM_HORIZON`, `LATEST`, the numbers by their value, `SHARD_END`.
 #[derive(Clone, Copy, Debug)]
@@ -28,31 +25,32 @@ enum Rank {
 }
 
 impl<'a> SequenceNumber<'a> {
-    /// Before all records that a shard still has.
+    /// The position before all records that a shard still has.
     pub const TRIM_HORIZON: SequenceNumber<'static> =
         SequenceNumber { text: "TRIM_HORIZON", digits: "", rank: Rank::TrimHorizon };
 
-    /// Behind all records that a shard had when reading began.
+    /// The position after all records that a shard had when reading began.
     pub const LATEST: SequenceNumber<'static> =
         SequenceNumber { text: "LATEST", digits: "", rank: Rank::Latest };
 
-    /// At a point in time that is kept elsewhere.
+    /// The position at a point in time, which is kept elsewhere.
     pub const AT_TIMESTAMP: SequenceNumber<'static> =
         SequenceNumber { text: "AT_TIMESTAMP", digits: "", rank: Rank::AtTimestamp };
 
-    /// Behind the last record of a closed shard.
+    /// The position after the last record of a closed shard.
     pub const SHARD_END: SequenceNumber<'static> =
         SequenceNumber { text: "SHARD_END", digits: "", rank: Rank::ShardEnd };
 
-    /// Reads what Kinesis or a checkpoint table holds: ASCII digits, any number of them, or one of the four marks.
+    /// Parses a sequence number from Kinesis or from a checkpoint table: any number of ASCII digits, or one of the four
+    /// names.
     ///
     /// # Errors
     ///
-    /// Says that the text is neither.
+    /// [`SequenceNumberError`] for any other text.
     pub fn parse(text: &'a str) -> Result<Self, SequenceNumberError> {
-        for mark in [Self::TRIM_HORIZON, Self::LATEST, Self::AT_TIMESTAMP, Self::SHARD_END] {
-            if mark.text == text {
-                return Ok(mark);
+        for name in [Self::TRIM_HORIZON, Self::LATEST, Self::AT_TIMESTAMP, Self::SHARD_END] {
+            if name.text == text {
+                return Ok(name);
             }
         }
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -61,7 +59,7 @@ impl<'a> SequenceNumber<'a> {
         Ok(Self { text, digits: text.trim_start_matches('0'), rank: Rank::Number })
     }
 
-    /// The text it was read from.
+    /// Returns the text it was parsed from.
     #[must_use]
     pub const fn as_str(&self) -> &'a str {
         self.text
@@ -98,7 +96,7 @@ impl fmt::Display for SequenceNumber<'_> {
     }
 }
 
-/// A text is neither a sequence number nor one of the marks.
+/// The error for a text that is neither a sequence number nor one of the four names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SequenceNumberError;
 
@@ -110,16 +108,16 @@ impl fmt::Display for SequenceNumberError {
 
 impl core::error::Error for SequenceNumberError {}
 
-/// The place of a user record in a shard: the sequence number of its Kinesis record, then its sub-sequence number.
+/// The position of a user record in a shard: the sequence number of its Kinesis record, then its sub-sequence number.
 ///
 /// ```
-/// use kinesis_aggregation::{ExtendedSequenceNumber, SequenceNumber};
+/// use kinesis_aggregation::decode::{ExtendedSequenceNumber, SequenceNumber};
 ///
 /// let at = |sequence, sub| Ok(ExtendedSequenceNumber::new(SequenceNumber::parse(sequence)?, sub));
 /// assert!(at("99", 7)? < at("100", 0)?);
 /// assert!(at("100", 0)? < at("100", 1)?);
 /// assert!(at("TRIM_HORIZON", 9)? < at("0", 0)?);
-/// # Ok::<(), kinesis_aggregation::SequenceNumberError>(())
+/// # Ok::<(), kinesis_aggregation::decode::SequenceNumberError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ExtendedSequenceNumber<'a> {
@@ -130,14 +128,14 @@ pub struct ExtendedSequenceNumber<'a> {
 }
 
 impl<'a> ExtendedSequenceNumber<'a> {
-    /// Puts the two together.
+    /// Combines a sequence number and a sub-sequence number.
     #[must_use]
     pub const fn new(sequence_number: SequenceNumber<'a>, sub_sequence_number: u64) -> Self {
         Self { sequence_number, sub_sequence_number }
     }
 }
 
-/// As in the KCL: any two `SHARD_END` are equal; of other equal sequence numbers, the sub-sequence number decides.
+/// The order of the KCL: any two `SHARD_END` are equal; of other equal sequence numbers, the sub-sequence number decides.
 impl Ord for ExtendedSequenceNumber<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         let by_sequence_number = self.sequence_number.cmp(&other.sequence_number);
@@ -166,42 +164,6 @@ impl Eq for ExtendedSequenceNumber<'_> {}
 impl fmt::Display for ExtendedSequenceNumber<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.sequence_number, self.sub_sequence_number)
-    }
-}
-
-#[cfg(feature = "alloc")]
-impl<'r, R: crate::decode::KinesisRecord> crate::decode::SourcedRecord<'r, R> {
-    /// Its place in the shard, if its Kinesis record has a sequence number: what to keep as a checkpoint.
-    #[must_use]
-    pub fn extended_sequence_number(&self) -> Option<ExtendedSequenceNumber<'r>> {
-        let sequence_number = SequenceNumber::parse(self.record.sequence_number()?).ok()?;
-        Some(ExtendedSequenceNumber::new(sequence_number, self.user.sub_sequence_number))
-    }
-}
-
-impl<'a, K: KeyRoom<'a>> AggregatedRecord<'a, K> {
-    /// Yields the user records after the one with this sub-sequence number: what is left to do where a checkpoint was
-    /// made in the middle of the aggregate. Their own sub-sequence numbers stay what they are. To read the aggregate again, ask
-    /// Kinesis for a shard iterator `AT_SEQUENCE_NUMBER`, not `AFTER_SEQUENCE_NUMBER`.
-    ///
-    /// ```
-    /// use kinesis_aggregation::{AggregatedRecord, KeySlot, UserRecord, encode};
-    ///
-    /// let records = ["a", "b", "c"].map(|data| UserRecord::new("key", data));
-    /// let mut buffer = [0; 64];
-    /// let payload = encode(&records, &mut [KeySlot::EMPTY; 3], &mut buffer)?;
-    ///
-    /// let aggregate = AggregatedRecord::parse(payload, [""; 1])?;
-    /// let rest: Vec<_> = aggregate.records_after(0).map(|user| user.sub_sequence_number).collect();
-    /// assert_eq!(rest, [1, 2]);
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
-    #[must_use]
-    pub fn records_after(&self, sub_sequence_number: u64) -> UserRecords<'_, 'a> {
-        let mut records = self.records();
-        // Past the end there is nothing left, as there should be.
-        _ = records.nth(usize::try_from(sub_sequence_number).unwrap_or(usize::MAX));
-        records
     }
 }
 
@@ -242,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_equal() {
+    fn equality() {
         assert_eq!(at("007", 1), at("7", 1));
         assert_eq!(at("0", 1), at("000", 1));
         assert_eq!(at("SHARD_END", 1), at("SHARD_END", 2));
@@ -250,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none() {
+    fn invalid_texts() {
         for text in ["", "-1", "+1", "1 ", "latest", "1e5", "٣"] {
             assert_eq!(SequenceNumber::parse(text), Err(SequenceNumberError), "{text:?}");
         }

@@ -1,259 +1,211 @@
-//! Packing on the heap, in canonical order.
+//! Aggregating on the heap, in canonical order.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::encode::buffer::Buffer;
-use crate::encode::finished::{OuterKeys, Span};
-use crate::encode::key_table::KeyTable;
-use crate::encode::packs::sealed::Sealed;
-use crate::encode::pending::{Pending, check_alone};
-use crate::encode::plan::Plan;
-use crate::encode::{Aggregate, CallbackAggregator, Limits};
+use crate::encode::CallbackAggregator;
+use crate::encode::aggregate::first_key;
+use crate::encode::key_map::{GrowingKeyMap, Lookup};
+use crate::encode::packer::{Packer, Plan, Store};
 use crate::error::EncodeError;
-use crate::frame::{FRAME_SIZE, MAGIC};
-use crate::md5::Md5;
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, UserRecord, UsualRecord};
-use crate::wire::{FAST_PATHS, Full};
+use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
+use crate::message::{EXPLICIT_HASH_KEY_TABLE, HEAD_SIZE, PARTITION_KEY_TABLE, UserRecord};
+use crate::wire::{Full, Writer};
+use crate::{Aggregate, Limits};
 
-/// Packs user records into aggregates, byte for byte as the KPL does (rule E1).
+/// Aggregates user records, byte for byte as the Amazon Kinesis Producer Library does (rule E1).
 ///
-/// A full aggregate is handed out by the call that adds the first user record of the next one, so nothing is ever
-/// pending that does not fit. Tables and records grow as used, up to the limit, and are kept from one aggregate to
-/// the next; what is handed out is one allocation of just its size.
+/// A full aggregate is returned by the call that adds the first user record of the next one. Key tables and user records
+/// grow as needed, and keep their memory from one aggregate to the next.
 ///
 /// ```
-/// use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+/// use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord};
 ///
 /// let mut aggregator = RecordAggregator::new(Limits::KPL);
 /// for reading in ["21.5", "21.6", "21.4"] {
 ///     if let Some(full) = aggregator.add(UserRecord::new("device-7", reading))? {
-///         send(full.partition_key(), full.explicit_hash_key(), full.data());
+///         send(full);
 ///     }
 /// }
 /// if let Some(rest) = aggregator.finish() {
-///     send(rest.partition_key(), rest.explicit_hash_key(), rest.data());
+///     send(rest);
 /// }
-/// # fn send(_: &str, _: Option<&str>, _: &[u8]) {}
-/// # Ok::<(), kinesis_aggregation::EncodeError>(())
+///
+/// fn send(aggregate: Aggregate) {
+///     println!("put {} bytes with {}", aggregate.data.len(), aggregate.partition_key);
+/// }
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct RecordAggregator {
-    limits: Limits,
-    pending: Pending,
-    partition_keys: KeyTable,
-    explicit_hash_keys: KeyTable,
-    records: Buffer,
+    packer: Packer<Tables>,
 }
 
 impl RecordAggregator {
-    /// Begins with nothing pending and nothing allocated.
+    /// Creates an aggregator. It allocates nothing yet.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { limits, ..Self::default() }
+        Self { packer: Packer::new(Tables::default(), limits) }
     }
 
-    /// Adds a user record. Where it does not fit what is pending, that is ended and handed out, and the record is
-    /// the first of the next aggregate.
+    /// Adds a user record. If it does not fit the pending aggregate, that one is finished and returned, and the user record
+    /// is the first one of the next.
     ///
     /// # Errors
     ///
-    /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
-    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that neither what is pending nor an empty aggregate can take
-    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`]). Nothing has changed then.
+    /// Refuses a user record with keys that Kinesis does not accept ([`EncodeError::PartitionKeyLength`],
+    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), and one that neither the pending aggregate nor an empty one can
+    /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Nothing has changed then.
     #[inline]
-    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        if self.add_usual(&record, true) { Ok(None) } else { self.add_any(&record, None) }
+    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate>, EncodeError> {
+        if self.packer.add(&record, None) { Ok(None) } else { self.finish_and_add(&record, None) }
     }
 
-    /// The same, with the time on any clock that never goes back. An aggregate that has reached the highest age is
-    /// handed out as if it were full.
+    /// Adds a user record, as [`Self::add`], at a time on any clock that does not go back. An aggregate that has reached
+    /// [`Limits::max_age`] counts as full.
     ///
     /// # Errors
     ///
-    /// As [`Self::add`].
+    /// Same as [`Self::add`].
     pub fn add_at(
         &mut self,
         record: UserRecord<'_>,
         now: Duration,
-    ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        self.add_any(&record, Some(now))
+    ) -> Result<Option<Aggregate>, EncodeError> {
+        self.add_with(&record, Some(now))
     }
 
-    /// Adds a user record as most are, where it fits what is pending and, unless `may_grow`, takes no more memory. Otherwise
-    /// changes nothing.
-    ///
-    /// [`Self::add_any`] would add it just the same. Here it stays in registers from end to end: what that writes down and
-    /// reads again at once costs more than all else.
-    #[inline]
-    pub(crate) fn add_usual(&mut self, record: &UserRecord<'_>, may_grow: bool) -> bool {
-        if !FAST_PATHS || self.is_empty() {
-            return false;
-        }
-        let partition_key = self.partition_keys.find(record.partition_key);
-        if partition_key.is_new() && !record.has_usual_partition_key() {
-            return false;
-        }
-        let explicit_hash_key = match record.explicit_hash_key.map(|key| self.explicit_hash_keys.find(key)) {
-            Some(place) if place.is_new() => return false,
-            place => place,
-        };
-        let explicit_hash_key_index = explicit_hash_key.map(|place| place.index());
-        let Some(usual) = UsualRecord::new(record, partition_key.index(), explicit_hash_key_index) else {
-            return false;
-        };
-        let added = usual.field_len().wrapping_add(partition_key.cost(record.partition_key));
-        if !self.pending.admits_another(&self.limits, self.framed_len(), added) {
-            return false;
-        }
-        if !may_grow && (partition_key.is_new() || !self.records.has_room(usual.field_len())) {
-            return false;
-        }
-        let key = self.partition_keys.insert(partition_key, PARTITION_KEY_TABLE, record.partition_key);
-        let data = self.records.write(
-            usual.field_len(),
-            #[inline(always)]
-            |writer| usual.write(writer),
-        );
-        // Neither fails, as buffers grow.
-        if key.and(data).is_err() {
-            return false;
-        }
-        if let (Some(key), Some(place)) = (record.explicit_hash_key, explicit_hash_key) {
-            _ = self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key);
-        }
-        self.pending.count_another();
-        true
-    }
-
-    /// Adds any user record.
+    /// Adds a user record at a time, if one is known.
     #[inline(never)]
-    fn add_any(
+    pub(crate) fn add_with(
         &mut self,
         record: &UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        record.validate()?;
-        self.add_valid(record, now)
+    ) -> Result<Option<Aggregate>, EncodeError> {
+        if self.packer.add(record, now) { Ok(None) } else { self.finish_and_add(record, now) }
     }
 
-    /// Adds a user record that was validated.
-    pub(crate) fn add_valid(
+    /// Adds a user record that does not fit what is pending, or refuses it.
+    #[cold]
+    #[inline(never)]
+    fn finish_and_add(
         &mut self,
         record: &UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<Option<Aggregate<Vec<u8>>>, EncodeError> {
-        let mut plan = self.plan(record);
-        let mut full = None;
-        if !self.has_room(&plan) || now.is_some_and(|now| self.expired(now)) {
-            check_alone(&self.limits, record)?;
-            full = self.finish();
-            plan = self.plan(record);
-        }
-        self.write(&plan).map_err(|Full| EncodeError::TooLarge {
-            required: plan.encoded_len,
-            limit: self.limits.max_size(),
-        })?;
-        self.pending.count(record, now);
+    ) -> Result<Option<Aggregate>, EncodeError> {
+        self.packer.why_not(record)?;
+        let full = self.finish();
+        let added = self.packer.add(record, now);
+        debug_assert!(added, "it fits an empty aggregate");
         Ok(full)
     }
 
-    /// Says whether the pending aggregate would take this user record now, without being handed out.
+    /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,
+    /// its keys are known, and no memory is needed. Otherwise returns `false` and changes nothing.
+    #[inline]
+    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>) -> bool {
+        self.packer.add_in_place(record, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
+    }
+
+    /// Returns whether the pending aggregate would take this user record now.
     #[must_use]
     pub fn fits(&self, record: UserRecord<'_>) -> bool {
-        record.validate().is_ok() && self.has_room(&self.plan(&record))
+        self.packer.fits(&record)
     }
 
-    /// Counts the bytes by which [`Self::size_bytes`] would grow if this user record were added to what is
-    /// pending, whether the limits allow it or not.
+    /// Returns the number of bytes by which [`Self::size_bytes`] would grow if this user record was added to what is
+    /// pending, whether or not the limits allow it.
     #[must_use]
     pub fn would_add(&self, record: UserRecord<'_>) -> usize {
-        let outer = if self.is_empty() { record.partition_key.len() } else { 0 };
-        self.plan(&record).encoded_len.saturating_sub(self.encoded_len()).saturating_add(outer)
+        self.packer.would_add(&record)
     }
 
-    /// Ends the pending aggregate and hands it out, or says that there is none.
-    pub fn finish(&mut self) -> Option<Aggregate<Vec<u8>>> {
-        if self.is_empty() {
-            return None;
-        }
-        let mut data = Vec::with_capacity(self.encoded_len());
-        let mut digest = Md5::new();
+    /// Finishes the pending aggregate. Returns `None` if nothing is pending.
+    pub fn finish(&mut self) -> Option<Aggregate> {
+        let mut aggregate = self.finish_undigested()?;
+        aggregate.write_digest();
+        Some(aggregate)
+    }
+
+    /// Finishes the pending aggregate, except that its digest is all zeros: [`write_digests`](crate::encode::write_digests)
+    /// fills in those of many aggregates together.
+    pub(crate) fn finish_undigested(&mut self) -> Option<Aggregate> {
+        let pending = self.packer.take_pending()?;
+        let tables = &mut self.packer.store;
+        let mut data = Vec::with_capacity(tables.framed_len());
+        let parts =
+            [tables.partition_keys.encoded(), tables.explicit_hash_keys.encoded(), tables.records.written()];
         data.extend_from_slice(&MAGIC);
-        for part in [self.partition_keys.encoded(), self.explicit_hash_keys.encoded(), self.records.written()]
-        {
-            digest.update(part);
+        for part in parts {
             data.extend_from_slice(part);
         }
-        data.extend_from_slice(&digest.finalize());
-
-        let partition_key = Span::of_entry(MAGIC.len(), self.pending.partition_key_len);
-        let table_2 = MAGIC.len().saturating_add(self.partition_keys.len());
-        let explicit_hash_key = self.pending.explicit_hash_key_len.map(|len| Span::of_entry(table_2, len));
-        let user_records = self.pending.user_records;
-        self.clear();
-        Some(Aggregate { data, outer: OuterKeys { partition_key, explicit_hash_key }, user_records })
+        data.extend_from_slice(&[0; DIGEST_SIZE]);
+        let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len).into();
+        tables.clear();
+        Some(Aggregate {
+            data,
+            partition_key,
+            explicit_hash_key: pending.explicit_hash_key,
+            user_records: pending.user_records,
+        })
     }
 
     /// Drops what is pending.
     pub fn clear(&mut self) {
-        self.pending = Pending::EMPTY;
-        self.partition_keys.clear();
-        self.explicit_hash_keys.clear();
-        self.records.clear();
+        self.packer.clear();
     }
 
-    /// Says whether what is pending has reached the highest age and should be finished. Nothing pending is never too
-    /// old, and neither is what was added without a time, by [`Self::add`].
+    /// Returns whether the pending aggregate has reached [`Limits::max_age`], so that it should be finished. User records
+    /// added without a time, by [`Self::add`], have no age.
     #[must_use]
     pub fn expired(&self, now: Duration) -> bool {
-        self.pending.expired(&self.limits, now)
+        self.packer.expired(now)
     }
 
-    /// The limits in force.
+    /// Returns the limits of each aggregate.
     #[must_use]
     pub const fn limits(&self) -> Limits {
-        self.limits
+        self.packer.limits()
     }
 
-    /// Counts the user records pending.
+    /// Returns the number of pending user records.
     #[must_use]
     pub const fn user_records(&self) -> usize {
-        self.pending.user_records
+        self.packer.user_records()
     }
 
-    /// Says whether nothing is pending.
+    /// Returns whether nothing is pending.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.pending.user_records == 0
+        self.packer.is_empty()
     }
 
-    /// The exact size in bytes of the data that [`Self::finish`] would hand out; 0 if nothing is pending.
+    /// Returns the exact length of the data that [`Self::finish`] would return; 0 if nothing is pending.
     #[must_use]
     pub fn encoded_len(&self) -> usize {
-        if self.is_empty() { 0 } else { self.framed_len() }
+        self.packer.encoded_len()
     }
 
-    /// The same with the outer partition key, as Kinesis and the limits count (rule E6).
+    /// Returns [`Self::encoded_len`] with the outer partition key, as Kinesis and [`Limits`] count (rule E6).
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.encoded_len().saturating_add(self.pending.partition_key_len)
+        self.packer.size_bytes()
     }
 
-    /// Hands every full aggregate to `callback`, on the calling thread.
+    /// Passes every full aggregate to `callback`, on the calling thread.
     #[must_use]
-    pub fn on_complete<F: FnMut(Aggregate<Vec<u8>>)>(self, callback: F) -> CallbackAggregator<F> {
+    pub const fn on_complete<F: FnMut(Aggregate)>(self, callback: F) -> CallbackAggregator<F> {
         CallbackAggregator::new(self, callback)
     }
 
-    /// Hands every full aggregate to `callback`, on a thread of its own.
+    /// Passes every full aggregate to `callback`, on a thread of its own.
     ///
-    /// At most `queue` aggregates wait for it; when as many do, adding waits until there is room again.
+    /// At most `queue` aggregates are queued for it, and never more than 4,096. While the queue is full, adding waits.
     ///
     /// # Errors
     ///
-    /// Answers with the error of the operating system if it can start no thread.
+    /// Returns the error of the operating system if it cannot start a thread.
     #[cfg(feature = "std")]
     pub fn on_complete_in_background<F>(
         self,
@@ -261,80 +213,20 @@ impl RecordAggregator {
         callback: F,
     ) -> std::io::Result<crate::encode::BackgroundAggregator>
     where
-        F: FnMut(Aggregate<Vec<u8>>) + Send + 'static,
+        F: FnMut(Aggregate) + Send + 'static,
     {
         crate::encode::BackgroundAggregator::spawn(self, queue, callback)
     }
 
-    /// When the first user record with a known time came.
+    /// The earliest known time of a pending user record.
     pub(crate) const fn since(&self) -> Option<Duration> {
-        self.pending.since()
+        self.packer.since()
     }
 
-    /// Counts the bytes allocated for this aggregator, itself not included.
+    /// The number of bytes allocated, not counting the aggregator itself.
     pub(crate) fn memory(&self) -> usize {
-        self.partition_keys
-            .memory()
-            .saturating_add(self.explicit_hash_keys.memory())
-            .saturating_add(self.records.memory())
-    }
-
-    /// Magic, tables, records and digest, however many there are.
-    ///
-    /// They are in memory, and within the limits: the sum does not wrap.
-    const fn framed_len(&self) -> usize {
-        FRAME_SIZE
-            .wrapping_add(self.partition_keys.len())
-            .wrapping_add(self.explicit_hash_keys.len())
-            .wrapping_add(self.records.len())
-    }
-
-    #[inline]
-    fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
-        let partition_key = self.partition_keys.find(record.partition_key);
-        let explicit_hash_key = record.explicit_hash_key.map(|key| (key, self.explicit_hash_keys.find(key)));
-        Plan::new(record, self.framed_len(), partition_key, explicit_hash_key)
-    }
-
-    #[inline]
-    fn has_room(&self, plan: &Plan<'_>) -> bool {
-        self.pending.admits(&self.limits, plan.encoded_len, plan.indexed.record)
-    }
-
-    #[inline]
-    fn write(&mut self, plan: &Plan<'_>) -> Result<(), Full> {
-        let key = plan.indexed.record.partition_key;
-        self.partition_keys.insert(plan.partition_key, PARTITION_KEY_TABLE, key)?;
-        if let Some((key, place)) = plan.explicit_hash_key {
-            self.explicit_hash_keys.insert(place, EXPLICIT_HASH_KEY_TABLE, key)?;
-        }
-        self.records.write(plan.indexed.field_len, |writer| plan.indexed.write(writer))
-    }
-}
-
-impl Sealed for RecordAggregator {
-    type Full = Aggregate<Vec<u8>>;
-
-    fn add_to(
-        &mut self,
-        record: UserRecord<'_>,
-        now: Option<Duration>,
-        out: impl FnMut(Self::Full),
-    ) -> Result<(), EncodeError> {
-        let full = match now {
-            Some(now) => self.add_at(record, now)?,
-            None => self.add(record)?,
-        };
-        full.into_iter().for_each(out);
-        Ok(())
-    }
-
-    fn finish_to(&mut self, out: impl FnMut(Self::Full)) {
-        self.finish().into_iter().for_each(out);
-    }
-
-    fn clear_all(&mut self) {
-        self.clear();
+        let Tables { partition_keys, explicit_hash_keys, records } = &self.packer.store;
+        partition_keys.memory() + explicit_hash_keys.memory() + records.memory()
     }
 }
 
@@ -343,7 +235,267 @@ impl fmt::Debug for RecordAggregator {
         f.debug_struct("RecordAggregator")
             .field("user_records", &self.user_records())
             .field("size_bytes", &self.size_bytes())
-            .field("limits", &self.limits)
+            .field("limits", &self.limits())
             .finish_non_exhaustive()
+    }
+}
+
+/// An aggregate in canonical order: two key tables and the user records, each growing by itself.
+#[derive(Clone, Debug, Default)]
+struct Tables {
+    partition_keys: KeyTable,
+    explicit_hash_keys: KeyTable,
+    records: Buffer,
+}
+
+impl Store for Tables {
+    #[inline(always)]
+    fn find_partition_key(&self, key: &str) -> Lookup {
+        self.partition_keys.find(key)
+    }
+
+    #[inline(always)]
+    fn find_explicit_hash_key(&self, key: &str) -> Lookup {
+        self.explicit_hash_keys.find(key)
+    }
+
+    #[inline(always)]
+    fn framed_len(&self) -> usize {
+        FRAME_SIZE
+            + self.partition_keys.encoded.written
+            + self.explicit_hash_keys.encoded.written
+            + self.records.written
+    }
+
+    #[inline(always)]
+    fn capacity(&self) -> usize {
+        usize::MAX
+    }
+
+    #[inline(always)]
+    fn commit(&mut self, plan: &Plan<'_>) -> Result<(), Full> {
+        self.partition_keys.insert(plan.partition_key, PARTITION_KEY_TABLE, plan.record.partition_key)?;
+        if let Some((key, lookup)) = plan.explicit_hash_key {
+            self.explicit_hash_keys.insert(lookup, EXPLICIT_HASH_KEY_TABLE, key)?;
+        }
+        self.records.write(
+            plan.indexed.field_len,
+            #[inline(always)]
+            |writer| plan.indexed.write(writer),
+        )
+    }
+
+    fn clear(&mut self) {
+        self.partition_keys.clear();
+        self.explicit_hash_keys.clear();
+        self.records.clear();
+    }
+}
+
+/// An encoded key table, which holds each key once.
+#[derive(Clone, Debug, Default)]
+struct KeyTable {
+    encoded: Buffer,
+    map: GrowingKeyMap,
+}
+
+impl KeyTable {
+    #[inline(always)]
+    fn encoded(&self) -> &[u8] {
+        self.encoded.written()
+    }
+
+    #[inline(always)]
+    fn find(&self, key: &str) -> Lookup {
+        self.map.find(key, self.encoded())
+    }
+
+    /// Notes that a key was used, and writes it if it is new.
+    #[inline(always)]
+    fn insert(&mut self, lookup: Lookup, table: u32, key: &str) -> Result<(), Full> {
+        match lookup {
+            Lookup::Last { .. } => {}
+            Lookup::Known { position, .. } => self.map.note_known(position),
+            Lookup::New { index, hash, vacant } => {
+                self.encoded
+                    .write(lookup.cost(key), |writer| lookup.write(table, key, writer).map(|_| ()))?;
+                self.map.insert(key.len(), index, hash, vacant, self.encoded.written())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        self.encoded.memory() + self.map.memory()
+    }
+
+    fn clear(&mut self) {
+        self.encoded.clear();
+        self.map.clear();
+    }
+}
+
+/// A buffer that is written from start to end, grows as needed, and keeps its memory when it is cleared.
+///
+/// All of it is initialized. A `Vec` that is extended for each user record would check its capacity several times for each.
+#[derive(Clone, Debug, Default)]
+struct Buffer {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Buffer {
+    #[inline(always)]
+    fn written(&self) -> &[u8] {
+        self.bytes.get(..self.written).unwrap_or_default()
+    }
+
+    /// Returns whether `len` bytes can be written without growing.
+    #[inline(always)]
+    fn has_capacity(&self, len: usize) -> bool {
+        self.needed(len) <= self.bytes.len()
+    }
+
+    /// The length needed to write `len` bytes. The head of a record is stored as a whole, however short it is.
+    #[inline(always)]
+    const fn needed(&self, len: usize) -> usize {
+        self.written + len + HEAD_SIZE
+    }
+
+    /// Writes `len` bytes.
+    #[inline(always)]
+    fn write(
+        &mut self,
+        len: usize,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), Full>,
+    ) -> Result<(), Full> {
+        if !self.has_capacity(len) {
+            self.grow(self.needed(len));
+        }
+        let mut writer = Writer::new(&mut self.bytes, self.written);
+        write(&mut writer)?;
+        self.written = writer.position();
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, needed: usize) {
+        let len = needed.max(2 * self.bytes.len());
+        self.bytes.reserve_exact(len - self.bytes.len());
+        self.bytes.resize(len, 0);
+    }
+
+    const fn clear(&mut self) {
+        self.written = 0;
+    }
+
+    fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encode::write_digests;
+
+    #[test]
+    fn a_buffer_grows_and_is_used_again() {
+        let mut buffer = Buffer::default();
+        assert_eq!((buffer.written(), buffer.memory()), (&[][..], 0));
+        for round in 0..2 {
+            for count in 1..=100 {
+                let (has_capacity, memory) = (buffer.has_capacity(3), buffer.memory());
+                buffer.write(3, |writer| writer.bytes(b"abc")).unwrap();
+                assert_eq!(buffer.written().len(), 3 * count, "{round}");
+                assert_eq!(buffer.memory() == memory, has_capacity, "{round}, {count}");
+                // The head of the next record may be stored behind.
+                assert!(buffer.bytes.len() >= 3 * count + HEAD_SIZE, "{round}");
+            }
+            assert_eq!(buffer.written(), b"abc".repeat(100), "{round}");
+            assert!(buffer.memory() < 1000, "{round}");
+            let memory = buffer.memory();
+            buffer.clear();
+            assert_eq!((buffer.written().len(), buffer.memory()), (0, memory), "{round}");
+        }
+    }
+
+    #[test]
+    fn a_failed_write_does_not_count() {
+        let mut buffer = Buffer::default();
+        buffer.write(1, |writer| writer.bytes(b"a")).unwrap();
+        let failed = buffer.write(1, |writer| writer.bytes(b"b").and(Err(Full)));
+        assert_eq!((failed, buffer.written()), (Err(Full), &b"a"[..]));
+    }
+
+    #[test]
+    fn an_undigested_aggregate_lacks_its_digest_and_nothing_else() {
+        let fill = || {
+            let mut aggregator = RecordAggregator::default();
+            for key in ["5", "7", "5"] {
+                let record = UserRecord::new("key", "data").with_explicit_hash_key(key);
+                assert_eq!(aggregator.add(record), Ok(None));
+            }
+            aggregator
+        };
+        let finished = fill().finish().unwrap();
+        let mut undigested = fill().finish_undigested().unwrap();
+        let body = finished.data.len() - DIGEST_SIZE;
+        assert_eq!(undigested.data[..body], finished.data[..body]);
+        assert_eq!(undigested.data[body..], [0; DIGEST_SIZE]);
+        write_digests(core::iter::once(&mut undigested));
+        assert_eq!(undigested, finished);
+        assert_eq!(
+            fill().add(UserRecord::new("", "")).unwrap_err(),
+            EncodeError::PartitionKeyLength { characters: 0 }
+        );
+        assert_eq!(RecordAggregator::default().finish_undigested(), None);
+    }
+
+    /// [`RecordAggregator::add_in_place`] adds only what [`RecordAggregator::add`] would add just so.
+    #[test]
+    fn adding_in_place() {
+        let limits = Limits::default().with_max_bytes(200).with_max_user_records(3);
+        let mut aggregator = RecordAggregator::new(limits);
+        let add = |aggregator: &mut RecordAggregator, record: UserRecord<'_>| {
+            let mut expected = aggregator.clone();
+            let added = aggregator.add_in_place(&record);
+            if added {
+                assert_eq!(expected.add(record), Ok(None), "{record:?}");
+            }
+            assert_eq!(
+                (aggregator.memory(), aggregator.user_records()),
+                (expected.memory(), expected.user_records())
+            );
+            assert_eq!(aggregator.clone().finish(), expected.finish());
+            added
+        };
+        let record = UserRecord::new("k", "data");
+        assert!(!add(&mut aggregator, record), "the first one");
+        assert_eq!(aggregator.add(record), Ok(None));
+        assert!(!add(&mut aggregator, record.with_explicit_hash_key("7")), "a new explicit hash key");
+        assert!(!add(&mut aggregator, UserRecord::new("other", "data")), "a new partition key");
+        assert!(!add(&mut aggregator, UserRecord::new("", "data")), "an invalid one");
+        assert!(!add(&mut aggregator, record), "more than the memory");
+        assert_eq!(aggregator.add(record), Ok(None));
+        assert!(add(&mut aggregator, record));
+        assert!(!add(&mut aggregator, record), "more than the limit");
+    }
+
+    /// Behind a short partition key there are bytes for a user record that exceeds the maximum alone.
+    #[test]
+    fn adding_in_place_leaves_bytes_for_an_aggregate_of_its_own() {
+        let large = "k".repeat(256);
+        let record = UserRecord::new(&large, "data");
+        let alone = 20 + (3 + 256) + 10 + 256;
+        // What is pending then, in which it counts with the short key.
+        let pending = 20 + 3 + (3 + 256) + 6 + 2 * 10;
+        for (max_bytes, expected) in [(alone, false), (pending + 255, false), (pending + 256, true)] {
+            let mut aggregator = RecordAggregator::new(Limits::default().with_max_bytes(max_bytes));
+            assert_eq!(aggregator.add(UserRecord::new("k", "")), Ok(None));
+            assert_eq!(aggregator.add(record), Ok(None));
+            assert_eq!(aggregator.add_in_place(&record), expected, "at most {max_bytes} bytes");
+        }
     }
 }

@@ -2,89 +2,130 @@
 
 use core::time::Duration;
 
-/// When an aggregate is full: by bytes, by user records, by age.
+/// When an aggregate is full: by its size, its number of user records, and its age.
+///
+/// Sizes are in bytes, and count what Kinesis counts: the data of the aggregate and its partition key (rule E6). There are
+/// two of them:
+///
+/// - the *target*: an aggregate of two or more user records is never larger;
+/// - the *maximum*: no aggregate is ever larger. A user record that exceeds the target alone, but not the maximum, gets an
+///   aggregate of its own, in order. One that exceeds the maximum is refused (rule E7).
 ///
 /// ```
 /// use core::time::Duration;
 /// use kinesis_aggregation::Limits;
 ///
 /// let limits = Limits::KPL.with_max_user_records(500).with_max_age(Duration::from_millis(100));
-/// assert_eq!(limits.max_bytes(), 51_200);
+/// assert_eq!((limits.target_bytes(), limits.max_bytes()), (51_200, 1_048_576));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
+    target_bytes: u32,
     max_bytes: u32,
     max_user_records: usize,
     max_age: Option<Duration>,
 }
 
 impl Limits {
-    /// One PUT payload unit of a provisioned stream, by which Kinesis bills: 25 KB.
+    /// A target of 25,000 bytes: one PUT payload unit, the unit by which Kinesis bills records put to a provisioned stream.
+    /// The maximum is that of [`Self::KINESIS_DEFAULT`].
     ///
-    /// Kinesis Data Streams pricing says "25 KB" and does not say of how many bytes a KB is. This is 25,000, which
-    /// is one unit in either reading.
-    pub const BILLING_UNIT: Self = Self::of_bytes(25_000);
+    /// The pricing of Kinesis Data Streams says "25 KB" and does not define a KB. 25,000 bytes are one unit either way.
+    pub const BILLING_UNIT: Self = Self::of_bytes(25_000, KINESIS_DEFAULT);
 
-    /// The default of the Amazon Kinesis Producer Library (its `AggregationMaxSize`): 51,200 bytes.
-    pub const KPL: Self = Self::of_bytes(50 * 1024);
+    /// The default of the Amazon Kinesis Producer Library: a target of 51,200 bytes, its `AggregationMaxSize`. The maximum is
+    /// that of [`Self::KINESIS_DEFAULT`].
+    pub const KPL: Self = Self::of_bytes(51_200, KINESIS_DEFAULT);
 
-    /// The largest record a stream takes unless it is configured for larger ones: 1 MiB, 1,048,576 bytes.
-    pub const KINESIS_DEFAULT: Self = Self::of_bytes(1024 * 1024);
+    /// What fits a message to AWS IoT Core: 131,072 bytes, its quota of 128 KB for the payload of a message. For gateways
+    /// that send aggregates through an IoT rule.
+    pub const IOT_CORE: Self = Self::of_bytes(131_072, 131_072);
 
-    /// The largest record that a stream can be configured to take: 10 MiB, 10,485,760 bytes.
-    pub const KINESIS_MAX: Self = Self::of_bytes(10 * 1024 * 1024);
+    /// The largest record that a stream accepts by default: 1,048,576 bytes (1 MiB), the quota of Kinesis Data Streams for
+    /// data and partition key.
+    pub const KINESIS_DEFAULT: Self = Self::of_bytes(KINESIS_DEFAULT, KINESIS_DEFAULT);
 
-    const fn of_bytes(max_bytes: u32) -> Self {
-        Self { max_bytes, max_user_records: usize::MAX, max_age: None }
+    /// The largest record that a stream can be configured to accept: 10,485,760 bytes (10 MiB), data and partition key.
+    pub const KINESIS_MAX: Self = Self::of_bytes(KINESIS_MAX, KINESIS_MAX);
+
+    const fn of_bytes(target_bytes: u32, max_bytes: u32) -> Self {
+        Self { target_bytes, max_bytes, max_user_records: usize::MAX, max_age: None }
     }
 
-    /// The same for a size of at most `bytes`, aggregated bytes and outer partition key counted together (rule
-    /// E6). No limit goes above [`Self::KINESIS_MAX`]: a larger number is taken for it.
+    /// Sets the target, the size of an aggregate of two or more user records. A target above the maximum is lowered to it.
+    #[must_use]
+    pub const fn with_target_bytes(self, bytes: u32) -> Self {
+        Self { target_bytes: min(bytes, self.max_bytes), ..self }
+    }
+
+    /// Sets the maximum, the size of any aggregate. A maximum above that of [`Self::KINESIS_MAX`] is lowered to it, and a
+    /// target above the maximum is lowered to the maximum.
     #[must_use]
     pub const fn with_max_bytes(self, bytes: u32) -> Self {
-        let largest = Self::KINESIS_MAX.max_bytes;
-        Self { max_bytes: if bytes < largest { bytes } else { largest }, ..self }
+        let max_bytes = min(bytes, KINESIS_MAX);
+        Self { target_bytes: min(self.target_bytes, max_bytes), max_bytes, ..self }
     }
 
-    /// The same for at most `count` user records in an aggregate. At least one always is: 0 is taken for 1.
+    /// Sets the number of user records in an aggregate. At least one always fits: 0 means 1.
     #[must_use]
     pub const fn with_max_user_records(self, count: usize) -> Self {
         Self { max_user_records: if count == 0 { 1 } else { count }, ..self }
     }
 
-    /// The same for aggregates at most `age` old, from the earliest of the times known of their user records: only those
-    /// that are added by `add_at` have one. Adding by `add_at` ends an aggregate that is too old; otherwise it is up to the caller
-    /// to ask for what has expired.
+    /// Sets the age of an aggregate, from the earliest known time of its user records.
+    ///
+    /// It applies wherever a time is given: `add_at` finishes an aggregate that is too old, and `expired` says which one is.
+    /// User records added without a time have no age.
     #[must_use]
     pub const fn with_max_age(self, age: Duration) -> Self {
         Self { max_age: Some(age), ..self }
     }
 
-    /// The most bytes, aggregated bytes and outer partition key counted together.
+    /// Returns the largest size of an aggregate of two or more user records.
+    #[must_use]
+    pub const fn target_bytes(&self) -> u32 {
+        self.target_bytes
+    }
+
+    /// Returns the largest size of any aggregate.
     #[must_use]
     pub const fn max_bytes(&self) -> u32 {
         self.max_bytes
     }
 
-    /// The most user records.
+    /// Returns the largest number of user records.
     #[must_use]
     pub const fn max_user_records(&self) -> usize {
         self.max_user_records
     }
 
-    /// The highest age, where there is one.
+    /// Returns the age at which an aggregate is finished, if there is one.
     #[must_use]
     pub const fn max_age(&self) -> Option<Duration> {
         self.max_age
     }
 
-    /// [`Self::max_bytes`] as a size in memory. Where `usize` has 16 bits, no buffer reaches the limit.
+    /// [`Self::target_bytes`] as a size in memory. With a 16-bit `usize` no buffer reaches the limit.
+    #[inline(always)]
+    pub(crate) fn target_size(&self) -> usize {
+        usize::try_from(self.target_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// [`Self::max_bytes`] as a size in memory.
+    #[inline(always)]
     pub(crate) fn max_size(&self) -> usize {
         usize::try_from(self.max_bytes).unwrap_or(usize::MAX)
     }
 }
 
-/// The limit of a stream that was not configured otherwise: [`Limits::KINESIS_DEFAULT`].
+const KINESIS_DEFAULT: u32 = 1024 * 1024;
+const KINESIS_MAX: u32 = 10 * 1024 * 1024;
+
+const fn min(a: u32, b: u32) -> u32 {
+    if a < b { a } else { b }
+}
+
+/// The limits of a stream with the default configuration: [`Limits::KINESIS_DEFAULT`].
 impl Default for Limits {
     fn default() -> Self {
         Self::KINESIS_DEFAULT
@@ -96,11 +137,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_held_to_what_kinesis_takes() {
-        let limits = Limits::default().with_max_bytes(u32::MAX).with_max_user_records(0);
-        assert_eq!(limits.max_bytes(), 10 * 1024 * 1024);
-        assert_eq!(limits.max_user_records(), 1);
-        assert_eq!(Limits::default().with_max_bytes(7).max_bytes(), 7);
+    fn sizes_stay_within_what_kinesis_accepts() {
+        let sizes = |limits: Limits| (limits.target_bytes(), limits.max_bytes());
+        for (name, limits, expected) in [
+            ("maximum too high", Limits::KPL.with_max_bytes(u32::MAX), (51_200, 10_485_760)),
+            ("maximum below the target", Limits::KPL.with_max_bytes(7), (7, 7)),
+            ("target above the maximum", Limits::KPL.with_target_bytes(u32::MAX), (1_048_576, 1_048_576)),
+            ("target below the maximum", Limits::default().with_target_bytes(7), (7, 1_048_576)),
+            ("both", Limits::default().with_max_bytes(9).with_target_bytes(7), (7, 9)),
+        ] {
+            assert_eq!(sizes(limits), expected, "{name}");
+        }
         assert_eq!(Limits::default(), Limits::KINESIS_DEFAULT);
+    }
+
+    #[test]
+    fn one_user_record_always_fits() {
+        assert_eq!(Limits::default().with_max_user_records(0).max_user_records(), 1);
     }
 }

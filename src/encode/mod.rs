@@ -1,38 +1,34 @@
-//! Layer 5: packing user records into aggregated records.
+//! Aggregating user records: [`Encoder`](crate::Encoder) without a heap, [`RecordAggregator`](crate::RecordAggregator) with one.
+//!
+//! ```text
+//! Encoder           RecordAggregator   CallbackAggregator, BackgroundAggregator
+//!    \                 /
+//!     Packer<S: Store>        what fits, and when an aggregate is full
+//!    /                 \
+//! Streamed           Tables   where the bytes go: the caller's buffer, or the heap
+//! ```
 
+pub(crate) mod aggregate;
 #[cfg(feature = "alloc")]
-mod aggregator;
-#[cfg(feature = "std")]
-mod background;
-#[cfg(feature = "alloc")]
-mod buffer;
+pub(crate) mod aggregator;
 #[cfg(feature = "alloc")]
 mod callback;
-mod encode;
-mod encoder;
-mod finished;
-mod key_runs;
-#[cfg(feature = "alloc")]
-mod key_table;
-mod known_keys;
-mod limits;
-#[cfg(feature = "alloc")]
-pub(crate) mod packs;
-mod pending;
-mod plan;
+pub(crate) mod encoder;
+mod key_map;
+pub(crate) mod limits;
+mod packer;
 
+pub use aggregate::AggregateRef;
 #[cfg(feature = "alloc")]
-pub use aggregator::RecordAggregator;
-#[cfg(feature = "std")]
-pub use background::{AddError, BackgroundAggregator, WorkerPanic};
+pub(crate) use aggregate::write_digests;
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
-pub use encode::{encode, encoded_len};
-pub use encoder::{AddStatus, Encoder};
-pub use finished::Aggregate;
-pub use key_runs::KeySlot;
-pub use limits::Limits;
+#[cfg(feature = "std")]
+pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
+pub use encoder::AddStatus;
 #[cfg(feature = "alloc")]
-pub use packs::Packs;
+pub(crate) use key_map::{hash, slot_of_hash};
 #[cfg(feature = "alloc")]
-pub(crate) use pending::check_alone;
+pub(crate) use packer::check_alone;
+
+pub use crate::error::EncodeError;

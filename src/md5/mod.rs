@@ -33,7 +33,7 @@ use small::Context;
 /// A streaming MD5.
 ///
 /// ```
-/// use kinesis_aggregation::Md5;
+/// use kinesis_aggregation::decode::Md5;
 ///
 /// let mut md5 = Md5::new();
 /// md5.update(b"message ");
@@ -78,7 +78,7 @@ impl Md5 {
     /// of different lengths do not wait for each other.
     ///
     /// ```
-    /// use kinesis_aggregation::Md5;
+    /// use kinesis_aggregation::decode::Md5;
     ///
     /// let mut digests = [[0; 16]; 2];
     /// Md5::digest_each(&["a", "abc"], &mut digests);

@@ -1,11 +1,17 @@
-//! The `AggregatedRecord` message: two key tables and the user records, in any order.
+//! The `AggregatedRecord` message: two key tables and the records, in any order.
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::message::record::RawRecord;
-use crate::message::{EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, RECORDS, UserRecord};
+use crate::message::{
+    EXPLICIT_HASH_KEY_TABLE, PARTITION_KEY_TABLE, RECORD_EXPLICIT_HASH_KEY_INDEX, RECORD_PARTITION_KEY_INDEX,
+    RECORDS, UserRecord,
+};
 use crate::wire::{Reader, Value};
 
-/// A body that is known to be valid, and what is in it.
+/// A valid body, and how much is in it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body<'a> {
     message: Reader<'a>,
@@ -15,38 +21,42 @@ pub(crate) struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    /// Checks everything that can be wrong with a body: first its structure in wire order, then the indexes in
-    /// the order of the user records (rule D18).
+    /// Validates a whole body: first its structure in wire order, then the indexes in the order of the records
+    /// (rule D18).
     ///
-    /// Tables may come after the records that point into them, so the indexes can be judged only at the end. Of
-    /// all of them the largest decides; only when that one is bad, the first bad one is looked for.
+    /// Tables may come after the records that refer to them, so indexes can be judged only at the end. The largest ones
+    /// decide; only if one of them is out of range, the first such index is looked for.
     pub(crate) fn parse(message: Reader<'a>) -> Result<Self, DecodeError> {
-        let mut body = Self { message, partition_keys: 0, explicit_hash_keys: 0, user_records: 0 };
-        let mut largest = LargestIndexes::default();
+        // Locals, which fit registers: a body is passed by reference.
+        let (mut partition_keys, mut explicit_hash_keys, mut user_records) = (0, 0, 0);
+        let mut required = TableSizes::default();
         let mut fields = message;
         loop {
-            while let Some(record) = RawRecord::take_usual(&mut fields) {
-                body.user_records = body.user_records.wrapping_add(1);
-                largest.take_in(&record);
+            while let Some(record) = RawRecord::take_common(&mut fields) {
+                user_records += 1;
+                required.include(record.partition_key_index, record.explicit_hash_key_index);
             }
             let Some(field) = fields.field()? else { break };
             match (field.number, field.value) {
                 (RECORDS, Value::LengthDelimited(record)) => {
-                    body.user_records = body.user_records.wrapping_add(1);
-                    largest.check_and_take_in(record.bytes(), record.offset(), field.offset)?;
+                    user_records += 1;
+                    let (partition_key, explicit_hash_key) =
+                        parse_indexes(record.bytes(), record.offset(), field.offset)?;
+                    required.include(partition_key, explicit_hash_key);
                 }
                 (PARTITION_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.partition_keys = body.partition_keys.wrapping_add(1);
+                    partition_keys += 1;
                 }
                 (EXPLICIT_HASH_KEY_TABLE, Value::LengthDelimited(key)) => {
                     key.check_text()?;
-                    body.explicit_hash_keys = body.explicit_hash_keys.wrapping_add(1);
+                    explicit_hash_keys += 1;
                 }
                 _ => {}
             }
         }
-        if !largest.are_in(&body) {
+        let body = Self { message, partition_keys, explicit_hash_keys, user_records };
+        if required.partition_keys > partition_keys || required.explicit_hash_keys > explicit_hash_keys {
             body.check_indexes()?;
         }
         Ok(body)
@@ -57,135 +67,141 @@ impl<'a> Body<'a> {
     fn check_indexes(&self) -> Result<(), DecodeError> {
         let mut fields = self.message;
         while let Some(field) = fields.field()? {
-            let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) else { continue };
-            let record = RawRecord::parse(record, field.offset, false)?;
-            let index = record.partition_key_index;
-            if index.value >= self.partition_keys {
-                return Err(DecodeErrorKind::PartitionKeyIndexOutOfRange.at(index.offset));
-            }
-            if let Some(index) = record.explicit_hash_key_index {
-                if index.value >= self.explicit_hash_keys {
-                    return Err(DecodeErrorKind::ExplicitHashKeyIndexOutOfRange.at(index.offset));
-                }
-            }
+            let (RECORDS, Value::LengthDelimited(message)) = (field.number, field.value) else { continue };
+            let record = RawRecord::parse(message, field.offset, false)?;
+            let (kind, number) = if record.partition_key_index >= self.partition_keys {
+                (DecodeErrorKind::PartitionKeyIndexOutOfRange, RECORD_PARTITION_KEY_INDEX)
+            } else if record.explicit_hash_key_index.is_some_and(|index| index >= self.explicit_hash_keys) {
+                (DecodeErrorKind::ExplicitHashKeyIndexOutOfRange, RECORD_EXPLICIT_HASH_KEY_INDEX)
+            } else {
+                continue;
+            };
+            return Err(kind.at(RawRecord::offset_of_index(message, number)));
         }
         Ok(())
     }
 
-    /// How many keys both tables hold.
+    /// Returns the number of keys in both tables.
     pub(crate) fn keys(&self) -> usize {
-        self.partition_keys.saturating_add(self.explicit_hash_keys)
+        self.partition_keys + self.explicit_hash_keys
     }
 
-    /// Copies the keys into a room of [`Self::keys`]: one table, then the other.
-    pub(crate) fn fill(&self, room: &mut [&'a str]) {
-        let Some((partition_keys, explicit_hash_keys)) = room.split_at_mut_checked(self.partition_keys)
+    /// Copies the keys into a vector.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn collect_keys(&self) -> Vec<&'a str> {
+        let mut keys = alloc::vec![""; self.keys()];
+        self.fill(&mut keys);
+        keys
+    }
+
+    /// Copies the keys into a slice of [`Self::keys`] entries: one table, then the other.
+    pub(crate) fn fill(&self, keys: &mut [&'a str]) {
+        debug_assert_eq!(keys.len(), self.keys(), "callers provide one entry for each key");
+        let Some((partition_keys, explicit_hash_keys)) = keys.split_at_mut_checked(self.partition_keys)
         else {
             return;
         };
         let mut partition_keys = partition_keys.iter_mut();
         let mut explicit_hash_keys = explicit_hash_keys.iter_mut();
         let mut fields = self.message;
-        // Mostly the tables come first: the records need not be walked over.
+        // The tables usually come first: then the records are not walked over.
         while !(partition_keys.len() == 0 && explicit_hash_keys.len() == 0) {
             let Ok(Some(field)) = fields.field() else { return };
-            let next = match field.number {
+            let table = match field.number {
                 PARTITION_KEY_TABLE => &mut partition_keys,
                 EXPLICIT_HASH_KEY_TABLE => &mut explicit_hash_keys,
                 _ => continue,
             };
             if let Value::LengthDelimited(key) = field.value {
-                if let (Some(slot), Ok(key)) = (next.next(), key.text()) {
-                    *slot = key;
+                if let (Some(entry), Ok(key)) = (table.next(), key.text()) {
+                    *entry = key;
                 }
             }
         }
     }
 
-    /// Walks the user records, from the first.
+    /// Returns a cursor before the first user record.
     pub(crate) const fn cursor(&self) -> Cursor<'a> {
-        Cursor { fields: self.message, remaining: self.user_records, next_sub_sequence_number: 0 }
+        Cursor {
+            fields: self.message,
+            partition_keys: self.partition_keys,
+            remaining: self.user_records,
+            next_sub_sequence_number: 0,
+        }
     }
 }
 
-/// The user records of a valid body that were not yielded so far.
+/// The user records of a valid body that are still to be yielded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     fields: Reader<'a>,
+    /// How many partition keys come before the explicit hash keys.
+    partition_keys: usize,
     pub(crate) remaining: usize,
     next_sub_sequence_number: u64,
 }
 
 impl<'a> Cursor<'a> {
-    /// Yields the next user record; `keys` are both tables, `partition_keys` of them from the first.
+    /// Yields the next user record. `keys` are both tables, as [`Body::fill`] leaves them.
     ///
-    /// Nothing fails here: the body was checked as a whole, indexes included. Where the code must name a way out
-    /// nevertheless, the walk ends.
+    /// Nothing fails here, since the whole body is valid. Where the code has to do something nevertheless, the iteration
+    /// ends.
     #[inline]
-    pub(crate) fn next(&mut self, keys: &[&'a str], partition_keys: usize) -> Option<UserRecord<'a>> {
+    pub(crate) fn next(&mut self, keys: &[&'a str]) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let sub_sequence_number = self.next_sub_sequence_number;
-        self.next_sub_sequence_number = sub_sequence_number.wrapping_add(1);
-        match RawRecord::take_usual(&mut self.fields) {
-            Some(record) => record.resolve(keys, partition_keys, sub_sequence_number),
-            // `Some(…?)` and not the call alone: the compiler would pass usual user records through memory as well.
-            None => Some(self.next_unusual(keys, partition_keys, sub_sequence_number)?),
+        self.next_sub_sequence_number += 1;
+        match RawRecord::take_common(&mut self.fields) {
+            Some(record) => record.resolve(keys, self.partition_keys, sub_sequence_number),
+            // `Some(…?)` and not only the call: the compiler would pass common records through memory as well.
+            None => Some(self.next_general(keys, sub_sequence_number)?),
         }
     }
 
-    /// Reads on up to the next user record, whatever it looks like, and whatever else stands before it.
+    /// Skips to the next record, and reads it, whatever it looks like.
     #[inline(never)]
-    fn next_unusual(
-        &mut self,
-        keys: &[&'a str],
-        partition_keys: usize,
-        sub_sequence_number: u64,
-    ) -> Option<UserRecord<'a>> {
+    fn next_general(&mut self, keys: &[&'a str], sub_sequence_number: u64) -> Option<UserRecord<'a>> {
         // A copy, which fits registers.
         let mut fields = self.fields;
         while let Ok(Some(field)) = fields.field() {
             if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
                 self.fields = fields;
                 let record = RawRecord::parse(record, field.offset, false).ok()?;
-                return record.resolve(keys, partition_keys, sub_sequence_number);
+                return record.resolve(keys, self.partition_keys, sub_sequence_number);
             }
         }
+        debug_assert!(false, "records were counted");
         None
     }
 }
 
-/// The largest index into each table.
+/// How many keys the tables need so that every index is in range.
 #[derive(Clone, Copy, Debug, Default)]
-struct LargestIndexes {
-    partition_key: usize,
-    explicit_hash_key: usize,
+struct TableSizes {
+    partition_keys: usize,
+    explicit_hash_keys: usize,
 }
 
-impl LargestIndexes {
+impl TableSizes {
     #[inline(always)]
-    fn take_in(&mut self, record: &RawRecord<'_>) {
-        self.partition_key = self.partition_key.max(record.partition_key_index.needs());
-        if let Some(index) = record.explicit_hash_key_index {
-            self.explicit_hash_key = self.explicit_hash_key.max(index.needs());
+    fn include(&mut self, partition_key_index: usize, explicit_hash_key_index: Option<usize>) {
+        // The largest `usize` stands for every index that does not fit one.
+        self.partition_keys = self.partition_keys.max(partition_key_index.saturating_add(1));
+        if let Some(index) = explicit_hash_key_index {
+            self.explicit_hash_keys = self.explicit_hash_keys.max(index.saturating_add(1));
         }
     }
+}
 
-    /// Checks any user record, `offset` bytes into the payload with its tag at `tag_offset`, and takes in its indexes.
-    ///
-    /// A function of its own keeps the loop over usual records small; what goes in fits registers, as a reader would not.
-    #[cfg_attr(target_pointer_width = "64", inline(never))]
-    fn check_and_take_in(
-        &mut self,
-        message: &[u8],
-        offset: usize,
-        tag_offset: usize,
-    ) -> Result<(), DecodeError> {
-        self.take_in(&RawRecord::parse(Reader::new(message, offset), tag_offset, true)?);
-        Ok(())
-    }
-
-    /// Whether the tables of a body are large enough for them.
-    fn are_in(&self, body: &Body<'_>) -> bool {
-        self.partition_key <= body.partition_keys && self.explicit_hash_key <= body.explicit_hash_keys
-    }
+/// Validates any record, `offset` bytes into the payload with its tag at `tag_offset`, and returns its indexes.
+///
+/// Apart from the loop over common records, which stays small; what it takes fits registers, as a reader would not.
+#[cfg_attr(target_pointer_width = "64", inline(never))]
+fn parse_indexes(
+    message: &[u8],
+    offset: usize,
+    tag_offset: usize,
+) -> Result<(usize, Option<usize>), DecodeError> {
+    let record = RawRecord::parse(Reader::new(message, offset), tag_offset, true)?;
+    Ok((record.partition_key_index, record.explicit_hash_key_index))
 }

@@ -1,4 +1,4 @@
-//! Layer 1: the three messages of the format.
+//! The three messages of the format.
 //!
 //! ```text
 //! AggregatedRecord   1 partition_key_table*   2 explicit_hash_key_table*   3 records*
@@ -6,21 +6,19 @@
 //! Tag                1 key                    2 value?
 //! ```
 //!
-//! `?` may be absent, `*` may stand any number of times; everything else is required.
+//! `?` is optional, `*` is repeated; everything else is required. Nothing here knows the frame around a body, or which keys
+//! are in a table already.
 
 mod body;
-mod key_index;
-mod key_table;
 mod record;
+mod record_head;
 mod tag;
 mod user_record;
 
 pub(crate) use body::{Body, Cursor};
-pub(crate) use key_index::{Probe, Slot, hash, probe, slot_at, slot_at_mut};
+pub(crate) use record::IndexedRecord;
 #[cfg(feature = "alloc")]
-pub(crate) use key_index::{slot_of_hash, vacant};
-pub use key_table::KeyRoom;
-pub(crate) use record::{IndexedRecord, UsualRecord};
+pub(crate) use record_head::HEAD_SIZE;
 pub use tag::{RecordTag, Tags};
 pub use user_record::UserRecord;
 

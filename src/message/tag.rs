@@ -1,27 +1,36 @@
-//! The `Tag` message: a name and perhaps a value attached to a user record.
+//! The `Tag` message: a key, with or without a value, attached to a user record.
 
 use core::fmt;
 use core::iter::FusedIterator;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::message::{RECORD_TAGS, TAG_KEY, TAG_VALUE};
-use crate::wire::{FAST_PATHS, Full, Reader, Value, Writer, length_delimited_len};
+use crate::wire::{Full, Reader, Value, Writer, length_delimited_len};
 
-/// A tag of a user record: a key, and a value where there is one.
+/// A tag of a user record: a key, with or without a value.
 ///
-/// No known producer writes tags, but the format has them, so they are read, written, counted and kept.
+/// No known producer writes tags, but the format has them, so they are read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RecordTag<'a> {
-    /// The name of the tag.
+    /// The key of the tag.
     pub key: &'a str,
-    /// Its value. An empty one is not the same as none.
+    /// Its value. An empty value is not the same as none.
     pub value: Option<&'a str>,
 }
 
 impl<'a> RecordTag<'a> {
     fn parse(message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
-        let (key, value) = parse_with(message, offset, |text| text.text())?;
-        Ok(Self { key, value })
+        let mut key = None;
+        let mut value = None;
+        let mut fields = message;
+        while let Some(field) = fields.field()? {
+            match (field.number, field.value) {
+                (TAG_KEY, Value::LengthDelimited(text)) => key = Some(text.text()?),
+                (TAG_VALUE, Value::LengthDelimited(text)) => value = Some(text.text()?),
+                _ => {}
+            }
+        }
+        Ok(Self { key: key.ok_or(DecodeErrorKind::MissingTagKey.at(offset))?, value })
     }
 
     fn encoded_len(&self) -> usize {
@@ -39,39 +48,20 @@ impl<'a> RecordTag<'a> {
     }
 }
 
-/// Reads the fields of a tag: the key, and the value if there is one, by `text`.
-#[cfg_attr(target_pointer_width = "64", inline(always))]
-fn parse_with<'a, T>(
-    mut message: Reader<'a>,
-    offset: usize,
-    text: impl Fn(&Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<(T, Option<T>), DecodeError> {
-    let mut key = None;
-    let mut value = None;
-    while let Some(field) = message.field()? {
-        match (field.number, field.value) {
-            (TAG_KEY, Value::LengthDelimited(bytes)) => key = Some(text(&bytes)?),
-            (TAG_VALUE, Value::LengthDelimited(bytes)) => value = Some(text(&bytes)?),
-            _ => {}
-        }
-    }
-    Ok((key.ok_or(DecodeErrorKind::MissingTagKey.at(offset))?, value))
-}
-
-/// The tags of a user record: an iterator over [`RecordTag`]s, in their order.
+/// The tags of a user record: an iterator over [`RecordTag`]s, in order.
 #[derive(Clone, Copy)]
 pub struct Tags<'a> {
     source: Source<'a>,
 }
 
-/// Takes a tag off a user record.
+/// Takes the next tag of a user record.
 type NextTag = for<'a> fn(&mut Reader<'a>) -> Option<RecordTag<'a>>;
 
-/// Tags come from a producer's slice or, checked before, from the bytes of a user record.
+/// Tags come from a producer's slice or from the bytes of a valid record.
 #[derive(Clone, Copy)]
 enum Source<'a> {
     Given(&'a [RecordTag<'a>]),
-    /// `next` takes the next tag. A pointer, so that a program which only encodes has no decoder in it.
+    /// `next` takes the next tag. It is a pointer so that a program that only encodes contains no decoder.
     Encoded {
         record: Reader<'a>,
         remaining: usize,
@@ -86,21 +76,17 @@ impl<'a> Tags<'a> {
         Self { source: Source::Given(tags) }
     }
 
-    /// As many tags, the first of which is the first of these fields of a user record.
+    /// Returns `count` tags among these fields of a valid record. The first field is a tag.
     pub(crate) const fn encoded(fields: Reader<'a>, count: usize) -> Self {
         Self { source: Source::Encoded { record: fields, remaining: count, next: next_encoded } }
     }
 
-    /// Checks one tag of a user record.
-    pub(crate) fn check(message: Reader<'a>, offset: usize) -> Result<(), DecodeError> {
-        if FAST_PATHS {
-            parse_with(message, offset, |text| text.check_text()).map(|_| ())
-        } else {
-            RecordTag::parse(message, offset).map(|_| ())
-        }
+    /// Validates one tag of a record.
+    pub(crate) fn validate(message: Reader<'a>, offset: usize) -> Result<(), DecodeError> {
+        RecordTag::parse(message, offset).map(|_| ())
     }
 
-    /// The bytes that all of them take in a user record.
+    /// Counts the bytes of all tags in a record.
     pub(crate) fn encoded_len(self) -> usize {
         self.map(|tag| length_delimited_len(tag.encoded_len())).fold(0, usize::saturating_add)
     }
@@ -113,7 +99,7 @@ impl<'a> Tags<'a> {
     }
 }
 
-/// Takes the next tag of a user record. All fields up to the last tag were checked when that was.
+/// Takes the next tag of a valid record.
 fn next_encoded<'a>(record: &mut Reader<'a>) -> Option<RecordTag<'a>> {
     // A copy, which fits registers.
     let mut fields = *record;
@@ -167,7 +153,7 @@ impl fmt::Debug for Tags<'_> {
     }
 }
 
-/// Tags are equal where they list the same, wherever they come from.
+/// Equal if they list the same tags, wherever these come from.
 impl PartialEq for Tags<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.len() == other.len() && Iterator::eq(*self, *other)

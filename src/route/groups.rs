@@ -1,40 +1,42 @@
-//! The aggregators of a manager, and how user records find theirs.
+//! The aggregators of a manager, and which of them takes a user record.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+use core::time::Duration;
 
-use crate::encode::{Limits, RecordAggregator};
-use crate::error::HashKeyError;
+use crate::ShardMap;
+use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
-use crate::route::OwnedShardMap;
 use crate::route::recent_keys::RecentKeys;
+use crate::route::{RoutedAggregate, Shard};
+use crate::{Aggregate, Limits, RecordAggregator};
 
-/// An aggregator with something pending.
+/// An aggregator with user records pending that have their route in common.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
     pub(crate) aggregator: RecordAggregator,
     pub(crate) route: Route,
-    /// The effective hash key of the first user record pending, where routing needs to know hash keys.
-    pub(crate) first_hash_key: Option<HashKey>,
-    /// Which of all groups it is, in the order in which they were begun.
-    begun: u64,
+    /// The hash key of the first pending user record, where routing is by shard.
+    first_hash_key: Option<HashKey>,
+    /// The position of this group in the order in which groups were begun.
+    number: u64,
 }
 
 impl Group {
-    /// Counts the bytes allocated for this group, itself not included.
+    /// Returns the bytes allocated for this group, without the group itself.
     fn memory(&self) -> usize {
-        /// What the entry of a search tree takes beside its key, roughly.
-        const NODE: usize = 64;
+        /// About what an entry of a `BTreeMap` takes beside its key.
+        const ENTRY: usize = 64;
         let route = match &self.route {
-            // Once here, once in the tree.
-            Route::Keys(keys) => keys.len().saturating_mul(2).saturating_add(NODE),
-            Route::Shard(_) | Route::Together => 0,
+            // Stored twice: here and in the router.
+            Route::Keys(keys) => 2 * keys.len() + ENTRY,
+            Route::Shard(_) | Route::Unrouted => 0,
         };
-        self.aggregator.memory().saturating_add(route)
+        self.aggregator.memory() + route
     }
 }
 
@@ -46,220 +48,280 @@ pub(crate) enum Route {
     /// They have this explicit hash key, or none, and this partition key.
     Keys(Box<str>),
     /// Nothing.
-    Together,
+    Unrouted,
 }
 
-/// Which group a user record belongs to.
+/// Finds the group of a user record. Groups are named by their index in [`Groups::active`].
 #[derive(Clone, Debug)]
 pub(crate) enum Router {
-    /// By the shard that owns its hash key. `slots` has the group of each shard.
-    Shards { map: OwnedShardMap, slots: Vec<Option<usize>>, recent: RecentKeys },
-    /// By its explicit hash key and partition key. `joined` is room to put them together.
-    Keys { slots: BTreeMap<Box<str>, usize>, joined: String },
-    /// All in one.
-    Together { slot: Option<usize> },
+    /// By the shard that owns its hash key. There is an entry in `groups` for each shard.
+    Shard { map: ShardMap, groups: Vec<Option<usize>>, recent: RecentKeys },
+    /// By its explicit hash key and partition key. `joined` is a buffer in which both are joined for the lookup.
+    Keys { groups: BTreeMap<Box<str>, usize>, joined: String },
+    /// There is one group for all.
+    Unrouted { group: Option<usize> },
+}
+
+/// Where a user record goes.
+enum Destination {
+    /// To the group with this index.
+    Group(usize),
+    /// To a group that is yet to be begun.
+    New(Route),
+}
+
+impl Destination {
+    fn new(group: Option<usize>, route: impl FnOnce() -> Route) -> Self {
+        group.map_or_else(|| Self::New(route()), Self::Group)
+    }
 }
 
 impl Router {
-    pub(crate) fn by_shard(map: OwnedShardMap) -> Self {
-        let slots = alloc::vec![None; map.len()];
-        Self::Shards { map, slots, recent: RecentKeys::default() }
+    pub(crate) fn by_shard(map: ShardMap) -> Self {
+        let groups = alloc::vec![None; map.shards().len()];
+        Self::Shard { map, groups, recent: RecentKeys::default() }
     }
 
-    /// The slot of the group of a user record whose partition key was routed lately, and decides about it.
-    #[inline]
-    fn find_recent(&self, record: &UserRecord<'_>) -> Option<usize> {
-        let Self::Shards { slots, recent, .. } = self else { return None };
-        if record.explicit_hash_key.is_some() {
-            return None;
+    pub(crate) const fn by_key() -> Self {
+        Self::Keys { groups: BTreeMap::new(), joined: String::new() }
+    }
+
+    pub(crate) const fn unrouted() -> Self {
+        Self::Unrouted { group: None }
+    }
+
+    pub(crate) const fn shard_map(&self) -> Option<&ShardMap> {
+        match self {
+            Self::Shard { map, .. } => Some(map),
+            Self::Keys { .. } | Self::Unrouted { .. } => None,
         }
-        slots.get(recent.shard_of(record.partition_key)?).copied().flatten()
     }
 
-    /// Counts the bytes that are allocated to remember hash keys.
+    /// Returns the id of the shard that a route leads to.
+    pub(crate) fn shard_id(&self, route: &Route) -> Option<&str> {
+        match (self, route) {
+            (Self::Shard { map, .. }, Route::Shard(position)) => map.get(*position).map(|shard| shard.id()),
+            _ => None,
+        }
+    }
+
+    /// Returns the bytes allocated to cache hash keys.
     fn memory(&self) -> usize {
         match self {
-            Self::Shards { recent, .. } => recent.memory(),
-            Self::Keys { .. } | Self::Together { .. } => 0,
+            Self::Shard { recent, .. } => recent.memory(),
+            Self::Keys { .. } | Self::Unrouted { .. } => 0,
         }
     }
 
-    /// Finds the group of a user record, or the route to begin one for. Hash keys are remembered in at most `most_memory`
-    /// bytes.
-    pub(crate) fn find(
+    /// Returns the destination of a user record and, where routing is by shard, its hash key.
+    ///
+    /// `explicit_hash_key` is that of the user record, parsed. Other hash keys are cached in at most `cache_memory` bytes.
+    fn route(
         &mut self,
         record: &UserRecord<'_>,
-        most_memory: usize,
-    ) -> Result<(Result<usize, Route>, Option<HashKey>), HashKeyError> {
-        Ok(match self {
-            Self::Shards { map, slots, recent } => {
-                let known = match record.explicit_hash_key {
-                    Some(_) => None,
-                    None => recent.find(record.partition_key),
+        explicit_hash_key: Option<HashKey>,
+        cache_memory: usize,
+    ) -> (Destination, Option<HashKey>) {
+        match self {
+            Self::Shard { map, groups, recent } => {
+                let (hash_key, position) = match explicit_hash_key {
+                    Some(hash_key) => (hash_key, map.position_of(hash_key)),
+                    None => recent.find(record.partition_key).unwrap_or_else(|| {
+                        let hash_key = HashKey::of_partition_key(record.partition_key);
+                        let position = map.position_of(hash_key);
+                        recent.insert(record.partition_key, hash_key, position, cache_memory);
+                        (hash_key, position)
+                    }),
                 };
-                let (key, position) = match known {
-                    Some(known) => known,
-                    None => {
-                        let key = HashKey::of(record)?;
-                        let position = map.position_of(key);
-                        if record.explicit_hash_key.is_none() {
-                            recent.insert(record.partition_key, key, position, most_memory);
-                        }
-                        (key, position)
-                    }
-                };
-                let slot = slots.get(position).copied().flatten();
-                (slot.ok_or(Route::Shard(position)), Some(key))
+                let group = groups.get(position).copied().flatten();
+                (Destination::new(group, || Route::Shard(position)), Some(hash_key))
             }
-            Self::Keys { slots, joined } => {
-                // An explicit hash key has nothing but digits, so the first slash is where it ends.
+            Self::Keys { groups, joined } => {
+                // A valid explicit hash key has only digits, so it ends at the first slash.
                 joined.clear();
                 joined.push_str(record.explicit_hash_key.unwrap_or_default());
                 joined.push('/');
                 joined.push_str(record.partition_key);
-                let slot = slots.get(joined.as_str()).copied();
-                (slot.ok_or_else(|| Route::Keys(joined.as_str().into())), None)
+                let keys = joined.as_str();
+                (Destination::new(groups.get(keys).copied(), || Route::Keys(keys.into())), None)
             }
-            Self::Together { slot } => (slot.ok_or(Route::Together), None),
-        })
+            Self::Unrouted { group } => (Destination::new(*group, || Route::Unrouted), None),
+        }
     }
 
-    /// Notes where the group of a route is, or that there is none.
-    fn set(&mut self, route: &Route, slot: Option<usize>) {
+    /// Sets the index of the group for a route, or that there is none.
+    fn set_group(&mut self, route: &Route, index: Option<usize>) {
         match (self, route) {
-            (Self::Shards { slots, .. }, Route::Shard(position)) => {
-                if let Some(entry) = slots.get_mut(*position) {
-                    *entry = slot;
+            (Self::Shard { groups, .. }, Route::Shard(position)) => {
+                if let Some(group) = groups.get_mut(*position) {
+                    *group = index;
                 }
             }
-            (Self::Keys { slots, .. }, Route::Keys(keys)) => {
-                match slot {
-                    Some(slot) => slots.insert(keys.clone(), slot),
-                    None => slots.remove(keys),
+            (Self::Keys { groups, .. }, Route::Keys(keys)) => {
+                match index {
+                    Some(index) => groups.insert(keys.clone(), index),
+                    None => groups.remove(keys),
                 };
             }
-            (Self::Together { slot: entry }, _) => *entry = slot,
-            // A group's route is always of its router's kind.
-            _ => {}
+            (Self::Unrouted { group }, Route::Unrouted) => *group = index,
+            (_, route) => debug_assert!(false, "a route of another router: {route:?}"),
         }
+    }
+
+    /// Completes an aggregate of a group by where it goes: its shard, and the hash key of its first user record (rule E8).
+    fn routed(&self, mut aggregate: Aggregate, group: &Group, since: Option<Duration>) -> RoutedAggregate {
+        aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
+        RoutedAggregate::new(aggregate, self.shard_id(&group.route), since)
     }
 }
 
-/// All groups with something pending, some aggregators to be used again, and the memory that both take.
+/// All groups with something pending, spare aggregators, and the memory that both take.
 #[derive(Clone, Debug)]
 pub(crate) struct Groups {
     pub(crate) router: Router,
+    pub(crate) limits: Limits,
+    pub(crate) max_memory: usize,
     active: Vec<Group>,
+    /// Aggregators without anything pending, kept for their buffers.
     spare: Vec<RecordAggregator>,
-    /// What is allocated for both, the two lists themselves not included.
+    /// The bytes allocated for the elements of both lists, without the lists themselves.
     allocated: usize,
+    /// How many groups were ever begun.
     begun: u64,
 }
 
 impl Groups {
-    pub(crate) const fn new(router: Router) -> Self {
-        Self { router, active: Vec::new(), spare: Vec::new(), allocated: 0, begun: 0 }
+    pub(crate) const fn new(router: Router, limits: Limits, max_memory: usize) -> Self {
+        Self { router, limits, max_memory, active: Vec::new(), spare: Vec::new(), allocated: 0, begun: 0 }
     }
 
     pub(crate) fn active(&self) -> &[Group] {
         &self.active
     }
 
-    /// The bytes that are allocated for all groups and spare aggregators.
+    /// Returns the bytes allocated for all groups and spare aggregators.
     pub(crate) fn memory(&self) -> usize {
-        let active = self.active.capacity().saturating_mul(size_of::<Group>());
-        let spare = self.spare.capacity().saturating_mul(size_of::<RecordAggregator>());
-        self.allocated.saturating_add(active).saturating_add(spare).saturating_add(self.router.memory())
+        self.allocated
+            + self.active.capacity() * size_of::<Group>()
+            + self.spare.capacity() * size_of::<RecordAggregator>()
+            + self.router.memory()
     }
 
-    /// Adds a user record whose partition key was routed lately, where it fits what is pending for its shard and takes no more
-    /// memory. Otherwise changes nothing.
+    /// Returns the index of the group with something pending for a shard.
+    pub(crate) fn find_shard(&self, shard_id: &str) -> Option<usize> {
+        let Router::Shard { map, groups, .. } = &self.router else { return None };
+        groups.get(map.position_of_id(shard_id)?).copied().flatten()
+    }
+
+    /// Adds a user record if the shard of its partition key is cached, and it fits what is pending there without more memory.
+    /// Otherwise changes nothing.
+    ///
+    /// This is the fast path of [`Self::find_or_begin`] and [`Self::add`], with the same result.
     #[inline]
-    pub(crate) fn add_recent(&mut self, record: &UserRecord<'_>) -> bool {
-        let group = self.router.find_recent(record).and_then(|slot| self.active.get_mut(slot));
-        group.is_some_and(|group| group.aggregator.add_usual(record, false))
+    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>) -> bool {
+        let Router::Shard { groups, recent, .. } = &self.router else { return false };
+        if record.explicit_hash_key.is_some() {
+            return false;
+        }
+        let index =
+            recent.shard_of(record.partition_key).and_then(|shard| groups.get(shard).copied().flatten());
+        let group = index.and_then(|index| self.active.get_mut(index));
+        group.is_some_and(|group| group.aggregator.add_in_place(record))
     }
 
-    /// Begins a group, and answers with its slot.
-    pub(crate) fn begin(&mut self, route: Route, limits: Limits) -> usize {
-        let aggregator = self.take_spare().unwrap_or_else(|| RecordAggregator::new(limits));
-        self.begun = self.begun.saturating_add(1);
-        let group = Group { aggregator, route, first_hash_key: None, begun: self.begun };
-        self.insert(group)
+    /// Returns the index of the group that a user record goes to, which may be a new one, and its hash key where routing is by
+    /// shard.
+    pub(crate) fn find_or_begin(
+        &mut self,
+        record: &UserRecord<'_>,
+        explicit_hash_key: Option<HashKey>,
+    ) -> (usize, Option<HashKey>) {
+        let (destination, hash_key) = self.router.route(record, explicit_hash_key, self.max_memory / 16);
+        let index = match destination {
+            Destination::Group(index) => index,
+            Destination::New(route) => self.begin(route),
+        };
+        (index, hash_key)
+    }
+
+    fn begin(&mut self, route: Route) -> usize {
+        let aggregator = self.take_spare().unwrap_or_else(|| RecordAggregator::new(self.limits));
+        self.begun += 1;
+        self.insert(Group { aggregator, route, first_hash_key: None, number: self.begun })
     }
 
     fn insert(&mut self, group: Group) -> usize {
-        let slot = self.active.len();
-        self.router.set(&group.route, Some(slot));
-        self.allocated = self.allocated.saturating_add(group.memory());
+        let index = self.active.len();
+        self.router.set_group(&group.route, Some(index));
+        self.allocated += group.memory();
         self.active.push(group);
-        slot
+        index
     }
 
-    /// Lets something be done to a group, and takes note of the memory it takes afterwards.
-    pub(crate) fn update<T>(&mut self, slot: usize, change: impl FnOnce(&mut Group) -> T) -> Option<T> {
-        let group = self.active.get_mut(slot)?;
-        let before = group.memory();
-        let result = change(group);
-        self.allocated = self.allocated.saturating_sub(before).saturating_add(group.memory());
-        Some(result)
+    /// Adds a valid user record to the group with this index. Returns the aggregate that was pending, if it is full.
+    pub(crate) fn add(
+        &mut self,
+        index: usize,
+        record: &UserRecord<'_>,
+        hash_key: Option<HashKey>,
+        now: Option<Duration>,
+    ) -> Result<Option<RoutedAggregate>, EncodeError> {
+        let Some(group) = self.active.get_mut(index) else {
+            debug_assert!(false, "no group {index} of {}", self.active.len());
+            return Ok(None);
+        };
+        let (memory, since) = (group.memory(), group.aggregator.since());
+        let full = group.aggregator.add_with(record, now);
+        self.allocated = self.allocated - memory + group.memory();
+        let full = full?.map(|full| self.router.routed(full, group, since));
+        if group.aggregator.user_records() == 1 {
+            group.first_hash_key = hash_key;
+        }
+        Ok(full)
     }
 
-    /// Takes a group out.
-    pub(crate) fn remove(&mut self, slot: usize) -> Option<Group> {
-        if slot >= self.active.len() {
+    /// Finishes what is pending in a group that was removed, without its digest.
+    pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
+        let since = group.aggregator.since();
+        let aggregate = group.aggregator.finish_undigested()?;
+        let routed = self.router.routed(aggregate, &group, since);
+        self.keep_spare(group.aggregator);
+        Some(routed)
+    }
+
+    /// Removes the group with this index.
+    pub(crate) fn remove(&mut self, index: usize) -> Option<Group> {
+        if index >= self.active.len() {
             return None;
         }
-        let group = self.active.swap_remove(slot);
-        self.router.set(&group.route, None);
-        if let Some(moved) = self.active.get(slot) {
-            self.router.set(&moved.route, Some(slot));
+        let group = self.active.swap_remove(index);
+        self.router.set_group(&group.route, None);
+        if let Some(moved) = self.active.get(index) {
+            self.router.set_group(&moved.route, Some(index));
         }
-        self.allocated = self.allocated.saturating_sub(group.memory());
+        self.allocated -= group.memory();
         if self.active.len() <= self.active.capacity() / 4 {
-            self.active.shrink_to(self.active.len().saturating_mul(2));
+            self.active.shrink_to(2 * self.active.len());
         }
         Some(group)
     }
 
-    /// Takes those groups out that are chosen, in the order in which they were begun.
+    /// Removes the groups that `chosen` selects. Returns them in the order in which they were begun.
     pub(crate) fn remove_where(&mut self, mut chosen: impl FnMut(&Group) -> bool) -> Vec<Group> {
         let mut removed = Vec::new();
-        // From the last on, since the last takes the place of what is taken out.
-        for slot in (0..self.active.len()).rev() {
-            if self.active.get(slot).is_some_and(&mut chosen) {
-                removed.extend(self.remove(slot));
+        // Backwards, since the last group takes the place of one that is removed.
+        for index in (0..self.active.len()).rev() {
+            if self.active.get(index).is_some_and(&mut chosen) {
+                removed.extend(self.remove(index));
             }
         }
-        removed.sort_unstable_by_key(|group| group.begun);
+        removed.sort_unstable_by_key(|group| group.number);
         removed
     }
 
-    /// Keeps an aggregator to be used again, if all together then take no more than `bound`.
-    pub(crate) fn keep_spare(&mut self, aggregator: RecordAggregator, bound: usize) {
-        // The list doubles when it is full, which counts as well.
-        let capacity = self.spare.capacity();
-        let growth = if self.spare.len() < capacity { 0 } else { capacity.max(1) };
-        let memory = aggregator.memory().saturating_add(growth.saturating_mul(size_of::<RecordAggregator>()));
-        if self.memory().saturating_add(memory) <= bound {
-            self.allocated = self.allocated.saturating_add(aggregator.memory());
-            self.spare.reserve_exact(growth);
-            self.spare.push(aggregator);
-        }
-    }
-
-    /// Takes an aggregator that was kept, if there is one.
-    pub(crate) fn take_spare(&mut self) -> Option<RecordAggregator> {
-        let aggregator = self.spare.pop()?;
-        self.allocated = self.allocated.saturating_sub(aggregator.memory());
-        if self.spare.is_empty() {
-            self.spare = Vec::new();
-        }
-        Some(aggregator)
-    }
-
-    /// Takes out the groups with the most bytes pending: one, or of many a share, so that the look at all of them is paid
-    /// for.
+    /// Removes the groups with the most bytes pending: one of up to 63 groups, otherwise a 64th of them and one more.
+    ///
+    /// A share of them, because all groups have to be looked at to find the fullest.
     pub(crate) fn remove_fullest(&mut self) -> Vec<Group> {
         let size = |group: &Group| group.aggregator.size_bytes();
         let last = self.active.len() / 64;
@@ -268,45 +330,72 @@ impl Groups {
             return Vec::new();
         }
         let (larger, &mut least, _) = sizes.select_nth_unstable_by(last, |a, b| b.cmp(a));
-        // Of those as large as the least, only as many as are still wanted.
-        let mut ties =
-            last.saturating_add(1).saturating_sub(larger.iter().filter(|&&size| size > least).count());
+        // How many groups with exactly `least` bytes are still to be removed.
+        let mut ties = last + 1 - larger.iter().filter(|&&size| size > least).count();
         self.remove_where(|group| match size(group).cmp(&least) {
             Ordering::Greater => true,
             Ordering::Less => false,
             Ordering::Equal => {
-                let wanted = ties;
+                let wanted = ties > 0;
                 ties = ties.saturating_sub(1);
-                wanted > 0
+                wanted
             }
         })
     }
 
-    /// Puts another shard map in place. Groups whose shard is in both stay; the others are handed back, to be routed
-    /// anew. Without a map, nothing happens.
-    pub(crate) fn replace_map(&mut self, new: OwnedShardMap) -> Vec<Group> {
-        let Router::Shards { map, slots, recent } = &mut self.router else { return Vec::new() };
-        *slots = alloc::vec![None; new.len()];
+    /// Keeps an aggregator without anything pending for later, unless more than half of the memory would then be in use.
+    pub(crate) fn keep_spare(&mut self, aggregator: RecordAggregator) {
+        // The list doubles when it is full, which counts as well.
+        let capacity = self.spare.capacity();
+        let growth = if self.spare.len() < capacity { 0 } else { capacity.max(1) };
+        let added = aggregator.memory() + growth * size_of::<RecordAggregator>();
+        if self.memory() + added <= self.max_memory / 2 {
+            self.allocated += aggregator.memory();
+            self.spare.reserve_exact(growth);
+            self.spare.push(aggregator);
+        }
+    }
+
+    /// Takes a spare aggregator, if there is one.
+    pub(crate) fn take_spare(&mut self) -> Option<RecordAggregator> {
+        let aggregator = self.spare.pop()?;
+        self.allocated -= aggregator.memory();
+        if self.spare.is_empty() {
+            self.spare = Vec::new();
+        }
+        Some(aggregator)
+    }
+
+    /// Replaces the shard map, if routing is by shard. Groups whose shard is the same in both maps stay. Returns the others,
+    /// whose user records have to be routed again, in the order in which they were begun.
+    pub(crate) fn replace_map(&mut self, new: ShardMap) -> Vec<Group> {
+        let Router::Shard { map, groups, recent } = &mut self.router else { return Vec::new() };
+        let new_position = |old: Shard<'_>| {
+            let position = new.position_of_id(old.id())?;
+            (new.get(position)?.range() == old.range()).then_some(position)
+        };
+        let new_positions: Vec<Option<usize>> = map.shards().map(new_position).collect();
+        *groups = alloc::vec![None; new.shards().len()];
         recent.clear();
-        let old = core::mem::replace(map, new.clone());
-        let mut to_route_anew = Vec::new();
-        self.active.sort_unstable_by_key(|group| group.begun);
+        *map = new;
+
+        let mut to_route_again = Vec::new();
+        self.active.sort_unstable_by_key(|group| group.number);
         for mut group in core::mem::take(&mut self.active) {
-            self.allocated = self.allocated.saturating_sub(group.memory());
-            let Route::Shard(position) = group.route else { continue };
-            let same_shard = old.get(position).and_then(|shard| {
-                let position = new.position_of_id(shard.id())?;
-                (new.get(position)?.range() == shard.range()).then_some(position)
-            });
-            match same_shard {
+            self.allocated -= group.memory();
+            let new_position = match group.route {
+                Route::Shard(position) => new_positions.get(position).copied().flatten(),
+                Route::Keys(_) | Route::Unrouted => None,
+            };
+            match new_position {
                 Some(position) => {
                     group.route = Route::Shard(position);
                     self.insert(group);
                 }
-                None => to_route_anew.push(group),
+                None => to_route_again.push(group),
             }
         }
-        to_route_anew
+        to_route_again
     }
 }
 
@@ -315,14 +404,14 @@ mod tests {
     use super::*;
     use alloc::format;
 
-    /// As many groups, in some order, the first `larger` of which have more pending than the others.
+    /// Makes `count` groups in some order. The first `larger` of them have more pending than the others.
     fn groups(count: usize, larger: usize) -> Groups {
-        let mut groups = Groups::new(Router::Keys { slots: BTreeMap::new(), joined: String::new() });
+        let mut groups = Groups::new(Router::by_key(), Limits::default(), usize::MAX);
         for number in (0..count).map(|number| number.wrapping_mul(37) % count) {
             let key = format!("key-{number:03}");
-            let slot = groups.begin(Route::Keys(key.as_str().into()), Limits::default());
-            let data = if number < larger { "more data" } else { "data" };
-            groups.update(slot, |group| group.aggregator.add(UserRecord::new(&key, data))).unwrap().unwrap();
+            let record = UserRecord::new(&key, if number < larger { "more data" } else { "data" });
+            let (index, hash_key) = groups.find_or_begin(&record, None);
+            assert!(groups.add(index, &record, hash_key, None).unwrap().is_none());
         }
         groups
     }

@@ -1,66 +1,67 @@
-//! Routing user records to shards before they are packed.
+//! Routing user records to shards before they are aggregated.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Deref;
 use core::time::Duration;
 
-use crate::encode::packs::sealed::Sealed;
-use crate::encode::{Aggregate, CallbackAggregator, Limits, check_alone};
+use crate::ShardMap;
+use crate::deaggregate;
+use crate::decode::Deaggregated;
+use crate::encode::{check_alone, write_digests};
 use crate::error::EncodeError;
-use crate::hash_key::HashKey;
 use crate::message::UserRecord;
-use crate::route::groups::{Group, Groups, Route, Router};
-use crate::route::{
-    Counters, HandedOut, OwnedShardMap, PendingAggregate, Placement, PutBackError, RoutedAggregate,
-};
+use crate::route::groups::{Group, Groups, Router};
 use crate::wire::widen;
+use crate::{Aggregate, Limits};
 
-/// Packs user records so that no consumer drops them because of their shard: an aggregate holds only user records that
-/// one shard owns (rule R2).
+/// Aggregates user records by shard, so that no consumer drops them: an aggregate has only user records that one shard owns
+/// (rule R2).
 ///
-/// [`Self::by_shard`] knows the shards, and packs best. [`Self::by_keys`] is as safe and needs to know nothing.
-/// [`Self::together`] is for streams whose consumers do not filter by hash key.
+/// [`Self::by_shard`] needs a map of the shards, and makes the fullest aggregates. [`Self::by_key`] is as safe and needs no
+/// map. [`Self::unrouted`] is for streams whose consumers do not filter by hash key.
 ///
 /// ```
-/// use kinesis_aggregation::{
-///     AggregationManager, HashKey, HashKeyRange, Limits, OwnedShardMap, Placement, Shard, UserRecord,
-/// };
+/// use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+/// use kinesis_aggregation::route::{HashKey, HashKeyRange, Placement, Shard};
 ///
-/// let (below, middle) = (HashKey::new((1 << 127) - 1), HashKey::new(1 << 127));
-/// let map = OwnedShardMap::new([
-///     Shard::new("shardId-000000000000", HashKeyRange::new(HashKey::MIN, below).unwrap()),
-///     Shard::new("shardId-000000000001", HashKeyRange::new(middle, HashKey::MAX).unwrap()),
+/// let middle = 1 << 127;
+/// let lower = HashKeyRange::new(HashKey::MIN, HashKey::new(middle - 1)).unwrap();
+/// let upper = HashKeyRange::new(HashKey::new(middle), HashKey::MAX).unwrap();
+/// let map = ShardMap::new([
+///     Shard::new("shardId-000000000000", lower),
+///     Shard::new("shardId-000000000001", upper),
 /// ])?;
 ///
 /// let mut manager = AggregationManager::by_shard(map, Limits::default());
 /// for device in ["device-1", "device-2", "device-3", "device-4"] {
 ///     for full in manager.add(UserRecord::new(device, "21.5"))? {
-///         send(full);
+///         put(&full);
 ///     }
 /// }
 /// for rest in manager.flush() {
-///     // The answer to a put names the shard that took it. Tell the manager:
-///     let shard = rest.shard_id().unwrap_or_default().to_owned();
-///     assert_eq!(manager.confirm(rest, &shard), Placement::Delivered);
+///     // The response to a put names the shard that took the record. Tell the manager:
+///     let shard_id = put(&rest);
+///     assert_eq!(manager.confirm(rest, &shard_id), Placement::Delivered);
 /// }
-/// # fn send(_: kinesis_aggregation::RoutedAggregate) {}
+/// # fn put(aggregate: &kinesis_aggregation::route::RoutedAggregate) -> String {
+/// #     aggregate.shard_id.as_deref().unwrap_or_default().to_owned()
+/// # }
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
 /// # Memory
 ///
-/// What is pending, with its indexes and its spare room, takes no more than [`Self::with_max_memory`] allows: 64 MiB
-/// unless set otherwise: an aggregate under construction takes about 2.5 times its limit, and up to 4.5 times where user
-/// records of a few bytes have a key each. When it would, the fullest aggregates are handed out first: one at a time, or of
-/// more than 64 a share of them. Hash keys of partition keys that came lately are a part of it: up to 256 KiB, and a sixteenth of the bound. A
-/// shard that has nothing pending takes 16 bytes besides. What the allocator needs for its own purposes is not counted.
+/// All that is pending, with its hash tables and unused capacity, takes at most what [`Self::with_max_memory`] allows, 64 MiB
+/// by default. An aggregate under construction takes about 2.5 times its size, and up to 4.5 times if user records of a few
+/// bytes have a partition key each. Above the bound the fullest aggregates are returned first: one at a time, or a share of
+/// them if there are 64 or more.
+///
+/// The bound includes a cache of hash keys, which takes up to 256 KiB and up to a sixteenth of the bound. In addition, each
+/// shard takes 16 bytes. What the allocator needs for itself is not counted.
 #[derive(Clone)]
 pub struct AggregationManager {
-    limits: Limits,
-    max_memory: usize,
     groups: Groups,
     counters: Counters,
     /// How often the map was refreshed.
@@ -68,193 +69,170 @@ pub struct AggregationManager {
 }
 
 impl AggregationManager {
-    /// Packs the user records of each shard together. Each aggregate is put with an explicit hash key, so that it lands
-    /// on its shard.
+    /// Aggregates the user records of each shard. Each aggregate has an explicit hash key, so that its shard takes it.
     #[must_use]
-    pub fn by_shard(map: OwnedShardMap, limits: Limits) -> Self {
+    pub fn by_shard(map: ShardMap, limits: Limits) -> Self {
         Self::new(Router::by_shard(map), limits)
     }
 
-    /// Packs only user records with the same partition key and the same explicit hash key, if any, together. They have
-    /// one hash key, so no shard map is needed and no reshard can part them.
+    /// Aggregates user records that have the same partition key and the same explicit hash key, if any. As they have the same
+    /// hash key, no shard map is needed, and no reshard can separate them.
     #[must_use]
-    pub const fn by_keys(limits: Limits) -> Self {
-        Self::new(Router::Keys { slots: BTreeMap::new(), joined: String::new() }, limits)
+    pub const fn by_key(limits: Limits) -> Self {
+        Self::new(Router::by_key(), limits)
     }
 
-    /// Packs all user records together, as [`crate::RecordAggregator`] does. Consumers that filter by hash key, as those
-    /// built on the KCL do, lose most of them.
+    /// Aggregates all user records, as [`crate::RecordAggregator`] does. Consumers that filter by hash key, such as those built
+    /// on the KCL, lose most of them.
     #[must_use]
-    pub const fn together(limits: Limits) -> Self {
-        Self::new(Router::Together { slot: None }, limits)
+    pub const fn unrouted(limits: Limits) -> Self {
+        Self::new(Router::unrouted(), limits)
     }
 
     const fn new(router: Router, limits: Limits) -> Self {
-        Self {
-            limits,
-            max_memory: 64 * 1024 * 1024,
-            groups: Groups::new(router),
-            counters: Counters::ZERO,
-            refreshes: 0,
-        }
+        let groups = Groups::new(router, limits, 64 * 1024 * 1024);
+        Self { groups, counters: Counters::ZERO, refreshes: 0 }
     }
 
-    /// The same with another bound, in bytes, on the memory of all that is pending.
+    /// Sets the bound on the memory of all that is pending, in bytes.
     #[must_use]
-    pub fn with_max_memory(self, bytes: usize) -> Self {
-        Self { max_memory: bytes, ..self }
+    pub fn with_max_memory(mut self, bytes: usize) -> Self {
+        self.groups.max_memory = bytes;
+        self
     }
 
-    /// Adds a user record, and hands out what became full by it: mostly nothing, or the aggregate of its shard; more
-    /// where the bound on memory is met.
+    /// Adds a user record, and returns the aggregates that are full: usually none, or that of its shard; more if the bound on
+    /// memory is reached.
     ///
     /// # Errors
     ///
-    /// Refuses a user record whose keys Kinesis would not take ([`EncodeError::PartitionKeyLength`],
-    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or that an aggregate of its own could not take
-    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyBare`]). Nothing has changed then but a counter.
+    /// Returns an error if Kinesis would refuse one of the keys ([`EncodeError::PartitionKeyLength`],
+    /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or if the user record does not fit an aggregate of its own
+    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Then nothing has changed except for a counter.
     #[inline]
-    pub fn add(&mut self, record: UserRecord<'_>) -> Result<HandedOut, EncodeError> {
-        if self.add_usual(&record) { Ok(HandedOut::default()) } else { self.add_counted(record, None) }
+    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Aggregates, EncodeError> {
+        if self.groups.add_in_place(&record) {
+            self.counters.added += 1;
+            Ok(Aggregates::default())
+        } else {
+            self.add_and_count(record, None)
+        }
     }
 
-    /// The same, with the time on any clock that never goes back.
+    /// Adds a user record with the current time, by any clock that never goes back.
     ///
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<HandedOut, EncodeError> {
-        self.add_counted(record, Some(now))
+    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<Aggregates, EncodeError> {
+        self.add_and_count(record, Some(now))
     }
 
-    fn add_counted(
+    fn add_and_count(
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<HandedOut, EncodeError> {
-        let mut full = HandedOut::default();
-        match self.place(record, now, &mut full) {
-            Ok(()) => self.counters.added = self.counters.added.saturating_add(1),
-            Err(error) => {
-                self.counters.refused = self.counters.refused.saturating_add(1);
-                return Err(error);
-            }
+    ) -> Result<Aggregates, EncodeError> {
+        let mut full = Aggregates::default();
+        let result = self.route(record, now, &mut full);
+        match result {
+            Ok(()) => self.counters.added += 1,
+            Err(_) => self.counters.refused += 1,
         }
-        Ok(full)
+        result.map(|()| full)
     }
 
-    /// Adds a user record whose partition key was routed lately, where it fits what is pending for its shard and takes no more
-    /// memory. Otherwise changes nothing.
-    ///
-    /// [`Self::place`] would add it just the same.
-    #[inline]
-    fn add_usual(&mut self, record: &UserRecord<'_>) -> bool {
-        // That it fits an aggregate of its own: the key is there twice, and what else there is takes 40 bytes at most.
-        let key_len = record.partition_key.len();
-        let alone = record.data.len().saturating_add(key_len.saturating_mul(2)).saturating_add(40);
-        let added = alone <= self.limits.max_size() && self.groups.add_recent(record);
-        self.counters.added = self.counters.added.saturating_add(u64::from(added));
-        added
+    /// Finishes and returns all that is pending, in the order in which shards or keys got their first user record.
+    pub fn flush(&mut self) -> Aggregates {
+        self.finish_where(|_| true)
     }
 
-    /// Hands out all that is pending, in the order in which shards or keys got their first user record.
-    pub fn flush(&mut self) -> HandedOut {
-        self.hand_out_where(|_| true)
-    }
-
-    /// Hands out what is pending for a shard, if anything is.
+    /// Finishes and returns what is pending for a shard, if anything is.
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
-        let Router::Shards { map, slots, .. } = &self.groups.router else { return None };
-        let slot = slots.get(map.position_of_id(shard_id)?).copied().flatten()?;
-        let mut out = HandedOut::default();
-        let group = self.groups.remove(slot)?;
-        self.end(group, &mut out);
-        out.0.pop()
+        let index = self.groups.find_shard(shard_id)?;
+        let group = self.groups.remove(index)?;
+        let mut finished = Aggregates::default();
+        self.finish([group], &mut finished);
+        finished.0.pop()
     }
 
-    /// Hands out what has reached the highest age, in the same order as [`Self::flush`]. What was added without a time, by
-    /// [`Self::add`], never does.
-    pub fn expired(&mut self, now: Duration) -> HandedOut {
-        self.hand_out_where(|group| group.aggregator.expired(now))
+    /// Finishes and returns the aggregates that have reached [`Limits::max_age`], in the same order as [`Self::flush`].
+    ///
+    /// User records that were added without a time, by [`Self::add`], have no age.
+    pub fn expired(&mut self, now: Duration) -> Aggregates {
+        self.finish_where(|group| group.aggregator.expired(now))
     }
 
-    /// The time at which the next of the pending aggregates reaches the highest age.
+    /// Returns the time at which the next pending aggregate reaches [`Limits::max_age`].
     #[must_use]
     pub fn next_expiry(&self) -> Option<Duration> {
-        let age = self.limits.max_age()?;
+        let age = self.limits().max_age()?;
         let since = self.groups.active().iter().filter_map(|group| group.aggregator.since()).min()?;
         Some(since.saturating_add(age))
     }
 
-    /// Puts another shard map in place, moves every pending user record to the shard that owns it now, and hands out
-    /// what becomes full on the way.
+    /// Replaces the shard map, moves every pending user record to the shard that owns it now, and returns the aggregates that
+    /// are full.
     ///
-    /// User records with the same hash key keep their order. A manager that does not route by shard needs no map, and
-    /// ignores it.
-    pub fn refresh(&mut self, map: OwnedShardMap) -> HandedOut {
-        self.refreshes = self.refreshes.saturating_add(1);
-        let mut full = HandedOut::default();
+    /// User records with the same hash key keep their order. A manager that does not route by shard ignores the map.
+    pub fn refresh(&mut self, map: ShardMap) -> Aggregates {
+        self.refreshes += 1;
+        let mut full = Aggregates::default();
         for mut group in self.groups.replace_map(map) {
             let since = group.aggregator.since();
             if let Some(aggregate) = group.aggregator.finish() {
-                let user_records = widen(aggregate.user_records());
-                self.counters.rerouted = self.counters.rerouted.saturating_add(user_records);
-                for record in crate::decode::deaggregate(aggregate.data()) {
-                    // What was taken once is taken again: all that is taken fits an aggregate of its own.
-                    _ = self.place(record, since, &mut full);
-                }
+                self.counters.rerouted += widen(aggregate.user_records);
+                self.route_again(deaggregate(&aggregate.data), since, &mut full);
             }
-            self.groups.keep_spare(group.aggregator, self.max_memory / 2);
+            self.groups.keep_spare(group.aggregator);
         }
         self.keep_within_bound(&mut full);
         full
     }
 
-    /// Says what became of an aggregate that was put, by the shard that the answer names (rule R3). What has to be sent
-    /// again is handed back.
+    /// Checks whether an aggregate that was put is on the right shard, given the shard that the response names (rule R3). Returns
+    /// the aggregate if it has to be sent again.
     pub fn confirm(&mut self, sent: RoutedAggregate, shard_id: &str) -> Placement {
-        let Router::Shards { map, .. } = &self.groups.router else { return Placement::Delivered };
-        if sent.shard_id() == Some(shard_id) {
+        let Some(map) = self.shard_map() else { return Placement::Delivered };
+        if sent.shard_id.as_deref() == Some(shard_id) {
             return Placement::Delivered;
         }
-        let Some(shard) = map.find(shard_id) else {
-            if sent.unknown_at.is_some_and(|refreshes| refreshes < self.refreshes) {
-                return self.misplaced(sent);
+        match map.find(shard_id) {
+            // Consumers drop the whole aggregate for one user record that the shard does not own.
+            Some(shard) => {
+                let owns =
+                    |record: UserRecord<'_>| record.hash_key().is_ok_and(|key| shard.range().contains(key));
+                if sent.records().all(owns) {
+                    return Placement::DeliveredElsewhere;
+                }
             }
-            return Placement::Unknown(RoutedAggregate { unknown_at: Some(self.refreshes), ..sent });
-        };
-        // All of them: consumers drop the whole aggregate for one that is not the shard's.
-        let owns_all =
-            sent.records().all(|record| HashKey::of(&record).is_ok_and(|key| shard.range().contains(key)));
-        if owns_all { Placement::DeliveredElsewhere } else { self.misplaced(sent) }
-    }
-
-    fn misplaced(&mut self, sent: RoutedAggregate) -> Placement {
-        let user_records = widen(sent.user_records());
-        self.counters.misplaced = self.counters.misplaced.saturating_add(user_records);
+            None if sent.unknown_at.is_none_or(|refreshes| refreshes >= self.refreshes) => {
+                return Placement::Unknown(RoutedAggregate { unknown_at: Some(self.refreshes), ..sent });
+            }
+            // The map was refreshed since, and still does not have the shard.
+            None => {}
+        }
+        self.counters.misplaced += widen(sent.aggregate.user_records);
         Placement::Misplaced(sent)
     }
 
-    /// Takes back an aggregate whose put failed or was misplaced: adds all its user records again, as old as they were,
-    /// and hands out what becomes full on the way.
+    /// Takes back an aggregate whose put failed or that was misplaced: adds all its user records again, as old as they were, and
+    /// returns the aggregates that are full.
     ///
     /// # Errors
     ///
-    /// Hands the aggregate back, and has changed nothing, if it has a user record that this manager does not take. That
-    /// cannot be if the aggregate came from it.
-    pub fn put_back(&mut self, aggregate: RoutedAggregate) -> Result<HandedOut, PutBackError> {
+    /// Returns the aggregate, and has changed nothing, if this manager refuses one of its user records. That cannot happen to
+    /// an aggregate of the same manager.
+    pub fn requeue(&mut self, aggregate: RoutedAggregate) -> Result<Aggregates, RequeueError> {
         let refused = aggregate
             .records()
-            .find_map(|record| record.validate().and_then(|()| check_alone(&self.limits, &record)).err());
+            .find_map(|record| record.validate().and_then(|()| check_alone(&self.limits(), &record)).err());
         if let Some(error) = refused {
-            return Err(PutBackError { aggregate: Box::new(aggregate), error });
+            return Err(RequeueError { aggregate: Box::new(aggregate), error });
         }
-        let mut full = HandedOut::default();
-        for record in aggregate.records() {
-            _ = self.place(record, aggregate.since, &mut full);
-        }
-        let user_records = widen(aggregate.user_records());
-        self.counters.put_back = self.counters.put_back.saturating_add(user_records);
+        let mut full = Aggregates::default();
+        self.route_again(aggregate.records(), aggregate.since, &mut full);
+        self.counters.requeued += widen(aggregate.aggregate.user_records);
         Ok(full)
     }
 
@@ -262,129 +240,94 @@ impl AggregationManager {
     pub fn clear(&mut self) {
         for mut group in self.groups.remove_where(|_| true) {
             group.aggregator.clear();
-            self.groups.keep_spare(group.aggregator, self.max_memory / 2);
+            self.groups.keep_spare(group.aggregator);
         }
     }
 
-    /// The limits of each aggregate.
+    /// Returns the limits of each aggregate.
     #[must_use]
     pub const fn limits(&self) -> Limits {
-        self.limits
+        self.groups.limits
     }
 
-    /// The shard map in use, if it routes by shard.
+    /// Returns the shard map in use, if the manager routes by shard.
     #[must_use]
-    pub const fn shard_map(&self) -> Option<&OwnedShardMap> {
-        match &self.groups.router {
-            Router::Shards { map, .. } => Some(map),
-            _ => None,
-        }
+    pub const fn shard_map(&self) -> Option<&ShardMap> {
+        self.groups.router.shard_map()
     }
 
-    /// Counts the user records pending, in all.
+    /// Returns the number of user records that are pending.
     #[must_use]
     pub fn user_records(&self) -> usize {
-        self.pending().map(|pending| pending.user_records).fold(0, usize::saturating_add)
+        self.pending().map(|pending| pending.user_records).sum()
     }
 
-    /// Counts the bytes pending, in all: the sizes that the aggregates would have if they were handed out now, each with
-    /// its outer partition key.
+    /// Returns the number of bytes that are pending: the sizes the aggregates would have if they were finished now, outer
+    /// partition keys included.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.pending().map(|pending| pending.size_bytes).fold(0, usize::saturating_add)
+        self.pending().map(|pending| pending.size_bytes).sum()
     }
 
-    /// Says whether nothing is pending.
+    /// Returns whether nothing is pending.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.groups.active().is_empty()
     }
 
-    /// Counts the bytes of memory allocated for what is pending and to be reused.
+    /// Returns the number of bytes allocated for what is pending and for buffers that are kept to be reused.
     #[must_use]
     pub fn memory(&self) -> usize {
         self.groups.memory()
     }
 
-    /// Lists what is pending, an entry for each aggregate under construction.
+    /// Returns the aggregates under construction.
     #[must_use]
     pub fn pending(&self) -> impl ExactSizeIterator<Item = PendingAggregate<'_>> {
         self.groups.active().iter().map(|group| PendingAggregate {
-            shard_id: self.shard_id(&group.route),
+            shard_id: self.groups.router.shard_id(&group.route),
             user_records: group.aggregator.user_records(),
             size_bytes: group.aggregator.size_bytes(),
         })
     }
 
-    /// What the manager has done so far.
+    /// Returns what the manager has done so far.
     #[must_use]
     pub const fn counters(&self) -> Counters {
         self.counters
     }
 
-    /// Hands every full aggregate to `callback`, on the calling thread.
-    #[must_use]
-    pub fn on_complete<F: FnMut(RoutedAggregate)>(self, callback: F) -> CallbackAggregator<F, Self> {
-        CallbackAggregator::new(self, callback)
-    }
-
-    /// Hands every full aggregate to `callback`, on a thread of its own.
-    ///
-    /// At most `queue` aggregates wait for it; when as many do, adding waits until there is room again.
-    ///
-    /// # Errors
-    ///
-    /// Answers with the error of the operating system if it can start no thread.
-    #[cfg(feature = "std")]
-    pub fn on_complete_in_background<F>(
-        self,
-        queue: usize,
-        callback: F,
-    ) -> std::io::Result<crate::encode::BackgroundAggregator<Self>>
-    where
-        F: FnMut(RoutedAggregate) + Send + 'static,
-    {
-        crate::encode::BackgroundAggregator::spawn(self, queue, callback)
-    }
-
-    /// Packs a user record into its group, and hands out what is full.
-    fn place(
+    /// Adds a user record to its group, and appends the aggregates that are full to `full`.
+    fn route(
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-        out: &mut HandedOut,
+        full: &mut Aggregates,
     ) -> Result<(), EncodeError> {
-        record.validate()?;
-        // Also where it would fit what is pending: a refresh may make any user record the first of an aggregate.
-        check_alone(&self.limits, &record)?;
-        let (slot, hash_key) =
-            self.groups.router.find(&record, self.max_memory / 16).map_err(EncodeError::ExplicitHashKey)?;
-        let slot = match slot {
-            Ok(slot) => slot,
-            Err(route) => self.groups.begin(route, self.limits),
-        };
-        let added = self.groups.update(slot, |group| {
-            let since = group.aggregator.since();
-            let full = group.aggregator.add_valid(&record, now)?;
-            // Whatever is full began with the hash key kept here; what begins now begins with this one.
-            let first = if full.is_some() || group.aggregator.user_records() == 1 {
-                core::mem::replace(&mut group.first_hash_key, hash_key)
-            } else {
-                None
-            };
-            Ok(full.map(|full| (full, group.route.clone(), first, since)))
-        });
-        if let Some((full, route, first, since)) = added.transpose()?.flatten() {
-            let full = self.routed(full, &route, first, since);
-            self.count_out(full, out);
+        record.validate_partition_key()?;
+        let explicit_hash_key = record.explicit_hash_key.map(str::parse).transpose();
+        let explicit_hash_key = explicit_hash_key.map_err(EncodeError::ExplicitHashKey)?;
+        // Even if the user record fits what is pending: after a refresh, it may be the first of an aggregate.
+        check_alone(&self.limits(), &record)?;
+        let (index, hash_key) = self.groups.find_or_begin(&record, explicit_hash_key);
+        if let Some(aggregate) = self.groups.add(index, &record, hash_key, now)? {
+            self.count_finished(aggregate, full);
         }
-        self.keep_within_bound(out);
+        self.keep_within_bound(full);
         Ok(())
     }
 
-    /// Hands out the fullest aggregates until the others take no more memory than they may.
-    fn keep_within_bound(&mut self, out: &mut HandedOut) {
-        while self.groups.memory() > self.max_memory {
+    /// Routes user records that the manager has accepted before.
+    fn route_again(&mut self, records: Deaggregated<'_>, since: Option<Duration>, full: &mut Aggregates) {
+        for record in records {
+            let result = self.route(record, since, full);
+            debug_assert!(result.is_ok(), "accepted before, refused now: {result:?}");
+        }
+    }
+
+    /// Finishes the fullest aggregates until the others are within the bound on memory.
+    fn keep_within_bound(&mut self, out: &mut Aggregates) {
+        while self.groups.memory() > self.groups.max_memory {
             if self.groups.take_spare().is_some() {
                 continue;
             }
@@ -392,89 +335,34 @@ impl AggregationManager {
             if fullest.is_empty() {
                 break;
             }
-            for group in fullest {
-                self.end(group, out);
-            }
+            self.finish(fullest, out);
         }
     }
 
-    fn hand_out_where(&mut self, chosen: impl Fn(&Group) -> bool) -> HandedOut {
-        let mut out = HandedOut::default();
-        for group in self.groups.remove_where(chosen) {
-            self.end(group, &mut out);
-        }
+    fn finish_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Aggregates {
+        let mut out = Aggregates::default();
+        let groups = self.groups.remove_where(chosen);
+        self.finish(groups, &mut out);
         out
     }
 
-    /// Hands out what is pending in a group that was taken out.
-    fn end(&mut self, group: Group, out: &mut HandedOut) {
-        let Group { mut aggregator, route, first_hash_key, .. } = group;
-        let since = aggregator.since();
-        if let Some(aggregate) = aggregator.finish() {
-            let full = self.routed(aggregate, &route, first_hash_key, since);
-            self.count_out(full, out);
-        }
-        self.groups.keep_spare(aggregator, self.max_memory / 2);
-    }
-
-    fn routed(
-        &self,
-        aggregate: Aggregate<Vec<u8>>,
-        route: &Route,
-        first_hash_key: Option<HashKey>,
-        since: Option<Duration>,
-    ) -> RoutedAggregate {
-        let own = aggregate.explicit_hash_key().and_then(|key| key.parse().ok());
-        RoutedAggregate {
-            explicit_hash_key: first_hash_key.or(own),
-            shard_id: self.shard_id(route).map(Into::into),
-            aggregate,
-            since,
-            unknown_at: None,
-        }
-    }
-
-    fn shard_id(&self, route: &Route) -> Option<&str> {
-        match (&self.groups.router, route) {
-            (Router::Shards { map, .. }, Route::Shard(position)) => {
-                map.get(*position).map(|shard| shard.id())
+    /// Finishes what is pending in groups that were removed. The digests are computed together, several times as fast as one
+    /// after the other.
+    fn finish(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut Aggregates) {
+        let before = out.0.len();
+        for group in groups {
+            if let Some(routed) = self.groups.finish(group) {
+                self.count_finished(routed, out);
             }
-            _ => None,
         }
+        write_digests(out.0.iter_mut().skip(before).map(|routed| &mut routed.aggregate));
     }
 
-    fn count_out(&mut self, full: RoutedAggregate, out: &mut HandedOut) {
-        let counters = &mut self.counters;
-        counters.handed_out = counters.handed_out.saturating_add(widen(full.user_records()));
-        counters.aggregates = counters.aggregates.saturating_add(1);
-        counters.bytes = counters.bytes.saturating_add(widen(full.size_bytes()));
-        out.0.push(full);
-    }
-}
-
-impl Sealed for AggregationManager {
-    type Full = RoutedAggregate;
-
-    fn add_to(
-        &mut self,
-        record: UserRecord<'_>,
-        now: Option<Duration>,
-        out: impl FnMut(RoutedAggregate),
-    ) -> Result<(), EncodeError> {
-        let full = match now {
-            Some(now) => self.add_at(record, now)?,
-            None => self.add(record)?,
-        };
-        full.into_iter().for_each(out);
-        Ok(())
-    }
-
-    fn finish_to(&mut self, out: impl FnMut(RoutedAggregate)) {
-        self.flush().into_iter().for_each(out);
-    }
-
-    fn clear_all(&mut self) {
-        self.clear();
+    fn count_finished(&mut self, routed: RoutedAggregate, out: &mut Aggregates) {
+        self.counters.finished += widen(routed.aggregate.user_records);
+        self.counters.aggregates += 1;
+        self.counters.bytes += widen(routed.aggregate.size_bytes());
+        out.0.push(routed);
     }
 }
 
@@ -485,7 +373,163 @@ impl fmt::Debug for AggregationManager {
             .field("user_records", &self.user_records())
             .field("size_bytes", &self.size_bytes())
             .field("memory", &self.memory())
-            .field("limits", &self.limits)
+            .field("limits", &self.limits())
             .finish_non_exhaustive()
     }
 }
+
+/// A finished aggregate of an [`AggregationManager`], and the shard that should take it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "user records are lost unless their aggregate is sent"]
+pub struct RoutedAggregate {
+    /// What to put. If there is a shard, the explicit hash key is always set, to the hash key of the first user record (rule
+    /// E8).
+    pub aggregate: Aggregate,
+    /// The shard that should take it, if the manager routes by shard.
+    pub shard_id: Option<Box<str>>,
+    /// The time of its earliest user record, so that a requeued aggregate is as old as it was.
+    since: Option<Duration>,
+    /// The number of refreshes when a put of this aggregate was last found on an unknown shard.
+    unknown_at: Option<u64>,
+}
+
+impl RoutedAggregate {
+    pub(super) fn new(aggregate: Aggregate, shard_id: Option<&str>, since: Option<Duration>) -> Self {
+        Self { aggregate, shard_id: shard_id.map(Into::into), since, unknown_at: None }
+    }
+
+    /// Deaggregates it again.
+    #[must_use]
+    pub fn records(&self) -> Deaggregated<'_> {
+        deaggregate(&self.aggregate.data)
+    }
+}
+
+/// The aggregates that a call returned, in the order in which they are to be sent. Usually there are none, which takes no
+/// memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use = "user records are lost unless their aggregates are sent"]
+pub struct Aggregates(Vec<RoutedAggregate>);
+
+impl Aggregates {
+    /// Returns the aggregates as a vector.
+    #[must_use = "user records are lost unless their aggregates are sent"]
+    pub fn into_vec(self) -> Vec<RoutedAggregate> {
+        self.0
+    }
+}
+
+impl Deref for Aggregates {
+    type Target = [RoutedAggregate];
+
+    fn deref(&self) -> &[RoutedAggregate] {
+        &self.0
+    }
+}
+
+/// Collects the aggregates of several calls.
+impl Extend<RoutedAggregate> for Aggregates {
+    fn extend<I: IntoIterator<Item = RoutedAggregate>>(&mut self, more: I) {
+        self.0.extend(more);
+    }
+}
+
+impl IntoIterator for Aggregates {
+    type Item = RoutedAggregate;
+    type IntoIter = alloc::vec::IntoIter<RoutedAggregate>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Aggregates {
+    type Item = &'a RoutedAggregate;
+    type IntoIter = core::slice::Iter<'a, RoutedAggregate>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// An aggregate under construction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PendingAggregate<'m> {
+    /// The shard it is for, if the manager routes by shard.
+    pub shard_id: Option<&'m str>,
+    /// The number of its user records.
+    pub user_records: usize,
+    /// The size it would have if it were finished now, outer partition key included.
+    pub size_bytes: usize,
+}
+
+/// What a manager has done since it was made, in user records unless stated otherwise.
+///
+/// `added` and `requeued` together are what is pending, `finished` or was cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Added by the caller.
+    pub added: u64,
+    /// Refused with an error.
+    pub refused: u64,
+    /// Added again, by [`AggregationManager::requeue`].
+    pub requeued: u64,
+    /// Moved to another shard, by [`AggregationManager::refresh`].
+    pub rerouted: u64,
+    /// Found on a shard that does not own them, by [`AggregationManager::confirm`].
+    pub misplaced: u64,
+    /// Returned in aggregates.
+    pub finished: u64,
+    /// The number of aggregates returned.
+    pub aggregates: u64,
+    /// The size of the aggregates returned, in bytes, outer partition keys included.
+    pub bytes: u64,
+}
+
+impl Counters {
+    const ZERO: Self = Self {
+        added: 0,
+        refused: 0,
+        requeued: 0,
+        rerouted: 0,
+        misplaced: 0,
+        finished: 0,
+        aggregates: 0,
+        bytes: 0,
+    };
+}
+
+/// Where an aggregate is that was put, returned by [`AggregationManager::confirm`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a misplaced aggregate has to be requeued"]
+pub enum Placement {
+    /// On the predicted shard.
+    Delivered,
+    /// On another shard that owns all its user records. The map with which it was routed was stale.
+    DeliveredElsewhere,
+    /// On a shard that does not own all its user records, so that consumers may drop it. Refresh the map and
+    /// [`AggregationManager::requeue`] the aggregate.
+    Misplaced(RoutedAggregate),
+    /// On a shard that the map does not have, so the map is stale. [`AggregationManager::refresh`] it and confirm again: if the
+    /// shard is still unknown, the result is [`Self::Misplaced`].
+    Unknown(RoutedAggregate),
+}
+
+/// Why an aggregate was not requeued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequeueError {
+    /// The aggregate, unchanged.
+    pub aggregate: Box<RoutedAggregate>,
+    /// Why the first refused user record was refused.
+    pub error: EncodeError,
+}
+
+impl fmt::Display for RequeueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "aggregate not requeued: {}", self.error)
+    }
+}
+
+impl core::error::Error for RequeueError {}

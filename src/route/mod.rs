@@ -1,33 +1,24 @@
-//! Layer 6: hash keys, shards, and routing user records to them.
+//! Routing: hash keys, shards, and [`AggregationManager`](crate::AggregationManager), which aggregates user records by shard so
+//! that no consumer drops them.
 
-#[cfg(feature = "alloc")]
-mod answers;
 #[cfg(feature = "alloc")]
 mod groups;
 #[cfg(feature = "alloc")]
-mod manager;
-#[cfg(feature = "alloc")]
-mod owned_shard_map;
-#[cfg(feature = "alloc")]
-mod put_outcome;
+pub(crate) mod manager;
 #[cfg(feature = "alloc")]
 mod put_queue;
 #[cfg(feature = "alloc")]
 mod recent_keys;
 #[cfg(feature = "alloc")]
-mod routed;
-mod shard_map;
+pub(crate) mod shard_map;
 
 #[cfg(feature = "alloc")]
-pub use answers::{Counters, PendingAggregate, Placement, PutBackError};
+pub use manager::{Aggregates, Counters, PendingAggregate, Placement, RequeueError, RoutedAggregate};
 #[cfg(feature = "alloc")]
-pub use manager::AggregationManager;
+pub use put_queue::{PutEntry, PutOutcome, PutQueue, PutRequest, Settled};
 #[cfg(feature = "alloc")]
-pub use owned_shard_map::OwnedShardMap;
-#[cfg(feature = "alloc")]
-pub use put_outcome::{PutEntry, PutOutcome, Settled};
-#[cfg(feature = "alloc")]
-pub use put_queue::{PutQueue, PutRequest};
-#[cfg(feature = "alloc")]
-pub use routed::{HandedOut, RoutedAggregate};
-pub use shard_map::{Shard, ShardMap, ShardMapError};
+pub use shard_map::{Shard, ShardMapError};
+
+pub use crate::hash_key::{
+    HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, InRange, InvalidHashKey, RangeMode,
+};

@@ -1,28 +1,27 @@
-//! The hash keys of partition keys that were routed lately.
+//! A cache of the hash keys of partition keys.
 
 use alloc::vec::Vec;
 
+use crate::encode::{hash, slot_of_hash};
 use crate::hash_key::HashKey;
-use crate::message::{hash, slot_of_hash};
 use crate::wire::equal;
 
-/// The most bytes of a partition key that is kept: an UUID and any 128-bit number in decimal are.
-const LONGEST: usize = 39;
+/// The longest partition key that is cached, in bytes: long enough for a UUID and for any 128-bit number in decimal.
+const MAX_KEY_LEN: usize = 39;
 
-/// How many entries there are at first, once there are any.
-const FEWEST: usize = 64;
+/// The number of entries after the first insertion.
+const MIN_ENTRIES: usize = 64;
 
-/// How many entries there are at most: 256 KiB.
-const MOST: usize = 4096;
+/// The highest number of entries: 256 KiB.
+const MAX_ENTRIES: usize = 4096;
 
-/// A memory of partition keys with their hash keys and shards, each in one place that it shares with others: what came
-/// last is there. To look here takes a tenth of the time of an MD5.
+/// A direct-mapped cache of partition keys with their hash keys and shards. A lookup takes a tenth of the time of an MD5.
 ///
-/// Nobody can make it slow or large, whatever the keys: there is one place to look at, and each has its size.
+/// No choice of keys can make it slow or large: each key has one entry, whose size is fixed, and replaces what was there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecentKeys {
     entries: Vec<Entry>,
-    /// How many were put in since there are as many entries as now.
+    /// The number of insertions since the cache last grew or was found to be at its largest.
     insertions: usize,
 }
 
@@ -31,22 +30,22 @@ struct Entry {
     hash_key: HashKey,
     /// The position of the shard that owns it.
     shard: u32,
-    /// 0 in a vacant entry: no partition key is empty.
+    /// 0 in a vacant entry, as no partition key is empty.
     len: u8,
-    key: [u8; LONGEST],
+    key: [u8; MAX_KEY_LEN],
 }
 
-const VACANT: Entry = Entry { hash_key: HashKey::MIN, shard: 0, len: 0, key: [0; LONGEST] };
+const VACANT: Entry = Entry { hash_key: HashKey::MIN, shard: 0, len: 0, key: [0; MAX_KEY_LEN] };
 
 impl RecentKeys {
-    /// The hash key of a partition key, and the position of its shard, where they are known.
+    /// Returns the hash key of a partition key and the position of its shard, if they are cached.
     #[inline]
     pub(crate) fn find(&self, partition_key: &str) -> Option<(HashKey, usize)> {
         let entry = self.entry(partition_key)?;
         Some((entry.hash_key, usize::try_from(entry.shard).ok()?))
     }
 
-    /// The position of the shard alone.
+    /// Returns the position of the shard of a partition key, if it is cached.
     #[inline]
     pub(crate) fn shard_of(&self, partition_key: &str) -> Option<usize> {
         usize::try_from(self.entry(partition_key)?.shard).ok()
@@ -60,46 +59,40 @@ impl RecentKeys {
         (!known.is_empty() && equal(known, key)).then_some(entry)
     }
 
-    /// Remembers a partition key, in no more than `most_memory` bytes for all of them.
-    pub(crate) fn insert(
-        &mut self,
-        partition_key: &str,
-        hash_key: HashKey,
-        shard: usize,
-        most_memory: usize,
-    ) {
+    /// Caches a partition key. All entries together take at most `max_memory` bytes.
+    pub(crate) fn insert(&mut self, partition_key: &str, hash_key: HashKey, shard: usize, max_memory: usize) {
         let (Ok(shard), Ok(len)) = (u32::try_from(shard), u8::try_from(partition_key.len())) else { return };
-        let mut key = [0; LONGEST];
-        let Some(room) = key.get_mut(..usize::from(len)) else { return };
-        crate::wire::copy(partition_key.as_bytes(), room);
-        if self.insertions >= self.entries.len().saturating_mul(2) {
-            self.grow(most_memory);
+        let mut key = [0; MAX_KEY_LEN];
+        let Some(prefix) = key.get_mut(..usize::from(len)) else { return };
+        crate::wire::copy(partition_key.as_bytes(), prefix);
+        if self.insertions >= 2 * self.entries.len() {
+            self.grow(max_memory);
         }
         let slot = slot_of_hash(hash(partition_key.as_bytes()), self.entries.len());
         if let Some(entry) = self.entries.get_mut(slot) {
             *entry = Entry { hash_key, shard, len, key };
-            self.insertions = self.insertions.saturating_add(1);
+            self.insertions += 1;
         }
     }
 
-    /// Doubles the entries, within bounds. What was in them is forgotten: it comes again, or does not matter.
+    /// Doubles the number of entries, within bounds, and empties them: keys that matter come again.
     #[cold]
-    fn grow(&mut self, most_memory: usize) {
-        let doubled = self.entries.len().saturating_mul(2).max(FEWEST);
-        if doubled <= MOST && doubled.saturating_mul(size_of::<Entry>()) <= most_memory {
+    fn grow(&mut self, max_memory: usize) {
+        let doubled = (2 * self.entries.len()).max(MIN_ENTRIES);
+        if doubled <= MAX_ENTRIES && doubled * size_of::<Entry>() <= max_memory {
             self.entries = alloc::vec![VACANT; doubled];
         }
         self.insertions = 0;
     }
 
-    /// Forgets all: shards have other positions.
+    /// Empties all entries, because shards have other positions.
     pub(crate) fn clear(&mut self) {
         self.entries.fill(VACANT);
     }
 
-    /// Counts the bytes allocated.
+    /// Returns the number of bytes allocated.
     pub(crate) fn memory(&self) -> usize {
-        self.entries.capacity().saturating_mul(size_of::<Entry>())
+        self.entries.capacity() * size_of::<Entry>()
     }
 }
 
@@ -109,14 +102,14 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
-    const PLENTY: usize = 1 << 20;
+    const AMPLE: usize = 1 << 20;
 
     fn number(key: &str) -> HashKey {
         HashKey::new(u128::from(hash(key.as_bytes())))
     }
 
     #[test]
-    fn what_is_found_was_put_in() {
+    fn keys_are_found_with_their_own_values() {
         let keys: Vec<String> = (0..200usize).map(|i| format!("{i}").repeat(1 + i % 20)).collect();
         let mut recent = RecentKeys::default();
         let mut found = 0;
@@ -128,9 +121,9 @@ mod tests {
                         assert_eq!(recent.shard_of(key), Some(shard), "{key}");
                         found += 1;
                     }
-                    None => recent.insert(key, number(key), shard, PLENTY),
+                    None => recent.insert(key, number(key), shard, AMPLE),
                 }
-                assert_eq!(recent.find(key).is_some(), key.len() <= LONGEST, "{key}, round {round}");
+                assert_eq!(recent.find(key).is_some(), key.len() <= MAX_KEY_LEN, "{key}, round {round}");
             }
         }
         assert!(found > 3000, "{found}");
@@ -139,32 +132,32 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_key_is_never_known() {
+    fn an_empty_key_is_never_found() {
         let mut recent = RecentKeys::default();
         assert_eq!(recent.find(""), None);
-        recent.insert("a", number("a"), 0, PLENTY);
+        recent.insert("a", number("a"), 0, AMPLE);
         assert_eq!(recent.find(""), None);
     }
 
     #[test]
     fn memory_is_bounded() {
-        for most in [0, 1, 63, 4095, 4096, 10_000, 1 << 18, PLENTY] {
+        for most in [0, 1, 63, 4095, 4096, 10_000, 1 << 18, AMPLE] {
             let mut recent = RecentKeys::default();
             for i in 0..30_000 {
                 recent.insert(&format!("{i}"), HashKey::MIN, 0, most);
                 assert!(recent.memory() <= most, "{most}");
             }
             let entries = recent.memory() / size_of::<Entry>();
-            let expected = (most / size_of::<Entry>()).min(MOST);
-            assert!(entries == 0 && expected < FEWEST || 2 * entries > expected, "{most}: {entries}");
+            let expected = (most / size_of::<Entry>()).min(MAX_ENTRIES);
+            assert!(entries == 0 && expected < MIN_ENTRIES || 2 * entries > expected, "{most}: {entries}");
         }
         assert_eq!(size_of::<Entry>(), 64);
     }
 
     #[test]
-    fn positions_that_do_not_fit_are_not_kept() {
+    fn positions_above_32_bits_are_not_cached() {
         let mut recent = RecentKeys::default();
-        recent.insert("a", number("a"), usize::MAX, PLENTY);
+        recent.insert("a", number("a"), usize::MAX, AMPLE);
         assert_eq!(recent.find("a"), None);
     }
 }

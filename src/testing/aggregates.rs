@@ -1,117 +1,195 @@
-//! Valid aggregates and broken ones.
+//! User records, valid aggregates and broken ones.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
+use super::Flaw;
+use super::body::Builder;
+use super::spelling::{Piece, Speller};
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC, PlainReason};
 use crate::md5::Md5;
-use crate::message::UserRecord;
-use crate::testing::body::Builder;
-use crate::testing::choices::Choices;
-use crate::testing::flaw::Flaw;
-use crate::testing::owned::OwnedUserRecord;
-use crate::testing::piece::Piece;
+use crate::message::{RecordTag, Tags, UserRecord};
+use crate::wire::Reader;
 
-/// An aggregated record, spelled in one of the ways that the format allows, and the user records that it must give.
+/// A user record that owns its keys, data and tags. It is made from a [`UserRecord`].
+///
+/// ```
+/// use kinesis_aggregation::testing::OwnedUserRecord;
+/// use kinesis_aggregation::UserRecord;
+/// use kinesis_aggregation::decode::RecordTag;
+///
+/// let tags = [RecordTag { key: "unit", value: Some("°C") }];
+/// let record = UserRecord::new("device-7", b"21.5").with_explicit_hash_key("0").with_tags(&tags);
+/// assert_eq!(OwnedUserRecord::from(record).as_user_record(), record);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OwnedUserRecord {
+    /// The partition key.
+    pub partition_key: String,
+    /// The explicit hash key, if there is one.
+    pub explicit_hash_key: Option<String>,
+    /// The data.
+    pub data: Vec<u8>,
+    tags: OwnedTags,
+}
+
+impl OwnedUserRecord {
+    /// Borrows the user record. Its sub-sequence number is 0.
+    #[must_use]
+    pub fn as_user_record(&self) -> UserRecord<'_> {
+        let mut record = UserRecord::new(&self.partition_key, &self.data);
+        record.explicit_hash_key = self.explicit_hash_key.as_deref();
+        record.tags = self.tags.as_tags();
+        record
+    }
+
+    pub(super) fn set_tags<'t>(&mut self, tags: impl IntoIterator<Item = RecordTag<'t>>) {
+        self.tags = tags.into_iter().collect();
+    }
+}
+
+impl From<UserRecord<'_>> for OwnedUserRecord {
+    fn from(record: UserRecord<'_>) -> Self {
+        Self {
+            partition_key: record.partition_key.to_owned(),
+            explicit_hash_key: record.explicit_hash_key.map(str::to_owned),
+            data: record.data.to_vec(),
+            tags: record.tags.collect(),
+        }
+    }
+}
+
+/// Tags in their encoded form, because [`Tags`] can borrow that without a list of [`RecordTag`]s.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct OwnedTags {
+    fields: Vec<u8>,
+    count: usize,
+}
+
+impl OwnedTags {
+    fn as_tags(&self) -> Tags<'_> {
+        Tags::encoded(Reader::new(&self.fields, 0), self.count)
+    }
+}
+
+impl<'t> FromIterator<RecordTag<'t>> for OwnedTags {
+    fn from_iter<I: IntoIterator<Item = RecordTag<'t>>>(tags: I) -> Self {
+        let mut speller = Speller::new(&[]);
+        let mut owned = Self::default();
+        for tag in tags {
+            let key = speller.bytes_field(1, tag.key);
+            let value = tag.value.map_or_else(Piece::default, |value| speller.bytes_field(2, value));
+            owned.fields.extend(speller.bytes_field(4, key.then(value)).bytes);
+            owned.count += 1;
+        }
+        owned
+    }
+}
+
+impl fmt::Debug for OwnedTags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_tags().fmt(f)
+    }
+}
+
+/// A valid aggregate, encoded in one of the ways that the format allows, and the user records that it decodes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ValidAggregate {
-    /// The aggregated record.
+    /// The aggregate.
     pub payload: Vec<u8>,
     /// Its user records.
     pub records: Vec<OwnedUserRecord>,
 }
 
 impl ValidAggregate {
-    /// Spells user records as some bytes choose, each byte for one choice: how often something is odd, the order of the
-    /// fields, unknown fields and groups, keys that stand in a table twice or for nobody, varints of more bytes than
-    /// they need, fields that are given again and count only then.
+    /// Encodes user records as some bytes choose.
     ///
-    /// Without choices, or where all are 0, the payload is what the KPL writes. It would not write one of no user records:
-    /// that has a key which nobody uses. The keys may be any text: what a
-    /// producer may send is found out by [`UserRecord::validate`].
+    /// Each byte decides one thing: how often something is odd, the order of the fields, whether there is an unknown
+    /// field or group, a key that is in its table twice or unused, a varint with more bytes than it needs, or a field
+    /// that a later one overrides. If there are no bytes, or all are 0, the payload is what the KPL would write; without
+    /// user records, it has one unused key.
+    ///
+    /// Keys may be any text. [`UserRecord::validate`] checks whether a producer may send them.
     #[must_use]
     pub fn new(records: Vec<OwnedUserRecord>, choices: &[u8]) -> Self {
-        let mut builder = Builder::new(Choices::new(choices), None);
-        let payload = framed(&builder.body(&records).bytes);
-        Self { payload, records }
+        let body = Builder::new(choices, None).body(&records);
+        Self { payload: frame(&body.bytes, &Md5::digest(&body.bytes)), records }
     }
 
-    /// Lends the user records, with their sub-sequence numbers: just what the payload must decode to.
+    /// Returns exactly what the payload decodes to: its user records, with their sub-sequence numbers.
     pub fn user_records(&self) -> impl Iterator<Item = UserRecord<'_>> {
-        (0..).zip(&self.records).map(|(place, record)| {
+        (0..).zip(&self.records).map(|(number, record)| {
             let mut record = record.as_user_record();
-            record.sub_sequence_number = place;
+            record.sub_sequence_number = number;
             record
         })
     }
 }
 
-/// An aggregated record that was valid but for one flaw, and the verdict that it must get.
+/// An aggregate with exactly one flaw, and the reason for which it is plain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokenAggregate {
-    /// The aggregated record.
+    /// The payload.
     pub payload: Vec<u8>,
     /// What is wrong with it.
     pub flaw: Flaw,
-    /// Why it is plain: for a malformed body with the kind of fault, and where.
+    /// The reason that decoding must give: for a malformed body, with the kind of error and its offset.
     pub reason: PlainReason,
 }
 
 impl BrokenAggregate {
-    /// Spells user records as [`ValidAggregate::new`] does, and breaks the aggregate. The choices also decide where.
+    /// Encodes user records as [`ValidAggregate::new`] does, with one flaw. The bytes also choose where it goes.
     ///
-    /// A flaw that needs a user record, a tag or an explicit hash key is given one.
+    /// If the flaw needs a user record, a tag or an explicit hash key, one is added.
     #[must_use]
     pub fn new(flaw: Flaw, records: &[OwnedUserRecord], choices: &[u8]) -> Self {
-        let mut builder = Builder::new(Choices::new(choices), Some(flaw));
-        let Piece { bytes: body, fault } = builder.body(records);
-        let offset = MAGIC.len().saturating_add(fault.unwrap_or(0));
-        let payload = break_frame(flaw, &body, &mut builder.speller.choices);
-        Self { payload, flaw, reason: flaw.reason(offset) }
+        let mut builder = Builder::new(choices, Some(flaw));
+        let body = builder.body(records);
+        let payload = break_frame(flaw, &body.bytes, &mut builder.speller);
+        Self { payload, flaw, reason: flaw.reason(MAGIC.len() + body.fault.unwrap_or(0)) }
     }
 }
 
-fn framed(body: &[u8]) -> Vec<u8> {
-    [&MAGIC, body, &Md5::digest(body)].concat()
+fn frame(body: &[u8], digest: &[u8]) -> Vec<u8> {
+    [&MAGIC, body, digest].concat()
 }
 
 /// Frames a body, with the flaw if it is one of the frame.
-fn break_frame(flaw: Flaw, body: &[u8], choices: &mut Choices<'_>) -> Vec<u8> {
+fn break_frame(flaw: Flaw, body: &[u8], speller: &mut Speller<'_>) -> Vec<u8> {
     let mut digest = Md5::digest(body);
     match flaw {
         Flaw::DigestOfMagicToo => digest = Md5::digest(&[&MAGIC, body].concat()),
-        // The body twice is a body as well (D10).
+        // A body that is repeated is valid, too (D10).
         Flaw::DigestOfOtherBody => digest = Md5::digest(&body.repeat(2)),
         Flaw::DigestReversed => digest.reverse(),
-        Flaw::DigestBitFlipped => flip_a_bit(&mut digest, 0, DIGEST_SIZE, choices),
-        Flaw::BodyEmpty => return framed(b""),
+        Flaw::DigestBitFlipped => flip_a_bit(&mut digest, 0, DIGEST_SIZE, speller),
+        Flaw::BodyEmpty => return frame(b"", &Md5::digest(b"")),
         _ => {}
     }
-    let mut payload = [&MAGIC, body, &digest].concat();
+    let mut payload = frame(body, &digest);
     match flaw {
-        Flaw::MagicBitFlipped => flip_a_bit(&mut payload, 0, MAGIC.len(), choices),
-        Flaw::MagicCut => payload.truncate(choices.below(MAGIC.len())),
+        Flaw::MagicBitFlipped => flip_a_bit(&mut payload, 0, MAGIC.len(), speller),
+        Flaw::MagicCut => payload.truncate(speller.below(MAGIC.len())),
         Flaw::ByteBeforeMagic => payload.insert(0, 0),
-        Flaw::CutToTwenty => payload.truncate(FRAME_SIZE.saturating_sub(choices.below(17))),
-        Flaw::EndCut => {
-            // One byte more than the frame has stays: with fewer it is too short.
-            let most = body.len().saturating_sub(1);
-            let missing = choices.below(most).saturating_add(1);
-            payload.truncate(payload.len().saturating_sub(missing));
-        }
+        Flaw::CutToTwenty => payload.truncate(FRAME_SIZE - speller.below(17)),
+        // At least one byte more than a frame is left, or it would be too short.
+        Flaw::EndCut => payload.truncate(payload.len() - 1 - speller.below(body.len() - 1)),
         Flaw::ByteAfterDigest => payload.push(0),
-        Flaw::BodyBitFlipped => flip_a_bit(&mut payload, MAGIC.len(), body.len(), choices),
+        Flaw::BodyBitFlipped => flip_a_bit(&mut payload, MAGIC.len(), body.len(), speller),
         _ => {}
     }
     payload
 }
 
-/// Flips a bit in one of the `len` bytes from `from` on.
-fn flip_a_bit(bytes: &mut [u8], from: usize, len: usize, choices: &mut Choices<'_>) {
-    let at = from.saturating_add(choices.below(len));
-    let bit = 1u8.checked_shl(u32::try_from(choices.below(8)).unwrap_or(0)).unwrap_or(1);
+/// Flips one bit of the `len` bytes at `from`.
+fn flip_a_bit(bytes: &mut [u8], from: usize, len: usize, speller: &mut Speller<'_>) {
+    let at = from + speller.below(len);
     if let Some(byte) = bytes.get_mut(at) {
-        *byte ^= bit;
+        *byte ^= 1 << speller.below(8);
     }
 }

@@ -1,4 +1,4 @@
-//! Each way to break an aggregate, and what is then found.
+//! The ways to break an aggregate, and the reason or error that each one causes.
 
 use core::fmt;
 
@@ -13,7 +13,7 @@ macro_rules! flaws {
         PlainReason::$reason
     };
     ($($(#[doc = $doc:literal])+ $name:ident => $reason:ident $(($kind:ident))?,)+) => {
-        /// A subtle way to break an aggregated record: it has no other fault, and what this one leads to is known.
+        /// A way to break an aggregate, which then has no other fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Flaw {
@@ -21,10 +21,10 @@ macro_rules! flaws {
         }
 
         impl Flaw {
-            /// All of them.
+            /// All flaws.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// What is wrong, in a sentence.
+            /// Describes what is wrong, in a sentence.
             #[must_use]
             pub fn description(self) -> &'static str {
                 match self {
@@ -32,7 +32,7 @@ macro_rules! flaws {
                 }
             }
 
-            /// The reason why a payload with this flaw is plain. `offset` counts where there is one.
+            /// Returns the reason for which a payload with this flaw is plain. Only a malformed one has the offset.
             pub(crate) const fn reason(self, offset: usize) -> PlainReason {
                 match self {
                     $(Self::$name => flaws!(@reason offset $reason $(($kind))?),)+
@@ -48,23 +48,23 @@ flaws! {
     MagicBitFlipped => NoMagic,
     /// The payload ends within the magic.
     MagicCut => NoMagic,
-    /// A byte stands before the magic.
+    /// A byte precedes the magic.
     ByteBeforeMagic => NoMagic,
-    /// There is no body: the digest, that of nothing, follows the magic.
+    /// The body is empty: the digest of no bytes follows the magic.
     BodyEmpty => TooShort,
     /// The payload is cut off after 4 to 20 bytes.
     CutToTwenty => TooShort,
     /// The last bytes are missing.
     EndCut => DigestMismatch,
-    /// A byte stands after the digest.
+    /// A byte follows the digest.
     ByteAfterDigest => DigestMismatch,
     /// One bit of the digest is flipped.
     DigestBitFlipped => DigestMismatch,
     /// One bit of the body is flipped.
     BodyBitFlipped => DigestMismatch,
-    /// The digest is that of magic and body.
+    /// The digest covers the magic and the body.
     DigestOfMagicToo => DigestMismatch,
-    /// The digest is that of another body.
+    /// The digest belongs to another body.
     DigestOfOtherBody => DigestMismatch,
     /// The bytes of the digest are in reverse order.
     DigestReversed => DigestMismatch,
@@ -78,7 +78,7 @@ flaws! {
     Fixed32Cut => Malformed(Truncated),
     /// A message ends within a fixed-width value of 8 bytes.
     Fixed64Cut => Malformed(Truncated),
-    /// An index takes 11 bytes, the last ones zeros.
+    /// An index has 11 bytes, the last of which are zero bits.
     IndexOfElevenBytes => Malformed(VarintOverflow),
     /// An index has bit 64 set, and is right without it.
     IndexBit64 => Malformed(VarintOverflow),
@@ -102,35 +102,35 @@ flaws! {
     // Lengths (D8).
     /// The length of the last field of a message is one more than there is.
     LengthPastEnd => Malformed(LengthOutOfBounds),
-    /// The data of a user record reaches past the end of its record, but not of the body.
+    /// The data of a user record goes beyond the end of its record, but not of the body.
     DataPastRecord => Malformed(LengthOutOfBounds),
     /// The length of data is 2^31, negative in 32 bits.
     LengthNegative32 => Malformed(LengthOutOfBounds),
-    /// The length of data is more by 2^32, and is right in 32 bits.
+    /// The length of data is too large by 2^32, and right in 32 bits.
     LengthWraps32 => Malformed(LengthOutOfBounds),
     /// The length of data is 2^64 - 1, which is -1 in 64 bits.
     LengthNegative64 => Malformed(LengthOutOfBounds),
 
     // Groups (D9).
-    /// A group ends that has not begun.
+    /// A group end has no beginning.
     GroupEndAlone => Malformed(UnmatchedGroupEnd),
     /// A group ends with another number than it begins with.
     GroupEndOfOther => Malformed(UnmatchedGroupEnd),
-    /// Of two groups the outer one ends first.
+    /// The outer one of two groups ends first.
     GroupsCrossed => Malformed(UnmatchedGroupEnd),
     /// A group does not end.
     GroupOpen => Malformed(UnterminatedGroup),
     /// A group begins in a user record and ends after it.
     GroupEndsOutside => Malformed(UnterminatedGroup),
-    /// Of 101 groups each stands in the one before.
+    /// Groups are nested 101 deep.
     GroupsTooDeep => Malformed(GroupsTooDeep),
 
     // Text (D12).
     /// A partition key contains a byte that UTF-8 never has.
     KeyByteInvalid => Malformed(InvalidUtf8),
-    /// A partition key contains a character in more bytes than it needs.
+    /// A partition key contains an over-long form of a character.
     KeyOverLong => Malformed(InvalidUtf8),
-    /// A partition key contains half a surrogate pair.
+    /// A partition key contains one half of a surrogate pair.
     KeySurrogate => Malformed(InvalidUtf8),
     /// A partition key contains a character above U+10FFFF.
     KeyAboveUnicode => Malformed(InvalidUtf8),
@@ -144,23 +144,23 @@ flaws! {
     TagKeyInvalid => Malformed(InvalidUtf8),
     /// The value of a tag is not UTF-8.
     TagValueInvalid => Malformed(InvalidUtf8),
-    /// The key of a tag is not UTF-8, but is given a second time and is then.
+    /// The key of a tag is not UTF-8, but a valid one overrides it.
     OverriddenTagKeyInvalid => Malformed(InvalidUtf8),
 
-    // What is required (D4, D5).
+    // Required fields (D4, D5).
     /// A user record has no fields.
     RecordEmpty => Malformed(MissingPartitionKeyIndex),
     /// A user record has no partition key index.
     IndexMissing => Malformed(MissingPartitionKeyIndex),
     /// The partition key index is a fixed-width value, which is another field.
     IndexFixed64 => Malformed(MissingPartitionKeyIndex),
-    /// The partition key index stands in a group, which is another field.
+    /// The partition key index is inside a group, which is another field.
     IndexInGroup => Malformed(MissingPartitionKeyIndex),
     /// A user record has no data.
     DataMissing => Malformed(MissingData),
     /// The data is a varint, which is another field.
     DataVarint => Malformed(MissingData),
-    /// The data stands in a group, which is another field.
+    /// The data is inside a group, which is another field.
     DataInGroup => Malformed(MissingData),
     /// A tag has no fields.
     TagEmpty => Malformed(MissingTagKey),
@@ -172,17 +172,17 @@ flaws! {
     // Indexes (D11).
     /// A partition key index is one too large.
     IndexPastTable => Malformed(PartitionKeyIndexOutOfRange),
-    /// A partition key index is given twice, and only the second, which counts, is too large.
+    /// A partition key index occurs twice, and the second one, which counts, is too large.
     LastIndexPastTable => Malformed(PartitionKeyIndexOutOfRange),
-    /// A partition key index is more by 2^32, and is right in 32 bits.
+    /// A partition key index is too large by 2^32, and right in 32 bits.
     IndexWraps32 => Malformed(PartitionKeyIndexOutOfRange),
     /// A partition key index is 2^64 - 1, which is -1 in 64 bits.
     IndexNegative => Malformed(PartitionKeyIndexOutOfRange),
     /// An explicit hash key index is one too large, or there is no table.
     ExplicitIndexPastTable => Malformed(ExplicitHashKeyIndexOutOfRange),
-    /// An explicit hash key index is given twice, and only the second, which counts, is too large.
+    /// An explicit hash key index occurs twice, and the second one, which counts, is too large.
     LastExplicitIndexPastTable => Malformed(ExplicitHashKeyIndexOutOfRange),
-    /// An explicit hash key index is more by 2^32, and is right in 32 bits.
+    /// An explicit hash key index is too large by 2^32, and right in 32 bits.
     ExplicitIndexWraps32 => Malformed(ExplicitHashKeyIndexOutOfRange),
     /// An explicit hash key index is 2^64 - 1, which is -1 in 64 bits.
     ExplicitIndexNegative => Malformed(ExplicitHashKeyIndexOutOfRange),

@@ -1,28 +1,15 @@
-//! Layer 0: the protobuf wire format, and the only code that touches raw bytes.
+//! The protobuf wire format: the only code that touches raw bytes.
 //!
-//! Nothing here knows what the bytes mean. A [`Reader`] takes varints, tags and whole [`Field`]s off a message
-//! and reports each fault with its offset in the payload; a [`Writer`] puts them into a buffer.
+//! Nothing here knows what the bytes mean. A [`Reader`] takes varints, tags and whole fields off a message and reports
+//! each fault with its offset in the payload; a [`Writer`] puts them into a buffer.
 
-mod fields;
-mod head;
+mod bytes;
 mod reader;
-mod short;
-mod tag;
-pub(crate) mod varint;
-mod window;
 mod writer;
 
-pub(crate) use fields::Value;
-pub(crate) use head::Head;
-pub(crate) use reader::Reader;
-pub(crate) use short::{copy, copy_any, equal};
-pub(crate) use tag::{length_delimited_tag, varint_tag};
-pub(crate) use window::Window;
-pub(crate) use writer::{Full, Writer};
-
-/// Whether what is usual is read by ways of its own, next to the one for everything. Where registers have 32 bits or
-/// fewer, they would cost more in flash than they are worth in time.
-pub(crate) const FAST_PATHS: bool = cfg!(target_pointer_width = "64");
+pub(crate) use bytes::{copy, copy_any, equal};
+pub(crate) use reader::{Reader, Value};
+pub(crate) use writer::{Full, Writer, length_delimited_len, varint_len};
 
 /// Widens a size. Lengths and indexes on the wire are 64-bit numbers, so that nothing wraps on a target whose
 /// `usize` is smaller (rules D8 and D11).
@@ -31,7 +18,39 @@ pub(crate) const fn widen(size: usize) -> u64 {
     size as u64
 }
 
-/// The bytes of one encoded `repeated` or singular length-delimited field with a one-byte tag.
-pub(crate) const fn length_delimited_len(len: usize) -> usize {
-    1usize.saturating_add(varint::encoded_len(widen(len))).saturating_add(len)
+/// The tag, one byte, of field `number`, below 16, with a varint in it.
+#[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
+pub(crate) const fn varint_tag(number: u32) -> u8 {
+    (number << 3) as u8
 }
+
+/// The tag, one byte, of field `number`, below 16, with a length and as many bytes in it.
+pub(crate) const fn length_delimited_tag(number: u32) -> u8 {
+    varint_tag(number) | 2
+}
+
+/// Every value at which a varint gets longer, with its neighbours and their lengths.
+#[cfg(test)]
+pub(crate) const VARINT_BOUNDARIES: &[(u64, usize)] = &[
+    (0, 1),
+    (1, 1),
+    (0x7f, 1),
+    (0x80, 2),
+    (0x3fff, 2),
+    (0x4000, 3),
+    (0x1f_ffff, 3),
+    (0x20_0000, 4),
+    (0xfff_ffff, 4),
+    (0x1000_0000, 5),
+    (0x7_ffff_ffff, 5),
+    (0x8_0000_0000, 6),
+    (0x3ff_ffff_ffff, 6),
+    (0x400_0000_0000, 7),
+    (0x1_ffff_ffff_ffff, 7),
+    (0x2_0000_0000_0000, 8),
+    (0xff_ffff_ffff_ffff, 8),
+    (0x100_0000_0000_0000, 9),
+    (0x7fff_ffff_ffff_ffff, 9),
+    (0x8000_0000_0000_0000, 10),
+    (u64::MAX, 10),
+];

@@ -1,31 +1,80 @@
-//! The cursor that all reading goes through.
+//! The cursor that all reading goes through: varints, tags, fields.
+//!
+//! Where registers have 64 bits, most of this is inlined into the loops over messages. The compiler then sees that most of
+//! a field is not looked at, and keeps the rest in registers. What is rare is a function that takes and returns values:
+//! given a reader by reference, it would keep the reader in memory for the common case as well.
+
+use core::num::NonZero;
 
 use crate::error::{DecodeError, DecodeErrorKind};
-use crate::wire::{FAST_PATHS, tag::Tag, varint};
+use crate::wire::bytes;
 
 /// The unread rest of a message.
 ///
-/// A failed read consumes nothing: it works on a copy, which replaces the cursor once all went well. What it
-/// hands out lives as long as the payload, not as long as the cursor.
+/// A failed read consumes nothing: it works on a copy, which replaces the cursor at the end. What it returns lives as long
+/// as the payload, not as long as the cursor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     unread: &'a [u8],
-    /// Where the message ends in the payload. The position is derived from it and from what is unread, so the
-    /// reader of a nested message reports offsets in the payload without being told where it stands.
+    /// Where the message ends in the payload. The position is derived from this and from what is unread, so that the
+    /// reader of a nested message reports offsets in the payload without being told where it is.
     end: usize,
 }
+
+/// A field of a message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Field<'a> {
+    pub(crate) number: u32,
+    /// The offset of its tag in the payload.
+    pub(crate) offset: usize,
+    pub(crate) value: Value<'a>,
+}
+
+/// The value of a field.
+///
+/// Messages match on number and value together, so that a known field of another wire type is treated as an unknown field
+/// (rule D5).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Value<'a> {
+    /// A number, and its offset in the payload.
+    Varint { value: u64, offset: usize },
+    /// A string, data or a message.
+    LengthDelimited(Reader<'a>),
+    /// A fixed-width value or a group. No message of this format has one, so it was skipped.
+    Skipped,
+}
+
+/// A field number with its wire type (rule D7).
+#[derive(Clone, Copy, Debug)]
+struct Tag {
+    number: u32,
+    wire_type: u32,
+}
+
+const VARINT: u32 = 0;
+const FIXED64: u32 = 1;
+const LENGTH_DELIMITED: u32 = 2;
+const GROUP_START: u32 = 3;
+const GROUP_END: u32 = 4;
+const FIXED32: u32 = 5;
+
+/// The most bytes a varint may take (rule D6).
+const MAX_VARINT_LEN: usize = 10;
+
+/// How many groups may be open at the same time (rule D9).
+const MAX_OPEN_GROUPS: usize = 100;
 
 impl<'a> Reader<'a> {
     /// Reads a message that begins `offset` bytes into the payload.
     pub(crate) const fn new(message: &'a [u8], offset: usize) -> Self {
-        Self { unread: message, end: offset.saturating_add(message.len()) }
+        Self { unread: message, end: offset + message.len() }
     }
 
-    /// The offset in the payload of the next byte.
+    /// Returns the offset of the next byte in the payload.
     #[inline]
     pub(crate) const fn offset(&self) -> usize {
-        // Never wraps: `end` is the offset of the first byte plus a length that only shrinks.
-        self.end.wrapping_sub(self.unread.len())
+        // `end` is the offset of the first byte plus a length that only shrinks.
+        self.end - self.unread.len()
     }
 
     #[inline]
@@ -33,39 +82,25 @@ impl<'a> Reader<'a> {
         self.unread.is_empty()
     }
 
-    /// All that is unread.
+    /// Returns everything that is unread.
     #[inline]
     pub(crate) const fn bytes(&self) -> &'a [u8] {
         self.unread
     }
 
-    /// Checks that all that is unread is text (rule D12).
+    /// Checks that everything unread is text (rule D12).
     #[inline]
     pub(crate) fn check_text(&self) -> Result<(), DecodeError> {
-        // Keys mostly are ASCII, which is found out four times as fast as UTF-8 is checked.
-        if FAST_PATHS && self.unread.is_ascii() { Ok(()) } else { self.text().map(|_| ()) }
+        if bytes::is_ascii(self.unread) { Ok(()) } else { self.text().map(|_| ()) }
     }
 
-    /// All that is unread, as text (rule D12).
+    /// Returns everything unread as text (rule D12).
     pub(crate) fn text(&self) -> Result<&'a str, DecodeError> {
-        // A megabyte may hold half a million empty keys.
-        if FAST_PATHS && self.is_empty() {
-            return Ok("");
-        }
-        core::str::from_utf8(self.unread).map_err(|fault| {
-            DecodeErrorKind::InvalidUtf8.at(self.offset().saturating_add(fault.valid_up_to()))
-        })
+        core::str::from_utf8(self.unread)
+            .map_err(|error| DecodeErrorKind::InvalidUtf8.at(self.offset() + error.valid_up_to()))
     }
 
-    /// Takes a byte.
-    #[inline(always)]
-    pub(crate) fn byte(&mut self) -> Option<u8> {
-        let (&byte, rest) = self.unread.split_first()?;
-        self.unread = rest;
-        Some(byte)
-    }
-
-    /// Takes as many bytes.
+    /// Takes `length` bytes.
     #[inline(always)]
     pub(crate) fn take(&mut self, length: usize) -> Option<Self> {
         let (taken, rest) = self.unread.split_at_checked(length)?;
@@ -74,55 +109,37 @@ impl<'a> Reader<'a> {
         Some(nested)
     }
 
-    /// Takes a varint of one to three bytes. If it is longer or cut short, what this leaves behind is of no use.
-    ///
-    /// The branches are on purpose: processors foresee them and go on with the next field before the value is there.
-    #[inline(always)]
-    pub(crate) fn short_varint(&mut self) -> Option<u32> {
-        let low_bits = |byte: u8| u32::from(byte & 0x7f);
-        let first = self.byte()?;
-        if first < 0x80 {
-            return Some(u32::from(first));
-        }
-        let second = self.byte()?;
-        let value = low_bits(first) | low_bits(second) << 7;
-        if second < 0x80 {
-            return Some(value);
-        }
-        let third = self.byte()?;
-        if third < 0x80 { Some(value | low_bits(third) << 14) } else { None }
-    }
-
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        if FAST_PATHS {
-            let mut ahead = *self;
-            if let Some(value) = ahead.short_varint() {
-                *self = ahead;
-                return Ok(u64::from(value));
-            }
+        if let Some((&byte @ ..0x80, rest)) = self.unread.split_first() {
+            self.unread = rest;
+            return Ok(u64::from(byte));
         }
-        let (value, len) = any_varint(self.unread).map_err(|kind| kind.at(self.offset()))?;
-        self.unread = self.unread.get(len..).unwrap_or_default();
+        let Some((value, len)) = long_varint(self.unread) else {
+            let cut = self.unread.len() < MAX_VARINT_LEN;
+            let kind = if cut { DecodeErrorKind::Truncated } else { DecodeErrorKind::VarintOverflow };
+            return Err(kind.at(self.offset()));
+        };
+        self.unread = self.unread.get(len.get()..).unwrap_or_default();
         Ok(value)
     }
 
     /// Takes a tag (rule D7).
-    #[inline]
-    pub(crate) fn tag(&mut self) -> Result<Tag, DecodeError> {
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn tag(&mut self) -> Result<Tag, DecodeError> {
         let mut ahead = *self;
         let tag = Tag::from_varint(ahead.varint()?).map_err(|kind| kind.at(self.offset()))?;
         *self = ahead;
         Ok(tag)
     }
 
-    /// Takes a length and as many bytes: a string, some data or a nested message (rule D8).
-    #[inline]
+    /// Takes a length and as many bytes: a string, data or a nested message (rule D8).
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn length_delimited(&mut self) -> Result<Self, DecodeError> {
         let mut ahead = *self;
         let length = ahead.varint()?;
-        // A length that does not fit usize is longer than any message.
+        // A length that does not fit usize exceeds every message.
         let Some(nested) = usize::try_from(length).ok().and_then(|length| ahead.take(length)) else {
             return Err(DecodeErrorKind::LengthOutOfBounds.at(self.offset()));
         };
@@ -130,38 +147,120 @@ impl<'a> Reader<'a> {
         Ok(nested)
     }
 
-    /// Passes over a value of `length` bytes.
-    pub(crate) fn skip(&mut self, length: usize) -> Result<(), DecodeError> {
+    /// Skips `length` bytes.
+    fn skip(&mut self, length: usize) -> Result<(), DecodeError> {
         match self.take(length) {
             Some(_) => Ok(()),
             None => Err(DecodeErrorKind::Truncated.at(self.offset())),
         }
     }
+
+    /// Takes the next field, or returns `None` at the end of the message. On failure nothing is consumed.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline(never))]
+    pub(crate) fn field(&mut self) -> Result<Option<Field<'a>>, DecodeError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let offset = self.offset();
+        let mut ahead = *self;
+        let tag = ahead.tag()?;
+        let value = match tag.wire_type {
+            VARINT => {
+                let offset = ahead.offset();
+                Value::Varint { value: ahead.varint()?, offset }
+            }
+            LENGTH_DELIMITED => Value::LengthDelimited(ahead.length_delimited()?),
+            _ => {
+                ahead.skip(skipped_len(ahead.bytes(), ahead.offset(), tag, offset)?)?;
+                Value::Skipped
+            }
+        };
+        *self = ahead;
+        Ok(Some(Field { number: tag.number, offset, value }))
+    }
 }
 
-/// Reads a varint, and counts its bytes.
-#[inline(never)]
-fn any_varint(unread: &[u8]) -> Result<(u64, usize), DecodeErrorKind> {
-    match unread.iter().take(varint::MAX_LEN).position(|&byte| byte < 0x80) {
-        // The tenth byte holds bit 63 and nothing else.
-        Some(9) if unread.get(9).is_some_and(|&byte| byte > 1) => Err(DecodeErrorKind::VarintOverflow),
-        Some(last) => {
-            let bytes = unread.get(..=last).unwrap_or_default();
-            let value = bytes.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f));
-            Ok((value, bytes.len()))
-        }
-        None if unread.len() < varint::MAX_LEN => Err(DecodeErrorKind::Truncated),
-        None => Err(DecodeErrorKind::VarintOverflow),
+impl Tag {
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    fn from_varint(value: u64) -> Result<Self, DecodeErrorKind> {
+        // 29 bits of number and 3 of wire type: what does not fit 32 bits has a field number too large.
+        let Ok(value @ 8..) = u32::try_from(value) else { return Err(DecodeErrorKind::FieldNumber) };
+        let tag = Self { number: value >> 3, wire_type: value & 7 };
+        if tag.wire_type > FIXED32 { Err(DecodeErrorKind::WireType) } else { Ok(tag) }
     }
+}
+
+/// Reads a varint of any length, and counts its bytes.
+#[inline(never)]
+fn long_varint(unread: &[u8]) -> Option<(u64, NonZero<usize>)> {
+    let mut value = 0;
+    let mut shift = 0;
+    for &byte in unread {
+        value |= u64::from(byte & 0x7f) << shift;
+        // The tenth byte holds bit 63 and nothing else.
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        shift += 7;
+        if byte < 0x80 {
+            // `usize` from a small `u32`.
+            return Some((value, NonZero::new(usize::try_from(shift / 7).ok()?)?));
+        }
+    }
+    None
+}
+
+/// Counts the bytes of a value that is skipped, where that does not take a varint.
+///
+/// `unread` is what follows the tag at `tag_offset`, `offset` bytes into the payload.
+#[cfg_attr(target_pointer_width = "64", inline(never))]
+fn skipped_len(unread: &[u8], offset: usize, tag: Tag, tag_offset: usize) -> Result<usize, DecodeError> {
+    match tag.wire_type {
+        FIXED32 => Ok(4),
+        FIXED64 => Ok(8),
+        GROUP_START => group_len(unread, offset, tag.number, tag_offset),
+        _ => Err(DecodeErrorKind::UnmatchedGroupEnd.at(tag_offset)),
+    }
+}
+
+/// Counts the bytes of a group after its start tag, which is at `start` and is for field `number` (rule D9).
+///
+/// The open groups are kept on a fixed stack: nested input never becomes recursion.
+#[inline(never)]
+fn group_len(unread: &[u8], offset: usize, number: u32, start: usize) -> Result<usize, DecodeError> {
+    let mut rest = Reader::new(unread, offset);
+    let mut enclosing = heapless::Vec::<u32, { MAX_OPEN_GROUPS - 1 }>::new();
+    let mut innermost = number;
+    while !rest.is_empty() {
+        let offset = rest.offset();
+        let tag = rest.tag()?;
+        match tag.wire_type {
+            VARINT => _ = rest.varint()?,
+            FIXED64 => rest.skip(8)?,
+            LENGTH_DELIMITED => _ = rest.length_delimited()?,
+            FIXED32 => rest.skip(4)?,
+            GROUP_START => {
+                enclosing.push(innermost).map_err(|_| DecodeErrorKind::GroupsTooDeep.at(offset))?;
+                innermost = tag.number;
+            }
+            GROUP_END if tag.number == innermost => match enclosing.pop() {
+                Some(outer) => innermost = outer,
+                None => return Ok(unread.len() - rest.bytes().len()),
+            },
+            _ => return Err(DecodeErrorKind::UnmatchedGroupEnd.at(offset)),
+        }
+    }
+    Err(DecodeErrorKind::UnterminatedGroup.at(start))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::varint::tests::BOUNDARIES;
+    use crate::wire::VARINT_BOUNDARIES;
     use DecodeErrorKind::*;
 
-    /// Encodes with as many bytes as asked for, which may be more than needed.
+    /// Encodes a varint in `len` bytes, which may be more than needed.
     fn varint_of(value: u64, len: usize) -> ([u8; 10], usize) {
         let mut bytes = [0; 10];
         for (i, byte) in bytes.iter_mut().enumerate().take(len) {
@@ -172,7 +271,7 @@ mod tests {
 
     #[test]
     fn varints_in_every_legal_length() {
-        for &(value, shortest) in BOUNDARIES {
+        for &(value, shortest) in VARINT_BOUNDARIES {
             for len in shortest..=10 {
                 let (bytes, len) = varint_of(value, len);
                 let mut reader = Reader::new(&bytes[..len], 7);
@@ -183,22 +282,6 @@ mod tests {
                     assert_eq!(reader.varint(), Err(Truncated.at(7)), "{value:#x} cut to {cut}");
                     assert_eq!(reader.bytes().len(), cut, "a failed read consumes nothing");
                 }
-            }
-        }
-    }
-
-    #[test]
-    fn short_varints_take_one_to_three_bytes() {
-        for &(value, shortest) in BOUNDARIES {
-            for len in shortest..=10 {
-                let (bytes, len) = varint_of(value, len);
-                let expected = if len <= 3 { u32::try_from(value).ok() } else { None };
-                let mut reader = Reader::new(&bytes, 7);
-                assert_eq!(reader.short_varint(), expected, "{value:#x} in {len} bytes");
-                if expected.is_some() {
-                    assert_eq!(reader.offset(), 7 + len, "{value:#x} in {len} bytes");
-                }
-                assert_eq!(Reader::new(&bytes[..len - 1], 7).short_varint(), None, "{value:#x} cut");
             }
         }
     }
@@ -261,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn nested_readers_know_their_place() {
+    fn nested_readers_report_offsets_in_the_payload() {
         let mut outer = Reader::new(&[3, 1, b'a', b'b', 9], 4);
         let mut inner = outer.length_delimited().unwrap();
         assert_eq!((inner.offset(), outer.offset()), (5, 8));
@@ -271,9 +354,86 @@ mod tests {
     }
 
     #[test]
-    fn text_names_the_first_bad_byte() {
+    fn invalid_text_is_reported_at_its_first_invalid_byte() {
         assert_eq!(Reader::new("clé".as_bytes(), 0).text(), Ok("clé"));
         assert_eq!(Reader::new(b"ab\xff\xfe", 10).text(), Err(InvalidUtf8.at(12)));
         assert_eq!(Reader::new(b"ab\xe2\x82", 10).text(), Err(InvalidUtf8.at(12)), "cut character");
+    }
+
+    const START_9: u8 = 9 << 3 | 3;
+    const END_9: u8 = 9 << 3 | 4;
+    const START_8: u8 = 8 << 3 | 3;
+    const END_8: u8 = 8 << 3 | 4;
+
+    /// Takes all fields, and returns how many there were.
+    fn count(bytes: &[u8]) -> Result<usize, DecodeError> {
+        let mut reader = Reader::new(bytes, 0);
+        let mut fields = 0;
+        loop {
+            let before = reader.offset();
+            match reader.field() {
+                Ok(Some(field)) => {
+                    assert_eq!(field.offset, before);
+                    fields += 1;
+                }
+                Ok(None) => return Ok(fields),
+                Err(error) => {
+                    assert_eq!(reader.offset(), before, "a failed read consumes nothing");
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_wire_type() {
+        let cases: &[(&str, &[u8], Result<usize, DecodeError>)] = &[
+            ("nothing", &[], Ok(0)),
+            ("varint, fixed32", &[0x08, 5, 0x0d, 1, 2, 3, 4], Ok(2)),
+            ("fixed64, length-delimited", &[0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0a, 1, b'x'], Ok(2)),
+            ("fixed32 cut", &[0x08, 5, 0x0d, 1, 2, 3], Err(Truncated.at(3))),
+            ("fixed64 cut", &[0x09, 1, 2, 3, 4, 5, 6, 7], Err(Truncated.at(1))),
+            ("varint cut", &[0x08, 0x80], Err(Truncated.at(1))),
+            ("length past the end", &[0x0a, 2, b'x'], Err(LengthOutOfBounds.at(1))),
+        ];
+        for &(name, bytes, expected) in cases {
+            assert_eq!(count(bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn groups() {
+        let cases: &[(&str, &[u8], Result<usize, DecodeError>)] = &[
+            ("empty", &[START_9, END_9], Ok(1)),
+            (
+                "nested, with all wire types",
+                &[
+                    START_9, START_8, 0x08, 5, END_8, 0x0d, 1, 2, 3, 4, 0x09, 1, 2, 3, 4, 5, 6, 7, 8, 0x0a,
+                    1, b'x', END_9, 0x08, 1,
+                ],
+                Ok(2),
+            ),
+            ("same number nested", &[START_9, START_9, END_9, END_9], Ok(1)),
+            ("lone end", &[0x08, 1, END_9], Err(UnmatchedGroupEnd.at(2))),
+            ("wrong end", &[START_9, END_8], Err(UnmatchedGroupEnd.at(1))),
+            ("ends crossed", &[START_9, START_8, END_9, END_8], Err(UnmatchedGroupEnd.at(2))),
+            ("no end", &[0x08, 1, START_9, START_8, END_8], Err(UnterminatedGroup.at(2))),
+            ("two without end: the outermost", &[START_9, START_8], Err(UnterminatedGroup.at(0))),
+            ("bad varint inside", &[START_9, 0x08, 0x80], Err(Truncated.at(2))),
+            ("bad length inside", &[START_9, 0x0a, 5, END_9], Err(LengthOutOfBounds.at(2))),
+            ("bad wire type inside", &[START_9, 0x0e], Err(WireType.at(1))),
+        ];
+        for &(name, bytes, expected) in cases {
+            assert_eq!(count(bytes), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn group_depth() {
+        let mut bytes = [START_9; 202];
+        bytes[100..].fill(END_9);
+        assert_eq!(count(&bytes[..200]), Ok(1), "100 open");
+        bytes[100] = START_9;
+        assert_eq!(count(&bytes), Err(GroupsTooDeep.at(100)), "101 open");
     }
 }

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use kinesis_aggregation::{AddStatus, Encoder, Limits, UserRecord};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
 use crate::common::Record;
 use crate::common::random::Random;

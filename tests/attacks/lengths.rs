@@ -1,6 +1,6 @@
 //! Lengths that claim more than there is.
 
-use kinesis_aggregation::DecodeErrorKind::LengthOutOfBounds;
+use kinesis_aggregation::decode::DecodeErrorKind::LengthOutOfBounds;
 
 use crate::common::{field, hex, varint};
 use crate::payloads::{in_a_record, in_a_tag, record};

@@ -1,8 +1,8 @@
 //! Keys, as many as fit, and user records that ask for them in an order that makes it hard to find them.
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, Encoder, KeySlot, Limits, RecordAggregator, UserRecord, encode,
-};
+use kinesis_aggregation::decode::AggregatedRecord;
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 use crate::common::random::Random;
 use crate::common::{Record, field, records};
@@ -38,21 +38,17 @@ const LIMIT: f64 = 20.0;
 pub(crate) type Pack = fn(&[UserRecord<'_>]) -> Vec<u8>;
 
 /// Every way to pack, by name.
-pub(crate) const WAYS: [(&str, Pack); 3] = [
+pub(crate) const WAYS: [(&str, Pack); 2] = [
     ("Encoder", |users| {
         let mut buffer = vec![0; 4 << 20];
         let mut encoder = Encoder::<1024>::new(&mut buffer, Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
-        encoder.finish().unwrap().data().to_vec()
+        encoder.finish().unwrap().data.to_vec()
     }),
     ("RecordAggregator", |users| {
         let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
         assert!(users.iter().all(|&user| aggregator.add(user) == Ok(None)));
-        aggregator.finish().unwrap().into_data()
-    }),
-    ("encode", |users| {
-        let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(users)];
-        encode(users, &mut slots, &mut vec![0; 4 << 20]).unwrap().to_vec()
+        aggregator.finish().unwrap().data
     }),
 ];
 
@@ -66,7 +62,7 @@ pub(crate) fn packs_in_linear_time(name: &str, users: impl Fn(usize, bool) -> Ve
         [&few, &many, &friendly].map(|users| users.iter().map(Record::untagged).collect::<Vec<_>>());
     for (way, pack) in WAYS {
         let payload = pack(&many);
-        let aggregate = AggregatedRecord::parse(&payload, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&payload).unwrap();
         assert_eq!(records(&aggregate), records_of(&many), "{name}: {way}");
 
         let name = format!("{name}: {way}");

@@ -88,7 +88,8 @@ fn nested_lengths_and_aggregates() {
         on_a_small_stack(|| assert_eq!(deaggregate(&payload).count(), 1));
     }
     on_a_small_stack(|| {
-        let Payload::Aggregated(outermost) = Payload::parse(&aggregate, [""; 1]) else { panic!("plain") };
+        let mut keys = [""];
+        let Payload::Aggregated(outermost) = Payload::parse(&aggregate, &mut keys) else { panic!("plain") };
         assert_eq!(outermost.len(), 1);
         assert!(outermost.records().all(|user| user.data.len() > 300 * 20));
     });

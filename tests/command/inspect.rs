@@ -1,19 +1,26 @@
-//! `kinesis-agg inspect`: a line per payload for programs, a report for people.
+//! `kinesis-agg inspect`: the report for people, the JSON lines for programs, and misplaced user records.
 
 use std::collections::BTreeMap;
 
-use super::support::{EVENTS, EVENTS_JSONL, Folder, command, decode_hex, finish, run, values};
+use serde_json::{Value, json};
+
+use super::support::{
+    AWS_EVENTS, EVENTS_JSONL, Folder, RECORDS, SHARDS, SMALLEST, base64, command, decode_hex, finish,
+    hash_key, owner, run, values,
+};
 
 const VECTORS: &[u8] = include_bytes!("../vectors/decode.jsonl");
 
-/// User records whose keys and data would do something to a terminal, and one with an outer key of that kind.
+/// User records with control sequences in their keys, tags and data.
 const HOSTILE: &[u8] = br#"{"partitionKey": "\u001b[31mred\u001b[2J\u0007\r\n\u009b2J\u202e\u2066\u0000", "text": "\u001b[2J"}
 {"partitionKey": "\u001b]0;title\u0007", "explicitHashKey": "0", "text": "", "tags": [["\u001b[2J", "\u001b[2J"]]}
 {"partitionKey": "\u001b]0;title\u0007", "text": "\u001b[2J"}
 "#;
 
+// JSON lines.
+
 #[test]
-fn lines_for_programs_to_the_letter() {
+fn json_lines_are_exact() {
     let none = "f3899ac20a0161120131e7171402d67a51492f71e440a541ce6c\nf3899ac2\n";
     let outcome = run("inspect --json tests/data/get-records.json - tests/data/kpl.bin", none.as_bytes());
     let expected = r#"{"record":0,"kind":"aggregated","bytes":495,"userRecords":4,"partitionKeys":4,"explicitHashKeys":4,"dataBytes":128,"overheadBytes":367}
@@ -30,36 +37,36 @@ fn lines_for_programs_to_the_letter() {
 }
 
 #[test]
-fn numbers_add_up() {
-    let packed = run("aggregate --max-bytes 51200", EVENTS_JSONL).warned("packed");
-    let lines = run("inspect --json", &packed.stdout).clean("lines").values();
-    let entries = packed.entries();
+fn counts_add_up() {
+    let aggregated = run("aggregate --max-bytes 51200", EVENTS_JSONL).warned("aggregated");
+    let lines = run("inspect --json", &aggregated.stdout).clean("lines").values();
+    let entries = aggregated.entries();
     assert_eq!(lines.len(), entries.len());
     let sum = |member: &str| lines.iter().filter_map(|line| line[member].as_u64()).sum::<u64>();
-    assert_eq!(usize::try_from(sum("userRecords")), Ok(EVENTS.len()));
-    assert_eq!(usize::try_from(sum("dataBytes")), Ok(EVENTS.iter().map(|event| event.data.len()).sum()));
+    assert_eq!(usize::try_from(sum("userRecords")), Ok(RECORDS.len()));
+    assert_eq!(usize::try_from(sum("dataBytes")), Ok(RECORDS.iter().map(|record| record.data.len()).sum()));
     for (line, entry) in lines.iter().zip(&entries) {
         assert_eq!(line["bytes"], entry.data.len(), "{line}");
-        assert_eq!(sum_of(&line["dataBytes"], &line["overheadBytes"]), line["bytes"].as_u64(), "{line}");
+        let [data, overhead, bytes] =
+            ["dataBytes", "overheadBytes", "bytes"].map(|name| line[name].as_u64().unwrap());
+        assert_eq!(data + overhead, bytes, "{line}");
     }
 }
 
-fn sum_of(a: &serde_json::Value, b: &serde_json::Value) -> Option<u64> {
-    a.as_u64()?.checked_add(b.as_u64()?)
-}
+// The report.
 
 #[test]
-fn an_aggregate_for_people() {
-    let packed = run("aggregate", EVENTS_JSONL).warned("packed");
-    let report = run("inspect", &packed.stdout).clean("report");
-    let bytes = packed.entries()[0].data.len();
-    let data: usize = EVENTS.iter().map(|event| event.data.len()).sum();
+fn the_report_on_an_aggregate() {
+    let aggregated = run("aggregate", EVENTS_JSONL).warned("aggregated");
+    let report = run("inspect", &aggregated.stdout).clean("report");
+    let bytes = aggregated.entries()[0].data.len();
+    let data: usize = RECORDS.iter().map(|record| record.data.len()).sum();
     let mut uses = BTreeMap::new();
-    for event in EVENTS.iter() {
-        *uses.entry(&*event.partition_key).or_insert(0) += 1;
+    for record in RECORDS.iter() {
+        *uses.entry(&*record.partition_key).or_insert(0) += 1;
     }
     let most_used = uses.iter().max_by_key(|(_, uses)| **uses).unwrap();
-    let largest = EVENTS.iter().max_by_key(|event| event.data.len()).unwrap();
+    let largest = RECORDS.iter().max_by_key(|record| record.data.len()).unwrap();
     let in_thousands = |number: usize| format!("{},{:03}", number / 1000, number % 1000);
     for part in [
         "record 0",
@@ -77,9 +84,9 @@ fn an_aggregate_for_people() {
     ] {
         assert!(report.text().contains(part), "{part:?} is not in\n{}", report.text());
     }
-    // Each histogram counts all there is.
+    // Each histogram counts everything.
     for (title, total) in
-        [("sizes of user records", EVENTS.len()), ("user records of a partition key", uses.len())]
+        [("size of user records", RECORDS.len()), ("user records per partition key", uses.len())]
     {
         let rows = report.text().lines().skip_while(|line| !line.contains(title)).skip(1);
         let counts = rows
@@ -90,7 +97,7 @@ fn an_aggregate_for_people() {
 }
 
 #[test]
-fn each_payload_for_people() {
+fn the_report_on_each_payload() {
     let report = run("inspect tests/data/get-records.json", b"").clean("report");
     let blocks: Vec<&str> =
         report.text().split("\n\n").filter(|block| block.starts_with("record ")).collect();
@@ -122,13 +129,27 @@ fn each_payload_for_people() {
     }
 }
 
-/// The faults of all malformed payloads there are: the byte marked is the one at the offset.
 #[test]
-fn the_byte_with_the_fault_is_marked() {
+fn events_are_inspected() {
+    for (name, event, _) in AWS_EVENTS {
+        let folder = Folder::new(&[("event.json", event.as_bytes())]);
+        let kinds = folder.run("inspect --json event.json", b"").clean(name).values();
+        let counts = |kind: &str| kinds.iter().filter(|line| line["kind"] == kind).count();
+        assert_eq!((counts("aggregated"), counts("plain")), (8, 10), "{name}");
+        let users: u64 = kinds.iter().map(|line| line["userRecords"].as_u64().unwrap()).sum();
+        assert_eq!(users, 94, "{name}");
+        let report = folder.run("inspect event.json", b"").clean(name);
+        assert!(report.text().contains("18 records: 8 aggregated, 10 plain; 94 user records"), "{name}");
+    }
+}
+
+/// Checks all malformed payloads of the vectors.
+#[test]
+fn the_byte_at_the_offset_is_marked() {
     let vectors = values(VECTORS);
     let malformed: Vec<_> =
         vectors.iter().filter(|vector| vector["expect"]["plain"] == "malformed").collect();
-    assert!(malformed.len() > 20, "the vectors have many");
+    assert!(malformed.len() > 20, "malformed payloads in the vectors");
     for vector in malformed {
         let name = vector["name"].as_str().unwrap();
         let payload = vector["payload"].as_str().unwrap();
@@ -149,17 +170,19 @@ fn the_byte_with_the_fault_is_marked() {
 }
 
 #[test]
-fn how_many_are_shown_can_be_said() {
-    let packed = run("aggregate", EVENTS_JSONL).warned("packed");
+fn top_sets_how_many_are_shown() {
+    let aggregated = run("aggregate", EVENTS_JSONL).warned("aggregated");
     for top in [1, 5, 20] {
         let name = format!("--top {top}");
-        let report = run(&format!("inspect {name}"), &packed.stdout).clean(&name);
+        let report = run(&format!("inspect {name}"), &aggregated.stdout).clean(&name);
         let largest = report.text().lines().skip_while(|line| !line.contains("largest user records")).skip(1);
         assert_eq!(largest.take_while(|line| !line.is_empty()).count(), top, "{name}");
     }
 }
 
-/// Removes what the command itself colors with.
+// Terminals.
+
+/// Removes the color sequences that the command itself writes.
 fn without_colors(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -174,15 +197,15 @@ fn without_colors(text: &str) -> String {
     plain
 }
 
-/// Keys and data come from producers that one does not control, and a report ends up in a terminal.
+/// Keys and data come from producers that the user may not control.
 #[test]
-fn nothing_reaches_the_terminal_that_it_would_obey() {
-    // The last field, of number 0, is the fault.
+fn control_characters_do_not_reach_the_terminal() {
+    // Malformed because of the last field, which has the number 0.
     let body = b"\x0a\x0c\x1b[31m\x1b[2J\x07\x0d\x0a\x00".as_slice();
     let malformed = [b"\xf3\x89\x9a\xc2", body, &*md5::compute(body)].concat();
-    let packed = run("aggregate", HOSTILE).warned("packed");
+    let aggregated = run("aggregate", HOSTILE).warned("aggregated");
     let cases: [(&str, &[u8]); 4] = [
-        ("keys", &packed.stdout),
+        ("keys", &aggregated.stdout),
         ("plain text", b"\x1b[31mhello\x1b]0;title\x07\xc2\x9b2J\xe2\x80\xae"),
         ("plain bytes", b"\x1b[31mhello\x1b]0;title\x07\xff"),
         ("malformed", &malformed),
@@ -191,7 +214,7 @@ fn nothing_reaches_the_terminal_that_it_would_obey() {
         for forced in [false, true] {
             let mut inspect = command("inspect");
             if forced {
-                // As on a terminal: nothing is filtered out on the way.
+                // As on a terminal, where color sequences are not filtered out.
                 inspect.env("CLICOLOR_FORCE", "1");
             }
             let report = finish(inspect.spawn().unwrap(), input).clean(name);
@@ -204,9 +227,17 @@ fn nothing_reaches_the_terminal_that_it_would_obey() {
             assert_eq!(text.chars().find(harmful), None, "{name}, colors {forced}: {text:?}");
         }
     }
-    // The key is still to be recognized.
-    let report = run("inspect", &packed.stdout).clean("keys");
+    // The key is still recognizable.
+    let report = run("inspect", &aggregated.stdout).clean("keys");
     assert!(report.text().contains("[31mred"), "{}", report.text());
+}
+
+#[test]
+fn control_characters_in_file_names_are_escaped() {
+    let folder = Folder::new(&[("esc\u{1b}[31mape", b"00")]);
+    let outcome =
+        finish(command("inspect").arg("esc\u{1b}[31mape").current_dir(folder.path()).spawn().unwrap(), b"");
+    assert!(outcome.text().contains("esc\\u{1b}[31mape"), "{}", outcome.text());
 }
 
 #[test]
@@ -228,4 +259,82 @@ fn no_colors_without_a_terminal() {
         assert!(!outcome.stderr.contains('\x1b'), "{line}: {:?}", outcome.stderr);
     }
     assert!(!folder.run("inspect bad", b"").failed("bad", &["bad:1: "]).stderr.contains('\x1b'));
+}
+
+// Shards.
+
+#[test]
+fn user_records_outside_the_shard_are_found() {
+    let mixed = run("aggregate", EVENTS_JSONL).warned("aggregated").stdout;
+    let first = owner(hash_key(&RECORDS[0]));
+    let outside = RECORDS.iter().filter(|record| owner(hash_key(record)) != first).count();
+    let lines = run(&format!("inspect --json {SHARDS}"), &mixed).clean("json").values();
+    assert_eq!(
+        (&lines[0]["shardId"], &lines[0]["outsideShard"]),
+        (&Value::from(first), &Value::from(outside))
+    );
+    let report = run(&format!("inspect {SHARDS}"), &mixed).clean("report");
+    assert!(report.text().contains(&format!("are outside shard {first}")), "{}", report.text());
+    assert!(report.text().contains("belongs to shardId-000000000002"), "{}", report.text());
+
+    let routed = run(&format!("aggregate {SHARDS}"), EVENTS_JSONL).clean("routed").stdout;
+    for line in run(&format!("inspect --json {SHARDS}"), &routed).clean("json").values() {
+        assert_eq!(line["outsideShard"], 0);
+    }
+    // The input may name a closed shard.
+    let text = String::from_utf8(routed).unwrap().replace("shardId-000000000006", "shardId-000000000003");
+    let lines = run(&format!("inspect --json {SHARDS}"), text.as_bytes()).clean("closed").values();
+    assert!(lines.iter().any(|line| line["shardId"] == "shardId-000000000003" && line["outsideShard"] != 0));
+}
+
+/// The input comes first, then the command line, then the explicit hash key of the Kinesis record.
+#[test]
+fn the_shard_comes_from_the_best_source() {
+    let user = b"{\"partitionKey\": \"a\", \"explicitHashKey\": \"5\", \"text\": \"x\"}";
+    let data = run("aggregate", user).clean("aggregated").entries().remove(0).data;
+    let data = base64(&data);
+    let (home, other) = ("shardId-000000000002", "shardId-000000000005");
+    let max = u128::MAX;
+    for (name, options, members, shard, outside, assumed) in [
+        ("the first user record", "", String::new(), home, 0, true),
+        ("the command line", "--shard-id shardId-000000000005", String::new(), other, 1, false),
+        ("the explicit hash key", "", format!(", \"ExplicitHashKey\": \"{max}\""), other, 1, false),
+        (
+            "the input",
+            "--shard-id shardId-000000000005",
+            format!(", \"ShardId\": \"{home}\""),
+            home,
+            0,
+            false,
+        ),
+    ] {
+        let input = format!("{{\"Data\": \"{data}\", \"PartitionKey\": \"a\"{members}}}");
+        let line =
+            &run(&format!("inspect --json {SHARDS} {options}"), input.as_bytes()).clean(name).values()[0];
+        assert_eq!(line["shardId"], shard, "{name}");
+        assert_eq!(line["outsideShard"], outside, "{name}");
+        assert_eq!(line["shardAssumed"], assumed, "{name}");
+        let report = run(&format!("inspect {SHARDS} {options}"), input.as_bytes()).clean(name);
+        assert_eq!(report.text().contains("assumed"), assumed, "{name}");
+    }
+}
+
+/// Lambda names the shard in the event ID, the others in a member.
+#[test]
+fn events_name_the_shard() {
+    let shards = json!({"Shards": [
+        {"ShardId": "shardId-000000000005", "HashKeyRange": {"StartingHashKey": "0", "EndingHashKey": "9"}, "SequenceNumberRange": {"StartingSequenceNumber": "1"}},
+        {"ShardId": "shardId-000000000006", "HashKeyRange": {"StartingHashKey": "10", "EndingHashKey": (u128::MAX).to_string()}, "SequenceNumberRange": {"StartingSequenceNumber": "1"}},
+    ]});
+    let folder = Folder::new(&[("shards.json", shards.to_string().as_bytes())]);
+    for record in [
+        json!({"kinesis": {"data": SMALLEST}, "eventID": "shardId-000000000005:7"}),
+        json!({"recordId": "1", "data": SMALLEST, "kinesisRecordMetadata": {"shardId": "shardId-000000000005"}}),
+    ] {
+        let outcome =
+            folder.run("inspect --json --shards shards.json -", record.to_string().as_bytes()).clean("shard");
+        let line = &outcome.values()[0];
+        assert_eq!(line["shardId"], "shardId-000000000005", "{record}");
+        assert_eq!((&line["shardAssumed"], &line["outsideShard"]), (&json!(false), &json!(1)), "{record}");
+    }
 }

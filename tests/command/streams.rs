@@ -1,13 +1,13 @@
-//! Readers that go away, disks that are full, and input that does not end.
+//! Streaming, memory, readers that close the pipe, and disks that are full.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic fails the test, as it should")]
-
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 
-use super::support::{EVENTS_JSONL, command, finish, run};
+use super::support::{EVENTS_JSONL, base64, command, finish, run};
 
-/// The writing end of a pipe that nobody reads any more: its reader was another process, and that has ended.
+// Output that cannot be written.
+
+/// Returns the writing end of a pipe whose reader, another process, has ended.
 fn closed_pipe() -> Stdio {
     let mut reader = command("--version").stdout(Stdio::null()).spawn().unwrap();
     let pipe = reader.stdin.take().unwrap();
@@ -16,7 +16,7 @@ fn closed_pipe() -> Stdio {
 }
 
 #[test]
-fn a_reader_that_was_never_there() {
+fn a_closed_pipe_is_success() {
     for line in [
         "aggregate tests/data/events.jsonl --group partition-key",
         "aggregate tests/data/events.jsonl --group partition-key --output put-records --stream-name s",
@@ -25,8 +25,6 @@ fn a_reader_that_was_never_there() {
         "inspect tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
-        "bench --seconds 0 tests/data/kpl.bin",
-        "bench --json --seconds 0 tests/data/kpl.bin",
         "--help",
         "--version",
     ] {
@@ -35,26 +33,26 @@ fn a_reader_that_was_never_there() {
 }
 
 #[test]
-fn a_reader_of_completions_that_was_never_there() {
+fn a_closed_pipe_is_success_for_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         finish(command(&format!("completions {shell}")).stdout(closed_pipe()).spawn().unwrap(), b"")
             .clean(shell);
     }
 }
 
-/// Like `| head`: the reader takes a little, and there is far more than a pipe holds.
+/// As with `| head`: there is far more output than fits into the pipe.
 #[test]
-fn a_reader_that_goes_away() {
-    let packed = run("aggregate --group partition-key", EVENTS_JSONL).clean("packed").stdout;
+fn a_reader_that_stops_early_is_success() {
+    let aggregated = run("aggregate --group partition-key", EVENTS_JSONL).clean("aggregated").stdout;
     for (line, input) in [
         ("aggregate --max-records 1 --group partition-key", EVENTS_JSONL),
-        ("deaggregate", &packed),
-        ("inspect", &packed),
-        ("inspect --json", &packed.repeat(10)),
+        ("deaggregate", &aggregated),
+        ("inspect", &aggregated),
+        ("inspect --json", &aggregated.repeat(10)),
     ] {
         let mut child = command(line).spawn().unwrap();
         let mut beginning = [0; 10];
-        // Standard input has to be written meanwhile, so the output is handed over to a thread of its own.
+        // A thread reads the output while this one writes the input.
         let mut output = child.stdout.take().unwrap();
         let reader = std::thread::spawn(move || output.read_exact(&mut beginning).map(|()| beginning));
         let outcome = finish(child, input);
@@ -63,8 +61,24 @@ fn a_reader_that_goes_away() {
     }
 }
 
-/// Runs a call whose messages go to `stderr`, and holds that nothing but they are lost.
-fn holds_without_messages(stderr: impl Fn() -> Stdio) {
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_an_error() {
+    for line in [
+        "aggregate tests/data/events.jsonl --group partition-key",
+        "aggregate tests/data/events.jsonl --group partition-key --order streamed",
+        "deaggregate tests/data/get-records.json",
+        "inspect tests/data/get-records.json",
+        "inspect --json tests/data/get-records.json",
+        "verify tests/data/events.jsonl",
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        finish(command(line).stdout(full).spawn().unwrap(), b"").failed(line, &["output"]);
+    }
+}
+
+/// Asserts that output and exit status are the same when messages cannot be written to `stderr`.
+fn assert_messages_do_not_matter(stderr: impl Fn() -> Stdio) {
     let run_unheard = |line: &str| finish(command(line).stderr(stderr()).spawn().unwrap(), EVENTS_JSONL);
     let expected = run("aggregate", EVENTS_JSONL).warned("heard");
     let outcome = run_unheard("aggregate");
@@ -74,45 +88,20 @@ fn holds_without_messages(stderr: impl Fn() -> Stdio) {
 }
 
 #[test]
-fn nobody_listens_to_messages() {
-    holds_without_messages(closed_pipe);
+fn a_closed_standard_error_changes_nothing() {
+    assert_messages_do_not_matter(closed_pipe);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn messages_go_to_a_disk_that_is_full() {
-    holds_without_messages(|| std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+fn messages_to_a_full_disk_change_nothing() {
+    assert_messages_do_not_matter(|| std::fs::File::options().write(true).open("/dev/full").unwrap().into());
 }
 
-#[cfg(target_os = "linux")]
-#[test]
-fn a_disk_that_is_full() {
-    for line in [
-        "aggregate tests/data/events.jsonl --group partition-key",
-        "aggregate tests/data/events.jsonl --group partition-key --order streamed",
-        "deaggregate tests/data/get-records.json",
-        "inspect tests/data/get-records.json",
-        "inspect --json tests/data/get-records.json",
-        "verify tests/data/events.jsonl",
-        "bench --seconds 0 tests/data/kpl.bin",
-        "bench --json --seconds 0 tests/data/kpl.bin",
-    ] {
-        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        finish(command(line).stdout(full).spawn().unwrap(), b"").failed(line, &["output"]);
-    }
-}
+// Input that does not end, or is long.
 
-#[test]
-fn a_document_that_is_cut_gives_what_comes_before() {
-    let input = b"{\"Records\": [\n{\"Data\": \"YQ==\"},\n{\"Data\": \"Yg==\"},\n{\"Data\": \"Y";
-    let outcome = run("deaggregate", input).failed("cut", &[":4: "]);
-    assert_eq!(outcome.values().len(), 2);
-}
-
-/// Output comes while input goes on: nobody waits for the end of a stream that has none.
 #[test]
 fn output_does_not_wait_for_the_end_of_input() {
-    use std::io::{BufRead, BufReader, Write};
     let mut child = command("aggregate --max-bytes 6000").spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || {
@@ -123,15 +112,34 @@ fn output_does_not_wait_for_the_end_of_input() {
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
     assert!(line.starts_with("{\"PartitionKey\":"), "{line}");
-    // Only now does the input end.
+    // The input ends only now.
     drop(output);
     drop(writer.join().unwrap());
     child.wait().unwrap();
 }
 
-/// Values behind each other on a line take as long as those on lines of their own, or little longer: not the square of it.
 #[test]
-fn many_values_on_a_line() {
+fn a_document_without_end_is_streamed() {
+    let mut child = command("deaggregate --output lambda").spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let record = format!(r#"{{"kinesis": {{"data": "{}"}}, "eventID": "s:1"}},"#, base64(&[0; 3000]));
+    let writer = std::thread::spawn(move || {
+        input.write_all(b"{\"Records\": [\n").unwrap();
+        // Until the reader is gone.
+        while writeln!(input, "{record}").is_ok() {}
+    });
+    let mut beginning = vec![0; 1 << 20];
+    output.read_exact(&mut beginning).unwrap();
+    drop(output);
+    assert!(beginning.starts_with(b"{\"kinesis\":{\"kinesisSchemaVersion\":\"1.0\",\"data\":\"AAAA"));
+    child.wait().unwrap();
+    writer.join().unwrap();
+}
+
+/// Many values on one line take about as long as one value per line.
+#[test]
+fn many_values_on_a_line_take_linear_time() {
     let took = |between: &str| {
         let input = ["{\"Data\": \"YQ==\"}"; 20_000].join(between);
         let start = std::time::Instant::now();
@@ -141,20 +149,19 @@ fn many_values_on_a_line() {
     let (on_lines, expected) = took("\n");
     let (on_one, output) = took(" ");
     assert!(output == expected);
-    assert!(on_one < 10 * on_lines, "{on_one:?}, and {on_lines:?} on lines of their own");
+    assert!(on_one < 10 * on_lines, "{on_one:?}, {on_lines:?} with one value per line");
 }
 
-/// The peak of a process's memory in KiB, once it has read all of an input except for what fits a pipe.
+/// Returns the peak memory of the command in KiB, when it has read the input except for what fits into a pipe.
 #[cfg(target_os = "linux")]
 #[track_caller]
 fn peak_memory(line: &str, chunk: &[u8], chunks: usize) -> u64 {
-    use std::io::Write;
     let mut child = command(line).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let mut input = child.stdin.take().unwrap();
     for _ in 0..chunks {
         input.write_all(chunk).unwrap();
     }
-    // It waits for more, so it is there to be asked.
+    // The process is still there, because it waits for more.
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     drop(input);
     assert!(child.wait().unwrap().success(), "{line}");
@@ -164,21 +171,19 @@ fn peak_memory(line: &str, chunk: &[u8], chunks: usize) -> u64 {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_is_bounded_however_long_the_input() {
-    // 60 MB in, and what is kept is an aggregate or two of 1 MiB and some buffers.
+fn aggregate_uses_bounded_memory() {
+    // From 60 MB of input, it keeps one or two aggregates of 1 MiB and some buffers.
     let peak = peak_memory("aggregate", EVENTS_JSONL, 122);
-    eprintln!("{peak}");
     assert!(peak < 24 * 1024, "aggregate: {peak} KiB");
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn memory_is_bounded_however_many_payloads() {
+fn deaggregate_and_inspect_use_bounded_memory() {
     let line = format!("{{\"partitionKey\": \"k\", \"text\": \"{}\"}}\n", "t".repeat(100_000));
-    let packed = run("aggregate --max-records 1", line.repeat(4).as_bytes()).clean("packed").stdout;
+    let aggregated = run("aggregate --max-records 1", line.repeat(4).as_bytes()).clean("aggregated").stdout;
     for line in ["deaggregate", "inspect --json"] {
-        let peak = peak_memory(line, &packed, 28);
-        eprintln!("{line} {peak}");
-        assert!(peak < 14 * 1024, "{line}: {peak} KiB of {} KB", packed.len().saturating_mul(28) / 1000);
+        let peak = peak_memory(line, &aggregated, 28);
+        assert!(peak < 14 * 1024, "{line}: {peak} KiB of {} KB", aggregated.len() * 28 / 1000);
     }
 }

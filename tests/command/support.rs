@@ -1,6 +1,6 @@
-//! Running the command, and reading what it writes.
+//! Runs the command and parses its output.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests: a panic fails the test, as it should")]
+#![expect(clippy::unwrap_used, reason = "a panic in a helper fails the test")]
 
 use core::str;
 use std::fs;
@@ -17,11 +17,24 @@ use tempfile::TempDir;
 pub(crate) const EVENTS_JSONL: &[u8] = include_bytes!("../data/events.jsonl");
 pub(crate) const KPL_BIN: &[u8] = include_bytes!("../data/kpl.bin");
 
-/// What `EVENTS_JSONL` holds.
-pub(crate) static EVENTS: LazyLock<Vec<Event>> =
-    LazyLock::new(|| values(EVENTS_JSONL).iter().map(Event::read).collect());
+/// The user records of `EVENTS_JSONL`.
+pub(crate) static RECORDS: LazyLock<Vec<OwnedRecord>> =
+    LazyLock::new(|| values(EVENTS_JSONL).iter().map(OwnedRecord::read).collect());
 
-/// How the command ended, and what it wrote.
+pub(crate) const LAMBDA: &str = include_str!("../data/aws/lambda.json");
+pub(crate) const FIREHOSE: &str = include_str!("../data/aws/firehose.json");
+pub(crate) const ANALYTICS: &str = include_str!("../data/aws/analytics.json");
+/// What `deaggregate` writes for each of these events, without their metadata.
+pub(crate) const AWS_USER_RECORDS: &[u8] = include_bytes!("../data/aws/user-records.jsonl");
+
+/// Names and events, each with the name of its list of records.
+pub(crate) const AWS_EVENTS: [(&str, &str, &str); 3] =
+    [("lambda", LAMBDA, "Records"), ("firehose", FIREHOSE, "records"), ("analytics", ANALYTICS, "records")];
+
+/// The smallest aggregate in base64: partition key "a", data "x".
+pub(crate) const SMALLEST: &str = "84mawgoBYRoFCAAaAXgnT6SiIWCSQZZrAsevv0KD";
+
+/// The exit status and output of the command.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) status: Option<i32>,
@@ -29,9 +42,9 @@ pub(crate) struct Outcome {
     pub(crate) stderr: String,
 }
 
-/// A user record that owns what it holds.
+/// A user record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Event {
+pub(crate) struct OwnedRecord {
     pub(crate) partition_key: String,
     pub(crate) explicit_hash_key: Option<String>,
     pub(crate) data: Vec<u8>,
@@ -46,14 +59,14 @@ pub(crate) struct Entry {
     pub(crate) data: Vec<u8>,
 }
 
-/// A folder of input files that the command runs in, so that messages name them as they are called here.
+/// A temporary folder with input files. The command runs in it, so that messages have the names given here.
 pub(crate) struct Folder(TempDir);
 
-/// Prepares a call: what is between the blanks of `line` are the arguments. Paths are seen from the package's root.
+/// Prepares a command whose arguments are the words of `line`. Paths are relative to the package's root.
 pub(crate) fn command(line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kinesis-agg"));
     command.args(line.split_whitespace()).current_dir(env!("CARGO_MANIFEST_DIR"));
-    // What the tests run in must not color what they see.
+    // The environment of the tests must not turn on colors.
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM", "COLORTERM", "CI"] {
         command.env_remove(name);
     }
@@ -61,12 +74,12 @@ pub(crate) fn command(line: &str) -> Command {
     command
 }
 
-/// Runs the command on some standard input.
+/// Runs the command with this standard input.
 pub(crate) fn run(line: &str, input: &[u8]) -> Outcome {
     finish(command(line).spawn().unwrap(), input)
 }
 
-/// Runs two calls with a pipe from the first to the second.
+/// Runs two commands with a pipe from the first to the second.
 pub(crate) fn pipe(first: &str, second: &str, input: &[u8]) -> [Outcome; 2] {
     let mut first = command(first).spawn().unwrap();
     let between = first.stdout.take().unwrap();
@@ -78,11 +91,11 @@ pub(crate) fn pipe(first: &str, second: &str, input: &[u8]) -> [Outcome; 2] {
     })
 }
 
-/// Gives a process that was started its input, and waits for its end.
+/// Writes the standard input of a command, and waits for it to exit.
 pub(crate) fn finish(mut child: Child, input: &[u8]) -> Outcome {
     let mut stdin = child.stdin.take().unwrap();
     thread::scope(|scope| {
-        // It need not read all of it.
+        // The command may exit without reading everything.
         scope.spawn(move || _ = stdin.write_all(input));
         child.wait_with_output().unwrap().into()
     })
@@ -96,14 +109,14 @@ impl From<Output> for Outcome {
 }
 
 impl Outcome {
-    /// Holds that nothing went wrong, and nothing was said.
+    /// Asserts success without messages.
     #[track_caller]
     pub(crate) fn clean(self, name: &str) -> Self {
         assert_eq!((self.status, &*self.stderr), (Some(0), ""), "{name}");
         self
     }
 
-    /// Holds that nothing went wrong but what different partition keys are warned about.
+    /// Asserts success with one warning.
     #[track_caller]
     pub(crate) fn warned(self, name: &str) -> Self {
         assert_eq!((self.status, self.stderr.lines().count()), (Some(0), 1), "{name}: {}", self.stderr);
@@ -111,7 +124,7 @@ impl Outcome {
         self
     }
 
-    /// Holds that input was bad, and that the last line said names all of `parts`.
+    /// Asserts exit status 1, and that the last message is an error that contains all of `parts`.
     #[track_caller]
     pub(crate) fn failed(self, name: &str, parts: &[&str]) -> Self {
         assert_eq!(self.status, Some(1), "{name}: {}", self.stderr);
@@ -131,19 +144,19 @@ impl Outcome {
         values(&self.stdout)
     }
 
-    /// Reads what `deaggregate` wrote.
-    pub(crate) fn events(&self) -> Vec<Event> {
-        self.values().iter().map(Event::read).collect()
+    /// Parses the output of `deaggregate`.
+    pub(crate) fn user_records(&self) -> Vec<OwnedRecord> {
+        self.values().iter().map(OwnedRecord::read).collect()
     }
 
-    /// Reads what `aggregate` wrote.
+    /// Parses the output of `aggregate`.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         self.values().iter().map(Entry::read).collect()
     }
 }
 
-impl Event {
-    /// Reads a line that `aggregate` takes or `deaggregate` writes. What both have is called the same.
+impl OwnedRecord {
+    /// Parses a line of `aggregate`'s input or `deaggregate`'s output, which have the same members.
     pub(crate) fn read(line: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let tag = |tag: &Value| (text(&tag[0]).unwrap(), text(&tag[1]));
@@ -160,7 +173,7 @@ impl Event {
 }
 
 impl Entry {
-    /// Reads an entry, and holds that it has no other members. A member that is there is text.
+    /// Parses an entry, and asserts that it has no other members. A member that is there is text.
     pub(crate) fn read(entry: &Value) -> Self {
         for (name, value) in entry.as_object().unwrap() {
             assert!(["PartitionKey", "ExplicitHashKey", "Data"].contains(&&**name), "{entry}");
@@ -174,10 +187,33 @@ impl Entry {
         }
     }
 
-    /// Measures as Kinesis does: data and partition key.
+    /// Returns the size as Kinesis counts it: data and partition key.
     pub(crate) fn size(&self) -> usize {
-        self.data.len().saturating_add(self.partition_key.len())
+        self.data.len() + self.partition_key.len()
     }
+}
+
+/// Lists closed shards too.
+pub(crate) const SHARDS: &str = "--shards tests/data/list-shards.json";
+
+/// The open shards of `tests/data/list-shards.json`: 0 and 1 were split, and their inner halves merged.
+pub(crate) const OPEN: [(&str, u128, u128); 3] = [
+    ("shardId-000000000002", 0, (1 << 126) - 1),
+    ("shardId-000000000006", 1 << 126, (3 << 126) - 1),
+    ("shardId-000000000005", 3 << 126, u128::MAX),
+];
+
+/// Returns the hash key of a user record, computed independently.
+pub(crate) fn hash_key(event: &OwnedRecord) -> u128 {
+    match &event.explicit_hash_key {
+        Some(key) => key.parse().unwrap(),
+        None => u128::from_be_bytes(md5::compute(&event.partition_key).0),
+    }
+}
+
+/// Returns the ID of the open shard that owns a hash key.
+pub(crate) fn owner(key: u128) -> &'static str {
+    OPEN.iter().find(|(_, start, end)| (*start..=*end).contains(&key)).unwrap().0
 }
 
 impl Folder {
@@ -199,7 +235,7 @@ impl Folder {
     }
 }
 
-/// Reads JSON Lines.
+/// Parses JSON Lines.
 pub(crate) fn values(lines: &[u8]) -> Vec<Value> {
     str::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }

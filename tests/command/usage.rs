@@ -1,12 +1,12 @@
-//! How the command is called, and how it says that it was called wrongly.
+//! The command line: usage errors, help, and completions.
 
 use super::support::{Folder, run};
 
-const SUBCOMMANDS: [&str; 6] = ["aggregate", "deaggregate", "inspect", "verify", "bench", "completions"];
+const SUBCOMMANDS: [&str; 6] = ["aggregate", "deaggregate", "inspect", "route", "verify", "completions"];
 
 #[test]
-fn wrong_calls() {
-    // What is to be named, beside the exit status: the option or the value that is wrong.
+fn usage_errors_exit_with_2() {
+    // Each message names the option or the value.
     let cases = [
         ("", "Usage"),
         ("unpack", "unpack"),
@@ -35,7 +35,7 @@ fn wrong_calls() {
             "aggregate --output put-records --stream-name s --max-bytes 6000 --max-request-bytes 5999",
             "--max-request-bytes",
         ),
-        // The default of 5 MiB is too little as well.
+        // More than the default of 5 MiB.
         ("aggregate --output put-records --stream-name s --max-bytes 5242881", "--max-request-bytes"),
         ("deaggregate --flag", "--flag"),
         ("deaggregate --input other", "--input"),
@@ -46,16 +46,20 @@ fn wrong_calls() {
         ("verify --flag", "--flag"),
         ("verify --max-bytes 0", "--max-bytes"),
         ("verify --output raw", "--output"),
-        ("bench --flag", "--flag"),
-        ("bench --seconds 61", "--seconds"),
-        ("bench --seconds NaN", "--seconds"),
-        ("bench --seconds=-1", "--seconds"),
-        ("bench --max-bytes 0", "--max-bytes"),
-        ("bench --max-bytes 60", "--max-bytes"),
+        ("route --data x", "--data"),
+        ("inspect --shard-id x", "--shards"),
+        ("inspect --shards tests/data/list-shards.json --shard-id x", "--shard-id"),
+        ("aggregate --group shard", "--shards"),
+        ("verify --group shard", "--shards"),
+        ("deaggregate --range each", "--hash-range"),
+        ("deaggregate --hash-range 5", "--hash-range"),
+        ("deaggregate --hash-range 9-5", "--hash-range"),
+        ("deaggregate --hash-range 05-9", "--hash-range"),
+        ("deaggregate --hash-range 0-9 --range some", "--range"),
         ("completions", "SHELL"),
         ("completions csh", "csh"),
     ];
-    // With a file that is bad, or is not there: usage comes first.
+    // Usage errors come before errors in the input.
     for (line, part) in cases {
         let outcome = run(line, b"bad");
         assert_eq!(outcome.status, Some(2), "{line}: {}", outcome.stderr);
@@ -63,11 +67,11 @@ fn wrong_calls() {
         assert!(outcome.stderr.contains(part), "{line}: {part:?} is not in {}", outcome.stderr);
     }
     let outcome = run("aggregate missing --output put-records", b"");
-    assert_eq!(outcome.status, Some(2), "before a file is opened: {}", outcome.stderr);
+    assert_eq!(outcome.status, Some(2), "{}", outcome.stderr);
 }
 
 #[test]
-fn bounds_that_are_just_right() {
+fn values_at_their_limits_are_accepted() {
     for line in [
         "aggregate --max-bytes 1",
         "aggregate --max-bytes 10485760",
@@ -83,7 +87,7 @@ fn bounds_that_are_just_right() {
 }
 
 #[test]
-fn help_and_version() {
+fn help_lists_subcommands_and_options() {
     let help = run("--help", b"").clean("--help");
     for part in SUBCOMMANDS {
         assert!(help.text().contains(part), "{part}");
@@ -123,14 +127,14 @@ fn help_and_version() {
 }
 
 #[test]
-fn completions_know_every_subcommand() {
+fn completions_cover_subcommands_options_and_values() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = run(&format!("completions {shell}"), b"").clean(shell);
         for part in SUBCOMMANDS {
             assert!(script.text().contains(part), "{shell}: {part}");
         }
         assert!(script.text().contains("max-request-bytes"), "{shell}");
-        // Those that complete values too.
+        // These shells complete values too.
         for part in ["partition-key", "put-records", "base64"] {
             assert!(
                 !["bash", "zsh", "fish"].contains(&shell) || script.text().contains(part),
@@ -140,9 +144,8 @@ fn completions_know_every_subcommand() {
     }
 }
 
-/// What looks like an option after `--` is a file.
 #[test]
-fn files_called_like_options() {
+fn double_dash_allows_files_named_like_options() {
     let line = b"{\"partitionKey\": \"k\", \"text\": \"x\"}\n";
     let folder = Folder::new(&[("--json", line)]);
     assert_eq!(folder.run("aggregate -- --json", b"").clean("a file").entries().len(), 1);

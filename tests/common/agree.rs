@@ -4,33 +4,40 @@
 
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
-use kinesis_aggregation::{
-    AggregatedRecord, DigestCheck, ParseError, Payload, PlainReason, UserRecord, deaggregate,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
+use kinesis_aggregation::{Payload, UserRecord, deaggregate};
 
 use crate::common::{Record, records, unframe};
 use crate::reference::{Reason, Verdict, specify, specify_body};
 
 /// Decodes a payload in every way there is, and asserts that each gives what the specification says: the verdict, the
-/// kind of fault and its offset, or the user records. Answers with the verdict in a word.
+/// kind of fault and its offset, or the user records. Returns the verdict in a word.
 pub(crate) fn agree(payload: &[u8], check: DigestCheck) -> String {
     let specified = specified(payload, check);
-    match AggregatedRecord::parse_with(payload, Vec::new(), check) {
-        Ok(aggregate) => assert_eq!(Ok(walk(&aggregate)), specified, "in room of its own"),
-        Err(ParseError::Plain(reason)) => assert_eq!(Err(in_words(reason)), specified),
-        Err(ParseError::NeedsRoom { .. }) => unreachable!("a vector grows"),
+    let owned = AggregatedRecord::parse_with(payload, check);
+    let needed = owned.as_ref().map_or(0, keys);
+    match &owned {
+        Ok(aggregate) => assert_eq!(Ok(walk(aggregate)), specified, "owned keys"),
+        Err(reason) => assert_eq!(Err(in_words(*reason)), specified, "owned keys"),
     }
 
-    let mut room = [""; 3];
-    match Payload::parse_with(payload, &mut room[..], check) {
-        Payload::Aggregated(aggregate) => {
-            assert_eq!(Ok(records(&aggregate)), specified, "in lent room");
-            assert!(keys(&aggregate) <= 3);
+    let mut vector = vec!["left over"; 2];
+    match AggregatedRecord::parse_reusing(payload, &mut vector, check) {
+        Ok(aggregate) => {
+            assert_eq!(Ok(records(&aggregate)), specified, "reused keys");
+            assert_eq!(keys(&aggregate), needed, "reused keys");
         }
-        Payload::Plain(reason) => assert_eq!(Err(in_words(reason)), specified, "in lent room"),
-        Payload::NeedsRoom { needed } => {
-            let aggregate = AggregatedRecord::parse_with(payload, Vec::new(), check);
-            assert_eq!(Ok(needed), aggregate.map(|aggregate| keys(&aggregate)));
+        Err(reason) => assert_eq!(Err(in_words(reason)), specified, "reused keys"),
+    }
+
+    match Payload::parse_with(payload, &mut ["left over"; 3], check) {
+        Payload::Aggregated(aggregate) => {
+            assert_eq!(Ok(records(&aggregate)), specified, "three keys");
+            assert_eq!(keys(&aggregate), needed, "three keys");
+        }
+        Payload::Plain(reason) => assert_eq!(Err(in_words(reason)), specified, "three keys"),
+        Payload::NeedsKeys { needed: told } => {
+            assert_eq!((told, specified.is_ok()), (needed, true), "three keys");
             assert!(needed > 3);
         }
     }
@@ -85,10 +92,9 @@ fn in_words(reason: PlainReason) -> String {
 }
 
 /// Copies the user records of an aggregate, and asserts on the way what its iterators promise.
-fn walk<'a>(aggregate: &AggregatedRecord<'a, Vec<&'a str>>) -> Vec<Record> {
-    let users: Vec<UserRecord<'a>> = aggregate.records().collect();
+fn walk(aggregate: &AggregatedRecord<'_, '_>) -> Vec<Record> {
+    let users: Vec<UserRecord<'_>> = aggregate.records().collect();
     promises(aggregate.records(), &users);
-    promises(aggregate.clone().into_iter(), &users);
     assert_eq!(aggregate.len(), users.len());
     assert_eq!(aggregate.is_empty(), users.is_empty());
     for user in &users {
@@ -120,6 +126,6 @@ where
     }
 }
 
-fn keys<'a, K: kinesis_aggregation::KeyRoom<'a>>(aggregate: &AggregatedRecord<'a, K>) -> usize {
+fn keys(aggregate: &AggregatedRecord<'_, '_>) -> usize {
     aggregate.partition_keys().len().saturating_add(aggregate.explicit_hash_keys().len())
 }

@@ -3,9 +3,8 @@
 //! `agree.rs` compares more ways to decode, and is some twenty times as slow. A file that uses this one has the modules
 //! `reference` and `common` as well.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeErrorKind, DigestCheck, ParseError, PlainReason, UserRecord,
-};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
 
 use crate::common::{to_hex, unframe};
 use crate::reference::{Fault, Reason, SpecRecord, Verdict, specify_body};
@@ -15,16 +14,15 @@ use crate::reference::{Fault, Reason, SpecRecord, Verdict, specify_body};
 pub(crate) fn compare(payload: &[u8]) -> bool {
     let body = unframe(payload);
     let specified = specify_body(body);
-    let found = AggregatedRecord::parse_with(payload, Vec::new(), DigestCheck::Skip);
+    let found = AggregatedRecord::parse_with(payload, DigestCheck::Skip);
     let agreed = match (&specified, &found) {
         (Verdict::Aggregated(specified), Ok(aggregate)) => {
             aggregate.len() == specified.len()
                 && aggregate.records().zip(specified).all(|(user, specified)| same(&user, specified))
         }
-        (
-            Verdict::Plain(Reason::Malformed { fault, offset }),
-            Err(ParseError::Plain(PlainReason::Malformed(error))),
-        ) => error.kind() == kind(*fault) && error.offset() == *offset,
+        (Verdict::Plain(Reason::Malformed { fault, offset }), Err(PlainReason::Malformed(error))) => {
+            error.kind() == kind(*fault) && error.offset() == *offset
+        }
         _ => false,
     };
     assert!(agreed, "{}: {found:?} instead of {specified:?}", to_hex(body));

@@ -1,14 +1,16 @@
 //! What several test files use: owned records to compare, the vectors, hexadecimal and framing.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
-pub(crate) mod bodies;
 pub(crate) mod random;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::{MAGIC, Md5, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{MAGIC, Md5};
+#[cfg(feature = "alloc")]
+use kinesis_aggregation::{Limits, RecordAggregator};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -41,6 +43,15 @@ impl From<UserRecord<'_>> for Record {
             tags: record.tags.map(|tag| (tag.key.to_owned(), tag.value.map(str::to_owned))).collect(),
         }
     }
+}
+
+/// Aggregates user records in canonical order. No user records are no bytes.
+pub(crate) fn aggregate(users: &[UserRecord<'_>]) -> Vec<u8> {
+    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
+    for &user in users {
+        assert_eq!(aggregator.add(user), Ok(None));
+    }
+    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }
 
 /// Copies user records, and asserts that each knows its place (D17).

@@ -12,7 +12,7 @@ use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use kinesis_aggregation::{DigestCheck, Payload};
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -68,7 +68,7 @@ fn time(work: &mut impl FnMut()) -> Duration {
 
 /// Does everything that a reader does with a payload.
 pub(crate) fn read(payload: &[u8], check: DigestCheck) {
-    if let Payload::Aggregated(aggregate) = Payload::parse_with(black_box(payload), Vec::new(), check) {
+    if let Ok(aggregate) = AggregatedRecord::parse_with(black_box(payload), check) {
         for user in &aggregate {
             black_box((user.partition_key, user.explicit_hash_key, user.data));
             user.tags.for_each(|tag| _ = black_box(tag));

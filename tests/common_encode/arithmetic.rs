@@ -1,7 +1,5 @@
 //! The sizes of aggregates, counted from `docs/wire-format.md` without a line in common with `src/`.
 
-#![expect(clippy::arithmetic_side_effects, reason = "sizes in tests stay far below 2^64")]
-
 use kinesis_aggregation::UserRecord;
 
 /// Magic and digest.

@@ -11,9 +11,9 @@ pub(crate) mod arithmetic;
 pub(crate) mod checks;
 pub(crate) mod pack;
 
-use kinesis_aggregation::{
-    AddStatus, Encoder, KeySlot, Limits, Payload, RecordAggregator, RecordTag, UserRecord, encode,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
+use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 /// A user record that owns what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,10 +77,9 @@ pub(crate) fn with_record<T>(owned: &OwnedRecord, test: impl FnOnce(UserRecord<'
 
 /// The user records of an aggregate.
 pub(crate) fn unpack(payload: &[u8]) -> Vec<OwnedRecord> {
-    match Payload::parse(payload, Vec::new()) {
-        Payload::Aggregated(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
-        Payload::Plain(reason) => panic!("not an aggregate: {reason}"),
-        Payload::NeedsRoom { needed } => panic!("a vector is too small for {needed} keys"),
+    match AggregatedRecord::parse(payload) {
+        Ok(aggregate) => aggregate.records().map(OwnedRecord::from).collect(),
+        Err(reason) => panic!("not an aggregate: {reason}"),
     }
 }
 
@@ -92,30 +91,22 @@ pub(crate) struct Way {
     pub(crate) remembers: usize,
 }
 
-/// Every way to encode, the canonical ones first.
-pub(crate) const WAYS: [Way; 6] = [
-    Way { name: "encode", encode: canonical, remembers: usize::MAX },
-    Way { name: "RecordAggregator", encode: aggregated, remembers: usize::MAX },
+/// Every way to encode, the canonical one first.
+pub(crate) const WAYS: [Way; 5] = [
+    Way { name: "RecordAggregator", encode: canonical, remembers: usize::MAX },
     Way { name: "Encoder<0>", encode: streamed::<0>, remembers: 0 },
     Way { name: "Encoder<1>", encode: streamed::<1>, remembers: 1 },
     Way { name: "Encoder<4>", encode: streamed::<4>, remembers: 4 },
     Way { name: "Encoder<64>", encode: streamed::<64>, remembers: 64 },
 ];
 
-/// By `encode`, into a buffer of just the size that the arithmetic gives.
-pub(crate) fn canonical(records: &[UserRecord<'_>]) -> Vec<u8> {
-    let mut buffer = vec![0xa5; arithmetic::encoded_len(records, usize::MAX)];
-    let mut keys = vec![KeySlot::EMPTY; KeySlot::needed(records)];
-    encode(records, &mut keys, &mut buffer).unwrap().to_vec()
-}
-
 /// By the aggregator.
-pub(crate) fn aggregated(records: &[UserRecord<'_>]) -> Vec<u8> {
+pub(crate) fn canonical(records: &[UserRecord<'_>]) -> Vec<u8> {
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
     for record in records {
         assert_eq!(aggregator.add(*record), Ok(None));
     }
-    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.into_data())
+    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
 }
 
 /// By an encoder, into a buffer of just the size that the arithmetic gives.
@@ -125,5 +116,5 @@ pub(crate) fn streamed<const KEYS: usize>(records: &[UserRecord<'_>]) -> Vec<u8>
     for record in records {
         assert_eq!(encoder.add(*record), Ok(AddStatus::Added));
     }
-    encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data().to_vec())
+    encoder.finish().map_or_else(Vec::new, |aggregate| aggregate.data.to_vec())
 }

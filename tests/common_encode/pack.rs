@@ -1,10 +1,9 @@
 //! All that packs a stream of user records, behind one trait.
 
-#![expect(clippy::arithmetic_side_effects, reason = "sizes in tests stay far below 2^64")]
-
 use core::time::Duration;
 
-use kinesis_aggregation::{AddStatus, Aggregate, EncodeError, Encoder, Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Aggregate, Encoder, Limits, RecordAggregator, UserRecord};
 
 use super::{OwnedRecord, unpack};
 
@@ -17,17 +16,14 @@ pub(crate) struct Packed {
     pub(crate) size_bytes: usize,
 }
 
-impl<B: AsRef<[u8]>> From<Aggregate<B>> for Packed {
-    fn from(aggregate: Aggregate<B>) -> Self {
-        let records = unpack(aggregate.data());
-        assert_eq!(records.len(), aggregate.user_records());
-        assert_eq!(aggregate.size_bytes(), aggregate.data().len() + aggregate.partition_key().len());
-        Self {
-            records,
-            partition_key: aggregate.partition_key().to_owned(),
-            explicit_hash_key: aggregate.explicit_hash_key().map(str::to_owned),
-            size_bytes: aggregate.size_bytes(),
-        }
+impl From<Aggregate> for Packed {
+    fn from(aggregate: Aggregate) -> Self {
+        let records = unpack(&aggregate.data);
+        assert_eq!(records.len(), aggregate.user_records);
+        let size_bytes = aggregate.size_bytes();
+        assert_eq!(size_bytes, aggregate.data.len() + aggregate.partition_key.len());
+        let explicit_hash_key = aggregate.explicit_hash_key.map(|key| key.to_string());
+        Self { records, partition_key: aggregate.partition_key, explicit_hash_key, size_bytes }
     }
 }
 
@@ -114,7 +110,7 @@ impl<const KEYS: usize> Pack for Encoder<'_, KEYS> {
     }
 
     fn finish(&mut self) -> Option<Packed> {
-        self.finish().map(Packed::from)
+        self.finish().map(|aggregate| Packed::from(aggregate.to_owned()))
     }
 
     fn clear(&mut self) {

@@ -72,7 +72,7 @@ fn premature_eof_in_submessage() {
             (Message::AggregatedRecord, 3) | (Message::Record, 4) => Err((Truncated, 3)),
             // The incomplete varint is not UTF-8 (D12).
             (Message::AggregatedRecord | Message::Tag, 1 | 2) => {
-                Err((kinesis_aggregation::DecodeErrorKind::InvalidUtf8, 3))
+                Err((kinesis_aggregation::decode::DecodeErrorKind::InvalidUtf8, 3))
             }
             // The suite's fields of these numbers could be packed ones. Those here are not, and so are unknown with this
             // wire type (D5), or data.

@@ -1,6 +1,6 @@
 //! Right at the edges between the fast way and the slow one.
 
-use kinesis_aggregation::{DecodeErrorKind, DigestCheck, Payload, PlainReason};
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck, PlainReason};
 
 use crate::common::{Record, field, frame, hex, varint};
 use crate::compare::compare;
@@ -89,10 +89,8 @@ fn indexes() {
                     DecodeErrorKind::PartitionKeyIndexOutOfRange
                 };
                 let payload = frame(&body);
-                let parsed = Payload::parse_with(&payload, Vec::new(), DigestCheck::Skip);
-                let Payload::Plain(PlainReason::Malformed(error)) = parsed else {
-                    panic!("index {edge}: {parsed:?}")
-                };
+                let parsed = AggregatedRecord::parse_with(&payload, DigestCheck::Skip);
+                let Err(PlainReason::Malformed(error)) = parsed else { panic!("index {edge}: {parsed:?}") };
                 assert_eq!(
                     (error.kind(), error.offset()),
                     (kind, 4 + at),
@@ -107,9 +105,7 @@ fn indexes() {
 fn check_last_key(body: &[u8], explicit: bool, edge: usize) {
     let payload = frame(body);
     assert!(edge > 20_000 || compare(&payload), "index {edge}");
-    let Payload::Aggregated(aggregate) = Payload::parse_with(&payload, Vec::new(), DigestCheck::Skip) else {
-        panic!("index {edge}");
-    };
+    let aggregate = AggregatedRecord::parse_with(&payload, DigestCheck::Skip).unwrap();
     let user = aggregate.records().next().unwrap();
     let key = if explicit { user.explicit_hash_key } else { Some(user.partition_key) };
     assert_eq!(key, Some("last"), "index {edge}");

@@ -2,10 +2,9 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AddStatus, AggregatedRecord, EncodeError, Encoder, KeySlot, Limits, RecordAggregator, RecordTag,
-    UserRecord, encode,
-};
+use kinesis_aggregation::decode::{AggregatedRecord, RecordTag};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};
 
 use crate::common::random::Random;
 use crate::common::{Record, frame, records};
@@ -38,18 +37,14 @@ fn check(users: &[Record]) {
     let spelled = frame(&Spelling::default().body(users));
     let canonical = frame(&by_table(&spelled));
 
-    let mut buffer = [0xa5; 400];
-    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&borrowed)];
-    assert_eq!(encode(&borrowed, &mut slots, &mut buffer), Ok(&canonical[..]), "{users:?}");
-
     let mut aggregator = RecordAggregator::new(Limits::default());
     assert!(borrowed.iter().all(|&user| aggregator.add(user) == Ok(None)));
-    assert_eq!(aggregator.finish().unwrap().into_data(), canonical, "{users:?}");
+    assert_eq!(aggregator.finish().unwrap().data, canonical, "{users:?}");
 
     let with_all = streamed::<8>(&borrowed);
     assert_eq!(with_all.len(), canonical.len(), "{users:?}: no key twice");
     for data in [with_all, streamed::<0>(&borrowed), streamed::<1>(&borrowed), streamed::<2>(&borrowed)] {
-        let aggregate = AggregatedRecord::parse(&data, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&data).unwrap();
         assert_eq!(records(&aggregate), users, "{users:?}");
     }
 }
@@ -77,7 +72,7 @@ fn streamed<const KEYS: usize>(users: &[UserRecord<'_>]) -> Vec<u8> {
     let mut buffer = [0xa5; 400];
     let mut encoder = Encoder::<KEYS>::new(&mut buffer, Limits::default());
     assert!(users.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
-    encoder.finish().unwrap().data().to_vec()
+    encoder.finish().unwrap().data.to_vec()
 }
 
 /// `add` has a way of its own for what is usual, and `add_at` has not: whatever is added, and however tight the limits, both
@@ -180,13 +175,9 @@ fn compare_with_spelling(users: &[Record]) {
     let canonical = frame(&by_table(&frame(&Spelling::default().body(users))));
 
     let mut buffer = vec![0xa5; canonical.len()];
-    let mut slots = vec![KeySlot::EMPTY; KeySlot::needed(&borrowed)];
-    let encoded = encode(&borrowed, &mut slots, &mut buffer).unwrap();
-    assert!(encoded == canonical, "encode, {} bytes", canonical.len());
-
     let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
     assert!(borrowed.iter().all(|&user| aggregator.add(user) == Ok(None)));
-    assert!(aggregator.finish().unwrap().into_data() == canonical, "aggregator, {} bytes", canonical.len());
+    assert!(aggregator.finish().unwrap().data == canonical, "aggregator, {} bytes", canonical.len());
 
     // All keys are remembered, or there is one alone.
     let mut tables = Tables::default();
@@ -197,7 +188,7 @@ fn compare_with_spelling(users: &[Record]) {
     let mut encoder = Encoder::<300>::new(&mut buffer, Limits::KINESIS_MAX);
     if users.len() < 300 {
         assert!(borrowed.iter().all(|&user| encoder.add(user) == Ok(AddStatus::Added)));
-        assert!(encoder.finish().unwrap().data() == frame(&streamed), "encoder, {} bytes", canonical.len());
+        assert!(encoder.finish().unwrap().data == frame(&streamed), "encoder, {} bytes", canonical.len());
     }
 }
 

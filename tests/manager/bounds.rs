@@ -1,6 +1,7 @@
 //! Many shards, and the bound on memory.
 
-use kinesis_aggregation::{HandedOut, HashKey, Limits, RoutedAggregate, UserRecord};
+use kinesis_aggregation::route::{Aggregates, HashKey, RoutedAggregate};
+use kinesis_aggregation::{Limits, UserRecord};
 
 use crate::common::random::Random;
 use crate::model::{Routing, Shards, map_of};
@@ -13,14 +14,14 @@ fn shards(count: u128) -> Shards {
 }
 
 #[test]
-fn ten_thousand_shards_with_one_record_each() {
+fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
     let mut shards = shards(10_000);
     let mut manager = Routing::ByShard.manager(map_of(&shards), Limits::KPL);
     Random::new(1).shuffle(&mut shards);
     for (place, (id, start, end)) in shards.iter().enumerate() {
         let key = if place % 2 == 0 { start } else { end }.to_string();
         let record = UserRecord::new("key", id).with_explicit_hash_key(&key);
-        assert_eq!(manager.add(record), Ok(HandedOut::default()), "{id}");
+        assert_eq!(manager.add(record), Ok(Aggregates::default()), "{id}");
     }
     assert_eq!((manager.pending().len(), manager.user_records()), (10_000, 10_000));
     assert!(manager.memory() < 16 * 1024 * 1024, "{}", manager.memory());
@@ -29,58 +30,58 @@ fn ten_thousand_shards_with_one_record_each() {
     assert_eq!(out.len(), 10_000);
     // Nothing was taken out before, so they are in the order in which they were begun.
     for ((id, start, end), aggregate) in shards.iter().zip(&out) {
-        assert_eq!(aggregate.shard_id(), Some(id.as_str()));
-        let key = aggregate.explicit_hash_key().map(HashKey::get);
+        assert_eq!(aggregate.shard_id.as_deref(), Some(id.as_str()));
+        let key = aggregate.aggregate.explicit_hash_key.map(HashKey::get);
         assert!(key == Some(*start) || key == Some(*end), "{id}: {key:?}");
         assert!(aggregate.records().map(|record| record.data).eq([id.as_bytes()]), "{id}");
     }
     assert!(manager.is_empty());
 }
 
-/// The sizes of what was handed out.
+/// The sizes of aggregates.
 fn sizes(out: &[RoutedAggregate]) -> Vec<usize> {
-    out.iter().map(RoutedAggregate::size_bytes).collect()
+    out.iter().map(|routed| routed.aggregate.size_bytes()).collect()
 }
 
 #[test]
-fn the_fullest_is_handed_out_first() {
-    for (name, routing) in [("by shard", Routing::ByShard), ("by keys", Routing::ByKeys)] {
+fn above_the_bound_the_fullest_is_finished_first() {
+    for (name, routing) in [("by shard", Routing::ByShard), ("by key", Routing::ByKey)] {
         let shards = shards(50);
         let mut random = Random::new(2);
         let max_memory = 60_000;
         let mut manager = routing.manager(map_of(&shards), Limits::default()).with_max_memory(max_memory);
-        let (mut added, mut handed_out) = (0, 0);
+        let (mut added, mut finished) = (0, 0);
         for number in 0..3_000 {
             let key = format!("key {}", random.below(60));
             let data = random.bytes(number % 300);
             // What would be pending without the bound.
             let mut unbounded = manager.clone().with_max_memory(usize::MAX);
-            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(HandedOut::default()), "{name}");
+            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(Aggregates::default()), "{name}");
             let mut fullest: Vec<_> = unbounded.pending().map(|pending| pending.size_bytes).collect();
             fullest.sort_unstable_by(|a, b| b.cmp(a));
 
             let out = manager.add(UserRecord::new(&key, &data)).unwrap();
             added += 1;
-            handed_out += out.iter().map(RoutedAggregate::user_records).sum::<usize>();
+            finished += out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>();
             assert_eq!(sizes(&out), fullest[..out.len()], "{name}, user record {number}");
             assert!(manager.memory() <= max_memory, "{name}: {}", manager.memory());
-            assert_eq!(handed_out + manager.user_records(), added, "{name}");
+            assert_eq!(finished + manager.user_records(), added, "{name}");
         }
-        assert!(handed_out > 1_000, "{name}: only {handed_out} handed out");
+        assert!(finished > 1_000, "{name}: only {finished} finished");
         assert!(manager.memory() > max_memory / 2, "{name}: {}", manager.memory());
     }
 }
 
-/// No bound is too low: then every user record leaves by itself.
+/// No bound is too low: with 0, every user record gets an aggregate of its own.
 #[test]
-fn the_lowest_bound_hands_out_at_once() {
-    for routing in [Routing::ByShard, Routing::ByKeys, Routing::Together] {
+fn a_bound_of_zero_finishes_each_user_record_at_once() {
+    for routing in [Routing::ByShard, Routing::ByKey, Routing::Unrouted] {
         let mut manager = routing.manager(map_of(&shards(3)), Limits::default()).with_max_memory(0);
         for number in 0..100 {
             let key = format!("key {number}");
             let out = manager.add(UserRecord::new(&key, "data")).unwrap();
             assert_eq!(
-                out.iter().map(RoutedAggregate::partition_key).collect::<Vec<_>>(),
+                out.iter().map(|routed| &*routed.aggregate.partition_key).collect::<Vec<_>>(),
                 [&key],
                 "{routing:?}"
             );
@@ -89,10 +90,10 @@ fn the_lowest_bound_hands_out_at_once() {
     }
 }
 
-/// A user record that only just fits alone still fits when it is moved or put back: in an aggregate that a shorter
-/// partition key began, it took less room.
+/// A user record that only just fits an aggregate of its own still fits when it is moved or requeued. Behind a user record with
+/// a shorter partition key it takes less space.
 #[test]
-fn what_was_taken_once_is_taken_again() {
+fn what_was_accepted_once_is_accepted_again() {
     let limits = Limits::default().with_max_bytes(300);
     let long = "k".repeat(120);
     for len in 0..100 {
@@ -107,12 +108,13 @@ fn what_was_taken_once_is_taken_again() {
         let mut moved = manager.clone();
         let split = vec![("b".to_owned(), 0, 4), ("c".to_owned(), 5, u128::MAX)];
         let out = moved.refresh(map_of(&split));
-        let kept = out.iter().map(RoutedAggregate::user_records).sum::<usize>() + moved.user_records();
+        let kept =
+            out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>() + moved.user_records();
         assert_eq!(kept, manager.user_records(), "{len} bytes: lost by a refresh");
 
         sent.extend(manager.flush());
         for aggregate in sent {
-            assert!(manager.put_back(aggregate).is_ok(), "{len} bytes: not taken back");
+            assert!(manager.requeue(aggregate).is_ok(), "{len} bytes: not taken back");
         }
     }
 }

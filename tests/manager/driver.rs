@@ -1,14 +1,15 @@
-//! Does the same with a manager and with the model.
+//! Runs the same steps on a manager and on the model.
 
 use core::time::Duration;
 
-use kinesis_aggregation::{AggregationManager, Limits, Placement, RoutedAggregate};
+use kinesis_aggregation::route::{Placement, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, Limits};
 
 use crate::common_encode::{OwnedRecord, arithmetic, with_record};
 use crate::model::{Model, Routing, Shards, effective, map_of};
 use crate::steps::{Answer, Reshard, Step};
 
-/// An aggregate that was handed out and is not confirmed.
+/// An aggregate that was finished and is not confirmed.
 #[derive(Clone, Debug)]
 struct Sent {
     aggregate: RoutedAggregate,
@@ -63,7 +64,7 @@ impl Driver {
                 let pending = self.model.pending_for(&shard);
                 let out = self.manager.flush_shard(&shard);
                 let expected = if self.model.routing == Routing::ByShard { pending } else { 0 };
-                assert_eq!(out.as_ref().map_or(0, RoutedAggregate::user_records), expected);
+                assert_eq!(out.as_ref().map_or(0, |routed| routed.aggregate.user_records), expected);
                 self.take(out);
             }
             Step::Expired(later) => {
@@ -72,20 +73,20 @@ impl Driver {
                 let out = self.manager.expired(self.now);
                 assert_eq!(out.len(), expected, "expired at {:?}", self.now);
                 self.take(out);
-                assert_eq!(self.model.expired(self.now), 0, "another one than the expired was handed out");
+                assert_eq!(self.model.expired(self.now), 0, "an aggregate was finished that had not expired");
             }
             Step::Refresh(changes) => self.refresh(changes),
             Step::Confirm(index, answer) => self.confirm(index.index(self.sent.len().max(1)), answer),
-            Step::PutBack(index) => {
+            Step::Requeue(index) => {
                 if !self.sent.is_empty() {
                     let sent = self.sent.remove(index.index(self.sent.len()));
-                    self.put_back(sent);
+                    self.requeue(sent);
                 }
             }
-            Step::PutBackCopy(index) => {
+            Step::RequeueCopy(index) => {
                 if !self.sent.is_empty() {
                     let sent = self.sent[index.index(self.sent.len())].clone();
-                    self.put_back(sent);
+                    self.requeue(sent);
                 }
             }
             Step::Clear => {
@@ -118,16 +119,12 @@ impl Driver {
             }
             Err(_) => {
                 self.model.counters.refused += 1;
-                assert_eq!(
-                    (self.pending(), self.manager.memory()),
-                    before,
-                    "refused, and yet changed something"
-                );
+                assert_eq!((self.pending(), self.manager.memory()), before, "refused, but something changed");
             }
         }
     }
 
-    /// What the manager would hand out if it were flushed.
+    /// What a flush would return.
     fn pending(&self) -> Vec<RoutedAggregate> {
         self.manager.clone().flush().into_vec()
     }
@@ -173,7 +170,7 @@ impl Driver {
             return;
         }
         let mut sent = self.sent.swap_remove(index);
-        let predicted = sent.aggregate.shard_id().map(str::to_owned);
+        let predicted = sent.aggregate.shard_id.as_deref().map(str::to_owned);
         let shards = &self.model.shards;
         let shard = match answer {
             Answer::Predicted => predicted.clone().unwrap_or_default(),
@@ -201,7 +198,7 @@ impl Driver {
             Placement::Unknown(aggregate) => {
                 assert!(known.is_none() && predicted != Some(shard));
                 assert!(sent.unknown_at.is_none_or(|refreshes| refreshes == self.refreshes));
-                assert_eq!(aggregate.data(), sent.aggregate.data());
+                assert_eq!(aggregate.aggregate.data, sent.aggregate.aggregate.data);
                 sent.unknown_at = Some(self.refreshes);
                 sent.aggregate = aggregate;
                 self.sent.push(sent);
@@ -209,19 +206,19 @@ impl Driver {
         }
     }
 
-    fn put_back(&mut self, sent: Sent) {
-        let out = self.manager.put_back(sent.aggregate).unwrap();
-        self.model.counters.put_back += u64::try_from(sent.records.len()).unwrap();
+    fn requeue(&mut self, sent: Sent) {
+        let out = self.manager.requeue(sent.aggregate).unwrap();
+        self.model.counters.requeued += u64::try_from(sent.records.len()).unwrap();
         for record in sent.records {
             self.model.place(record, sent.since);
         }
         self.take(out);
     }
 
-    /// Takes what was handed out.
+    /// Takes aggregates that were finished.
     fn take(&mut self, out: impl IntoIterator<Item = RoutedAggregate>) {
         for aggregate in out {
-            let (records, since) = self.model.hand_out(&aggregate);
+            let (records, since) = self.model.finish(&aggregate);
             self.sent.push(Sent { aggregate, records, since, unknown_at: None });
         }
     }
@@ -245,13 +242,16 @@ impl Driver {
         assert_eq!(listed.iter().map(|pending| pending.2).sum::<usize>(), manager.size_bytes());
         assert_eq!(rest.len(), model.groups().len());
         for aggregate in &rest {
-            books.hand_out(aggregate);
-            let entry =
-                (aggregate.shard_id().map(str::to_owned), aggregate.user_records(), aggregate.size_bytes());
+            books.finish(aggregate);
+            let entry = (
+                aggregate.shard_id.as_deref().map(str::to_owned),
+                aggregate.aggregate.user_records,
+                aggregate.aggregate.size_bytes(),
+            );
             let place = listed.iter().position(|pending| *pending == entry);
             listed.swap_remove(place.unwrap_or_else(|| panic!("not listed: {entry:?}")));
         }
         assert!(listed.is_empty(), "listed, but not pending: {listed:?}");
-        assert_eq!(books.len(), 0, "neither pending nor handed out: {books:?}");
+        assert_eq!(books.len(), 0, "neither pending nor finished: {books:?}");
     }
 }

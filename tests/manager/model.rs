@@ -1,11 +1,10 @@
-//! The books: which user records are pending, in which order, and since when.
+//! The model: which user records are pending, in which order, and since when.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::{
-    AggregationManager, Counters, HashKeyRange, Limits, OwnedShardMap, RoutedAggregate, Shard,
-};
+use kinesis_aggregation::route::{Counters, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
 
 use crate::common_encode::OwnedRecord;
 
@@ -13,16 +12,16 @@ use crate::common_encode::OwnedRecord;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routing {
     ByShard,
-    ByKeys,
-    Together,
+    ByKey,
+    Unrouted,
 }
 
 impl Routing {
-    pub(crate) fn manager(self, map: OwnedShardMap, limits: Limits) -> AggregationManager {
+    pub(crate) fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
         match self {
             Self::ByShard => AggregationManager::by_shard(map, limits),
-            Self::ByKeys => AggregationManager::by_keys(limits),
-            Self::Together => AggregationManager::together(limits),
+            Self::ByKey => AggregationManager::by_key(limits),
+            Self::Unrouted => AggregationManager::unrouted(limits),
         }
     }
 }
@@ -31,12 +30,12 @@ impl Routing {
 pub(crate) type Shards = Vec<(String, u128, u128)>;
 
 /// A map of these shards.
-pub(crate) fn map_of(shards: &Shards) -> OwnedShardMap {
+pub(crate) fn map_of(shards: &Shards) -> ShardMap {
     let shard = |(id, start, end): &'_ (String, u128, u128)| {
         (id.clone(), HashKeyRange::new((*start).into(), (*end).into()).unwrap())
     };
     let listing: Vec<_> = shards.iter().map(shard).collect();
-    OwnedShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
+    ShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
 }
 
 /// The hash key by rule R1.
@@ -51,7 +50,7 @@ pub(crate) fn effective(record: &OwnedRecord) -> u128 {
 #[derive(Clone, Debug)]
 struct Entry {
     record: OwnedRecord,
-    /// When it was added or put back, in the order of all.
+    /// Its position in the order in which user records were added or requeued.
     number: u64,
     /// The time it was added with, if any; after a move, that of what was pending with it.
     since: Option<Duration>,
@@ -88,8 +87,8 @@ impl Model {
     fn queue_of(&self, record: &OwnedRecord) -> (u128, String) {
         match self.routing {
             Routing::ByShard => (effective(record), String::new()),
-            Routing::ByKeys => (0, format!("{:?} {}", record.explicit_hash_key, record.partition_key)),
-            Routing::Together => (0, String::new()),
+            Routing::ByKey => (0, format!("{:?} {}", record.explicit_hash_key, record.partition_key)),
+            Routing::Unrouted => (0, String::new()),
         }
     }
 
@@ -102,11 +101,11 @@ impl Model {
     fn group_of(&self, queue: &(u128, String)) -> String {
         match self.routing {
             Routing::ByShard => self.owner(queue.0).to_owned(),
-            Routing::ByKeys | Routing::Together => queue.1.clone(),
+            Routing::ByKey | Routing::Unrouted => queue.1.clone(),
         }
     }
 
-    /// Takes a user record in, as added or put back.
+    /// Records a user record as added or requeued.
     pub(crate) fn place(&mut self, record: OwnedRecord, since: Option<Duration>) {
         let number = self.next;
         self.next += 1;
@@ -114,23 +113,28 @@ impl Model {
         self.queues.entry(queue).or_default().push_back(Entry { record, number, since });
     }
 
-    /// Checks an aggregate that was handed out, and strikes off its user records. Answers with them and with the time of
-    /// the oldest.
-    pub(crate) fn hand_out(&mut self, aggregate: &RoutedAggregate) -> (Vec<OwnedRecord>, Option<Duration>) {
+    /// Checks an aggregate that was finished, and strikes off its user records. Returns them and the time of the oldest.
+    pub(crate) fn finish(&mut self, aggregate: &RoutedAggregate) -> (Vec<OwnedRecord>, Option<Duration>) {
         let records: Vec<OwnedRecord> = aggregate.records().map(OwnedRecord::from).collect();
         let first = &records[0];
-        assert_eq!(aggregate.user_records(), records.len());
-        assert_eq!(aggregate.partition_key(), first.partition_key);
-        assert_eq!(aggregate.size_bytes(), aggregate.data().len() + first.partition_key.len());
-        assert!(aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(), "{aggregate:?}");
+        assert_eq!(aggregate.aggregate.user_records, records.len());
+        assert_eq!(aggregate.aggregate.partition_key, first.partition_key);
+        assert_eq!(
+            aggregate.aggregate.size_bytes(),
+            aggregate.aggregate.data.len() + first.partition_key.len()
+        );
+        assert!(
+            aggregate.aggregate.size_bytes() <= usize::try_from(self.limits.max_bytes()).unwrap(),
+            "{aggregate:?}"
+        );
         assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
-        let outer = aggregate.explicit_hash_key().map(u128::from);
+        let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
         if self.routing == Routing::ByShard {
             assert_eq!(outer, Some(effective(first)), "{aggregate:?}");
-            assert_eq!(aggregate.shard_id(), Some(self.owner(effective(first))), "{aggregate:?}");
+            assert_eq!(aggregate.shard_id.as_deref(), Some(self.owner(effective(first))), "{aggregate:?}");
         } else {
             assert_eq!(outer, first.explicit_hash_key.as_ref().map(|key| key.parse().unwrap()));
-            assert_eq!(aggregate.shard_id(), None);
+            assert_eq!(aggregate.shard_id.as_deref(), None);
         }
 
         let group = self.group_of(&self.queue_of(first));
@@ -147,9 +151,9 @@ impl Model {
                 last = Some(entry.number);
             }
         }
-        self.counters.handed_out += u64::try_from(records.len()).unwrap();
+        self.counters.finished += u64::try_from(records.len()).unwrap();
         self.counters.aggregates += 1;
-        self.counters.bytes += u64::try_from(aggregate.size_bytes()).unwrap();
+        self.counters.bytes += u64::try_from(aggregate.aggregate.size_bytes()).unwrap();
         (records, since)
     }
 

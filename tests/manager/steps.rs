@@ -1,4 +1,4 @@
-//! What can be done with a manager, and doing it.
+//! The steps of a test: what can be done with a manager.
 
 use kinesis_aggregation::Limits;
 
@@ -6,18 +6,18 @@ use crate::common_encode::OwnedRecord;
 use crate::driver::Driver;
 use crate::model::Routing;
 
-/// One of so many as there are when it is needed.
+/// An index into a list whose length is only known when it is used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Index(pub(crate) usize);
 
 impl Index {
-    /// It must not be asked for where there are none.
+    /// The list must not be empty.
     pub(crate) const fn index(self, len: usize) -> usize {
         self.0 % len
     }
 }
 
-/// Something done with a manager.
+/// A call of a manager.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Add(OwnedRecord),
@@ -29,11 +29,11 @@ pub(crate) enum Step {
     Expired(u64),
     /// With the map as it is after these changes.
     Refresh(Vec<Reshard>),
-    /// An answer to a put of one of the aggregates handed out.
+    /// The response to a put of a finished aggregate.
     Confirm(Index, Answer),
-    PutBack(Index),
-    /// A copy, as after an answer that was lost.
-    PutBackCopy(Index),
+    Requeue(Index),
+    /// A copy, as after a lost response.
+    RequeueCopy(Index),
     Clear,
 }
 
@@ -45,7 +45,7 @@ pub(crate) enum Reshard {
     Merge(Index),
 }
 
-/// The shard that the answer names.
+/// The shard that the response names.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
     Predicted,
@@ -53,7 +53,7 @@ pub(crate) enum Answer {
     Unknown,
 }
 
-/// Does all the steps, and checks everything after each.
+/// Runs all steps, and checks everything after each.
 pub(crate) fn check(routing: Routing, limits: Limits, max_memory: usize, steps: Vec<Step>) {
     let mut driver = Driver::new(routing, limits, max_memory);
     for step in steps {

@@ -1,10 +1,10 @@
-//! What may be done with a `PutQueue`, and the rules that hold whatever it is: nothing is lost, nothing overtakes, nobody
-//! waits who could go. Shared with the fuzz target `put_queue_ops`.
+//! Steps of a test of `PutQueue`, and what holds after each: nothing is lost, order is kept, and nothing is held back that could
+//! be sent. Shared with the fuzz target `put_queue_ops`.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
-use kinesis_aggregation::{PutEntry, PutOutcome, PutQueue, PutRequest};
+use kinesis_aggregation::route::{PutEntry, PutOutcome, PutQueue, PutRequest};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -59,32 +59,32 @@ pub(crate) enum Step {
     Drain,
 }
 
-/// When a shard may go again, and how often in a row nothing got through.
-struct Rest {
+/// Until when a shard is held back, and how often in a row nothing was delivered.
+struct Backoff {
     failures: u32,
     until: Duration,
 }
 
-/// What a queue has unless it is told otherwise.
-const FIRST_REST: Duration = millis(100);
-const LONGEST_REST: Duration = Duration::from_secs(5);
+/// The defaults of a queue.
+const FIRST_BACKOFF: Duration = millis(100);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(5);
 
-/// Does all of it with a queue, and at the end delivers what is left.
+/// Runs all steps on a queue, and delivers what is left at the end.
 pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
     let mut queue = PutQueue::new().with_max_entries(max_entries).with_max_request_bytes(max_bytes);
     let mut now = Duration::ZERO;
     let mut pushed = 0;
     let mut given_up = 0;
     let mut drained = false;
-    let mut waiting = BTreeMap::new();
+    let mut queued = BTreeMap::new();
     let mut calls: Vec<PutRequest<Entry>> = Vec::new();
     let mut delivered = BTreeSet::new();
-    let mut rests: BTreeMap<usize, Rest> = BTreeMap::new();
+    let mut backoffs: BTreeMap<usize, Backoff> = BTreeMap::new();
     for step in steps {
         match step {
             Step::Push { shard, size } => {
                 queue.push(entry(pushed, shard, size));
-                waiting.insert(pushed, entry(pushed, shard, size));
+                queued.insert(pushed, entry(pushed, shard, size));
                 pushed += 1;
             }
             Step::Send { after } => {
@@ -95,10 +95,11 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                     .map(|entry| entry.shard)
                     .filter(|&shard| shard != 0)
                     .collect();
-                let rests = |shard: usize| rests.get(&shard).is_some_and(|rest| rest.until > now);
-                let may_go = |entry: &Entry| !busy.contains(&entry.shard) && !rests(entry.shard);
+                let backs_off =
+                    |shard: usize| backoffs.get(&shard).is_some_and(|backoff| backoff.until > now);
+                let may_go = |entry: &Entry| !busy.contains(&entry.shard) && !backs_off(entry.shard);
                 let Some(request) = queue.next_request(now) else {
-                    assert!(!waiting.values().any(may_go), "something could have been sent");
+                    assert!(!queued.values().any(may_go), "something could have been sent");
                     continue;
                 };
                 let bytes: usize = request.entries().map(PutEntry::size_bytes).sum();
@@ -106,11 +107,11 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 assert!(bytes <= max_bytes || request.entries().len() == 1);
                 assert!((1..=max_entries).contains(&request.entries().len()));
                 for sent in request.entries() {
-                    // Of those without a shard it is known only until when they rest at most.
+                    // Of those without a shard it is known only until when they backoff at most.
                     assert!(may_go(sent) || sent.shard == 0, "{sent:?} may not go");
-                    let known = waiting.remove(&sent.number);
+                    let known = queued.remove(&sent.number);
                     assert_eq!(known.as_ref(), Some(sent));
-                    let first = waiting.values().find(|other| other.shard == sent.shard);
+                    let first = queued.values().find(|other| other.shard == sent.shard);
                     // Calls without shards overlap: after a drain what waits counts as new, and what a call that was out then
                     // brings back goes before it.
                     let ordered = sent.shard != 0 || !drained;
@@ -122,7 +123,7 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 // Who was left out had no room.
                 let served: BTreeSet<usize> = request.entries().map(|entry| entry.shard).collect();
                 for shard in (0..5).filter(|shard| !served.contains(shard) && (*shard != 0 || !drained)) {
-                    let first = waiting.values().find(|other| other.shard == shard && may_go(other));
+                    let first = queued.values().find(|other| other.shard == shard && may_go(other));
                     let room = request.entries().len() < max_entries;
                     assert!(!first.is_some_and(|first| room && bytes + first.size <= max_bytes));
                 }
@@ -148,7 +149,7 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                         assert!(delivered.insert(sent.number));
                         tally.0 += 1;
                     } else {
-                        waiting.insert(sent.number, sent.clone());
+                        queued.insert(sent.number, sent.clone());
                         tally.1 += 1;
                     }
                 }
@@ -156,14 +157,15 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 assert_eq!(settled.delivered.len() + settled.throttled + settled.failed, sent.len());
                 for (shard, (delivered, kept)) in tallies {
                     if kept == 0 {
-                        rests.remove(&shard);
+                        backoffs.remove(&shard);
                     } else if shard == 0 {
-                        rests.insert(0, Rest { failures: 0, until: now + LONGEST_REST });
+                        backoffs.insert(0, Backoff { failures: 0, until: now + LONGEST_BACKOFF });
                     } else {
-                        let before = rests.get(&shard).map_or(0, |rest| rest.failures);
+                        let before = backoffs.get(&shard).map_or(0, |backoff| backoff.failures);
                         let failures = if delivered == 0 { before + 1 } else { 1 };
-                        let rest = FIRST_REST.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_REST);
-                        rests.insert(shard, Rest { failures, until: now + rest });
+                        let backoff =
+                            FIRST_BACKOFF.saturating_mul(1 << (failures - 1).min(10)).min(LONGEST_BACKOFF);
+                        backoffs.insert(shard, Backoff { failures, until: now + backoff });
                     }
                 }
             }
@@ -176,9 +178,9 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 assert_eq!(queue.give_up(request), sent);
                 given_up += sent.len();
                 // A shard for which nothing waits is forgotten.
-                rests.retain(|&shard, _| {
+                backoffs.retain(|&shard, _| {
                     shard == 0
-                        || waiting.values().any(|entry| entry.shard == shard)
+                        || queued.values().any(|entry| entry.shard == shard)
                         || !sent.iter().any(|entry| entry.shard == shard)
                 });
             }
@@ -186,24 +188,24 @@ pub(crate) fn check(max_entries: usize, max_bytes: usize, steps: Vec<Step>) {
                 let all = queue.drain();
                 for shard in 1..5 {
                     let of_shard = |entry: &&Entry| entry.shard == shard;
-                    assert!(all.iter().filter(of_shard).eq(waiting.values().filter(of_shard)));
+                    assert!(all.iter().filter(of_shard).eq(queued.values().filter(of_shard)));
                 }
-                assert_eq!(all.len(), waiting.len());
+                assert_eq!(all.len(), queued.len());
                 drained = true;
                 assert!(queue.is_empty() && queue.size_bytes() == 0);
                 queue.extend(all);
-                // They count as new, in the same order; shards of which nothing is on its way rest no more.
+                // They count as new, in the same order; shards of which nothing is on its way backoff no more.
                 let busy: BTreeSet<usize> =
                     calls.iter().flat_map(PutRequest::entries).map(|entry| entry.shard).collect();
-                rests.retain(|shard, _| *shard == 0 || busy.contains(shard));
+                backoffs.retain(|shard, _| *shard == 0 || busy.contains(shard));
             }
         }
-        assert_eq!(queue.len(), waiting.len());
-        assert_eq!(queue.size_bytes(), waiting.values().map(|entry| entry.size).sum::<usize>());
+        assert_eq!(queue.len(), queued.len());
+        assert_eq!(queue.size_bytes(), queued.values().map(|entry| entry.size).sum::<usize>());
         assert_eq!(queue.in_flight(), calls.iter().map(|call| call.entries().len()).sum::<usize>());
         assert_eq!(delivered.len() + queue.len() + queue.in_flight() + given_up, pushed);
     }
-    // In the end all gets through.
+    // In the end everything is delivered.
     for request in calls {
         _ = queue.settle(request, [], now);
     }

@@ -29,7 +29,6 @@
 //! | index fault | partition key before explicit hash key; at the last value, after its tag |
 
 #![expect(
-    clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
     reason = "the specification is written to be obvious; a panic in it fails a test, as it should"
 )]

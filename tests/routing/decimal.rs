@@ -1,10 +1,10 @@
-//! Numbers of 128 bits as sixteen bytes, the most significant first: arrays compare as the numbers do.
+//! 128-bit numbers as sixteen bytes, the most significant first, so that arrays compare as the numbers do.
 
 use crate::common::random::Random;
 
 pub(crate) type Number = [u8; 16];
 
-/// Multiplies and adds by hand, digit by digit. A number that needs more bytes is none.
+/// Multiplies and adds by hand, digit by digit. Returns `None` for a number that needs more bytes.
 pub(crate) fn from_decimal(text: &str) -> Option<Number> {
     if text.is_empty() {
         return None;
@@ -70,7 +70,7 @@ pub(crate) fn any_number(random: &mut Random) -> Number {
 }
 
 #[test]
-fn numbers() {
+fn decimals_are_converted_both_ways() {
     for (text, number) in [
         ("0", Some([0; 16])),
         ("255", Some(255u128.to_be_bytes())),

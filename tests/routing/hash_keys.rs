@@ -1,12 +1,14 @@
 //! Hash keys and ranges as texts.
 
-use kinesis_aggregation::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::route::{HashKey, HashKeyError, HashKeyRange, HashKeyRangeError};
 
 use crate::common::random::Random;
 use crate::decimal::{any_number, from_decimal, to_decimal};
+use crate::ordered;
 
 #[test]
-fn hash_keys_are_read_and_written() {
+fn hash_keys_are_parsed_and_printed() {
     use HashKeyError::{Empty, LeadingZero, NotADigit, TooLarge};
     let zeros = "0".repeat(39);
     for (name, text, expected) in [
@@ -39,7 +41,7 @@ fn hash_keys_are_read_and_written() {
     ] {
         assert_eq!(text.parse(), expected.map(HashKey::new), "{name}");
         let record = UserRecord::new("key", "").with_explicit_hash_key(text);
-        assert_eq!(HashKey::of(&record), expected.map(HashKey::new), "{name}");
+        assert_eq!(record.hash_key(), expected.map(HashKey::new), "{name}");
         if let Ok(number) = expected {
             assert_eq!(HashKey::new(number).to_string(), text, "{name}");
         }
@@ -55,7 +57,12 @@ fn hash_keys_are_read_and_written() {
 }
 
 #[test]
-fn hash_keys_come_back() {
+fn hash_keys_compare_as_numbers() {
+    ordered(&[HashKey::MIN, HashKey::new(1), HashKey::MAX]);
+}
+
+#[test]
+fn hash_keys_survive_a_round_trip_through_text() {
     let mut random = Random::new(2);
     for _ in 0..5_000 {
         let number = any_number(&mut random);
@@ -68,7 +75,7 @@ fn hash_keys_come_back() {
 }
 
 #[test]
-fn ranges_are_read_and_written() {
+fn ranges_are_parsed_and_printed() {
     use HashKeyRangeError::{Empty, End, NoDash, Start};
     let key = HashKey::new;
     let max = HashKey::MAX.to_string();
@@ -103,14 +110,14 @@ fn ranges_are_read_and_written() {
         (Start(HashKeyError::Empty), "start of the range: no digits"),
         (End(HashKeyError::LeadingZero), "end of the range: leading zero"),
         (Empty { start: key(9), end: key(5) }, "empty range: 9 is above 5"),
-        (NoDash, "no range: START-END is expected"),
+        (NoDash, "not a range: START-END is expected"),
     ] {
         assert_eq!(error.to_string(), text);
     }
 }
 
 #[test]
-fn ranges_own_both_their_ends() {
+fn ranges_contain_both_ends() {
     let (max, half) = (u128::MAX, 1 << 127);
     for (start, end, inside, outside) in [
         (0, max, vec![0, 1, half, max - 1, max], vec![]),
@@ -126,5 +133,55 @@ fn ranges_own_both_their_ends() {
                 assert_eq!(range.contains(key.into()), expected, "{key} in {range}");
             }
         }
+    }
+}
+
+/// Parses with the standard library, and checks what rule E4 adds.
+fn parse_by_core(text: &str) -> Option<u128> {
+    let canonical = text == "0" || (!text.starts_with('0') && !text.is_empty());
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    if canonical && digits { text.parse().ok() } else { None }
+}
+
+/// 19 digits are one chunk, 38 two, 39 three.
+#[test]
+fn decimals_of_every_length_are_parsed_as_by_core() {
+    for digits in 0..=60 {
+        let all =
+            ["0", "1", "9", "5", "10", "01", "3402823669209384634633746074317682114", "1844674407370955161"];
+        for pattern in all {
+            let text: String = pattern.chars().cycle().take(digits).collect();
+            // Each digit changed, and something else in its place.
+            for place in 0..=digits {
+                for other in ["", "0", "9", "8", "/", ":", " ", "-", "٣"] {
+                    let mut text = text.clone();
+                    if place < digits {
+                        text.replace_range(place..=place, other);
+                    }
+                    assert_eq!(
+                        text.parse::<HashKey>().ok().map(HashKey::get),
+                        parse_by_core(&text),
+                        "{text}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Among them 2^64, 10^19, 10^38 and 2^128, where chunks and numbers end.
+#[test]
+fn decimals_around_powers_of_two_and_ten_are_parsed() {
+    let powers_of_ten = (0..39).map(|exponent| 10u128.pow(exponent));
+    let powers_of_two = (0..128).map(|exponent| 1 << exponent);
+    for edge in powers_of_ten.chain(powers_of_two).chain([u128::MAX]) {
+        for number in (0..20).flat_map(|near| [edge.saturating_sub(near), edge.saturating_add(near)]) {
+            assert_eq!(number.to_string().parse::<HashKey>().map(HashKey::get), Ok(number));
+        }
+    }
+    // 2^128 and the numbers after it.
+    for last in 6..=9 {
+        let text = format!("34028236692093846346337460743176821145{last}");
+        assert_eq!(text.parse::<HashKey>(), Err(HashKeyError::TooLarge), "{text}");
     }
 }

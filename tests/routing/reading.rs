@@ -1,12 +1,15 @@
-//! Reading by range (rule R4) and from a checkpoint on.
+//! Filtering by range (rule R4) and resuming after a checkpoint.
 
-use kinesis_aggregation::{
-    AggregatedRecord, ExtendedSequenceNumber, HashKeyRange, RangeMode, SequenceNumber, deaggregate,
-};
+use core::cmp::Ordering;
+
+use kinesis_aggregation::deaggregate;
+use kinesis_aggregation::decode::{AggregatedRecord, ExtendedSequenceNumber, SequenceNumber};
+use kinesis_aggregation::route::{HashKeyRange, RangeMode};
 
 use crate::common::random::Random;
 use crate::common::{field, frame, varint};
 use crate::decimal::{Number, any_number, from_decimal, to_decimal};
+use crate::ordered;
 
 /// An explicit hash key that a payload may hold: a number, perhaps on the edge of the range, or none (rule D14).
 fn any_text(random: &mut Random, (start, end): (Number, Number)) -> String {
@@ -47,9 +50,9 @@ fn aggregate(records: &[Keys]) -> Vec<u8> {
 }
 
 #[test]
-fn ranges_filter_as_by_hand() {
+fn filtering_by_range_agrees_with_a_plain_loop() {
     let mut random = Random::new(3);
-    let (mut kept, mut left_out, mut faulty) = (0, 0, 0);
+    let (mut kept, mut left_out, mut invalid) = (0, 0, 0);
     for case in 0..crate::cases() / 20 {
         let (a, b) = (any_number(&mut random), any_number(&mut random));
         let (start, end) = (a.min(b), a.max(b));
@@ -85,7 +88,7 @@ fn ranges_filter_as_by_hand() {
             let mut filtered = range.filter(deaggregate(&payload), mode);
             let mut seen = Vec::new();
             for result in filtered.by_ref() {
-                let (record, is_faulty) = match &result {
+                let (record, is_invalid) = match &result {
                     Ok(record) => (record, false),
                     Err(error) => {
                         assert!(error.to_string().contains("explicit hash key"), "{error}");
@@ -96,11 +99,11 @@ fn ranges_filter_as_by_hand() {
                 assert_eq!(record.data, place.to_string().as_bytes(), "case {case}, {mode:?}");
                 assert_eq!(record.partition_key, records[place].0, "case {case}, {mode:?}");
                 assert_eq!(record.explicit_hash_key, records[place].1.as_deref(), "case {case}, {mode:?}");
-                seen.push((place, is_faulty));
+                seen.push((place, is_invalid));
             }
             assert_eq!(seen, expected, "case {case}, {mode:?}: {range} of {records:?}");
             let errors = inside.iter().filter(|inside| inside.is_none()).count();
-            let counts = (filtered.left_out(), filtered.faulty());
+            let counts = (filtered.left_out(), filtered.invalid());
             assert_eq!(
                 counts,
                 ((records.len() - expected.len()) as u64, errors as u64),
@@ -109,18 +112,18 @@ fn ranges_filter_as_by_hand() {
             assert!(filtered.next().is_none(), "case {case}, {mode:?}: the end is not the end");
             kept += expected.len() - errors;
             left_out += records.len() - expected.len();
-            faulty += errors;
+            invalid += errors;
         }
     }
-    assert!(kept > 100 && left_out > 100 && faulty > 100, "{kept}, {left_out}, {faulty}");
+    assert!(kept > 100 && left_out > 100 && invalid > 100, "{kept}, {left_out}, {invalid}");
 }
 
 #[test]
-fn reading_goes_on_after_a_checkpoint() {
+fn reading_resumes_after_a_checkpoint() {
     for count in [0, 1, 2, 7, 300] {
         let records: Vec<Keys> = (0..count).map(|place: usize| (format!("key {place}"), None)).collect();
         let payload = aggregate(&records);
-        let aggregate = AggregatedRecord::parse(&payload, Vec::new()).unwrap();
+        let aggregate = AggregatedRecord::parse(&payload).unwrap();
         let past_the_end = [u64::from(u32::MAX), u64::from(u32::MAX) + 1, u64::MAX - 1, u64::MAX];
         for checkpoint in (0..count as u64 + 3).chain(past_the_end) {
             let rest = aggregate.records_after(checkpoint);
@@ -132,9 +135,27 @@ fn reading_goes_on_after_a_checkpoint() {
     }
 }
 
+#[test]
+fn all_ways_to_compare_sequence_numbers_agree() {
+    let texts = ["AT_TIMESTAMP", "TRIM_HORIZON", "LATEST", "0", "7", "0012", "112", "SHARD_END"];
+    let numbers = texts.map(|text| SequenceNumber::parse(text).unwrap());
+    ordered(&numbers);
+    let [.., twelve, larger, _] = numbers;
+    ordered(&[
+        ExtendedSequenceNumber::new(twelve, 0),
+        ExtendedSequenceNumber::new(twelve, 1),
+        ExtendedSequenceNumber::new(larger, 0),
+    ]);
+    let same = SequenceNumber::parse("12").unwrap();
+    assert_eq!(
+        (twelve, twelve.cmp(&same), twelve.partial_cmp(&same)),
+        (same, Ordering::Equal, Some(Ordering::Equal))
+    );
+}
+
 /// As `ExtendedSequenceNumber.compareTo` of the KCL: three sentinels, the numbers by value, SHARD_END.
 #[test]
-fn checkpoints_are_in_the_order_of_the_kcl() {
+fn checkpoints_are_ordered_as_in_the_kcl() {
     // In ascending order; those on a line are equal.
     let long = "49590338271490256608559692538361571095921575989136588898";
     let ascending: &[&[(&str, u64)]] = &[

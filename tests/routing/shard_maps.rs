@@ -1,6 +1,7 @@
-//! Listings that make a map, and those that make none.
+//! Which listings make a shard map, which are refused, and which shard owns a hash key.
 
-use kinesis_aggregation::{HashKey, HashKeyRange, OwnedShardMap, Shard, ShardMap, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMapError};
 
 const MAX: u128 = u128::MAX;
 
@@ -17,27 +18,22 @@ fn child<'a>(shard: Shard<'a>, parents: &[&'a str]) -> Shard<'a> {
     shard.with_parents(parents.first().copied(), parents.get(1).copied())
 }
 
-/// Makes both kinds of maps of a listing in every rotation, and compares the ids of their shards.
+/// Makes a map of a listing in every rotation, and compares the ids of its shards.
 fn check(name: &str, listing: &[Shard<'_>], expected: &Result<Vec<&str>, ShardMapError>) {
     for rotation in 0..listing.len().max(1) {
         let mut shards = listing.to_vec();
         shards.rotate_left(rotation);
         for _ in 0..2 {
             shards.reverse();
-            let ids = |shards: &[Shard<'_>]| shards.iter().map(|shard| shard.id().to_owned()).collect();
-            let owned = OwnedShardMap::new(shards.iter().copied());
-            let owned: Result<Vec<String>, _> = owned.map(|map| ids(&map.shards().collect::<Vec<_>>()));
-            let lent: Result<Vec<String>, _> = ShardMap::new(&mut shards).map(|map| ids(map.shards()));
-            assert_eq!(lent, owned, "{name}, rotated by {rotation}");
-            let lent =
-                lent.as_ref().map(|ids| ids.iter().map(String::as_str).collect()).map_err(|error| *error);
-            assert_eq!(&lent, expected, "{name}, rotated by {rotation}");
+            let map = ShardMap::new(shards.iter().copied());
+            let ids = map.as_ref().map(|map| map.shards().map(|shard| shard.id()).collect());
+            assert_eq!(ids.map_err(|error| *error), *expected, "{name}, rotated by {rotation}");
         }
     }
 }
 
 #[test]
-fn listings_that_make_a_map() {
+fn open_shards_that_cover_all_hash_keys_make_a_map() {
     let two = [open("a", 0, 9), open("b", 10, MAX)];
     for (name, listing, ids) in [
         ("one", vec![open("a", 0, MAX)], vec!["a"]),
@@ -45,6 +41,11 @@ fn listings_that_make_a_map() {
         ("ids against the order of hash keys", vec![open("b", 0, 9), open("a", 10, MAX)], vec!["b", "a"]),
         ("of one hash key", vec![open("a", 0, 0), open("b", 1, 1), open("c", 2, MAX)], vec!["a", "b", "c"]),
         ("the last hash key alone", vec![open("a", 0, MAX - 1), open("b", MAX, MAX)], vec!["a", "b"]),
+        (
+            "a shard on two pages",
+            vec![open("a", 7, MAX), open("b", 0, 6), open("a", 7, MAX), open("a", 7, MAX)],
+            vec!["b", "a"],
+        ),
         ("an empty id", vec![open("", 0, 9), open("b", 10, MAX)], vec!["", "b"]),
         ("closed beside open", [&two[..], &[closed("c", 0, MAX)]].concat(), vec!["a", "b"]),
         (
@@ -99,7 +100,7 @@ fn listings_that_make_a_map() {
 }
 
 #[test]
-fn listings_that_make_none() {
+fn other_listings_are_refused_with_the_first_fault() {
     let gap = |start, end| ShardMapError::Gap { start: HashKey::new(start), end: HashKey::new(end) };
     let overlap = |at| ShardMapError::Overlap { at: HashKey::new(at) };
     for (name, listing, error, text) in [
@@ -190,16 +191,16 @@ fn listings_that_make_none() {
             "two open shards own the hash key 9",
         ),
         (
-            "same shard twice",
-            vec![open("a", 7, MAX), open("b", 0, 6), open("a", 7, MAX)],
-            ShardMapError::ListedTwice { start: HashKey::new(7) },
-            "a shard whose hash keys begin at 7 is listed twice",
-        ),
-        (
             "same shard twice, once closed",
             vec![open("a", 7, MAX), open("b", 0, 6), closed("a", 7, MAX)],
             ShardMapError::ListedTwice { start: HashKey::new(7) },
-            "a shard whose hash keys begin at 7 is listed twice",
+            "two different shards have the same id; one of them starts at hash key 7",
+        ),
+        (
+            "same id as before, after an identical repetition",
+            vec![open("a", 7, MAX), open("a", 7, MAX), child(open("a", 7, MAX), &["p"]), open("b", 0, 6)],
+            ShardMapError::ListedTwice { start: HashKey::new(7) },
+            "two different shards have the same id; one of them starts at hash key 7",
         ),
     ] {
         assert_eq!(error.to_string(), text, "{name}");
@@ -215,7 +216,7 @@ fn shards_are_found_by_id() {
         child(open("a", 10, 19), &["p"]),
         child(open("c", 20, MAX), &["p"]),
     ];
-    let map = OwnedShardMap::new(listing).unwrap();
+    let map = ShardMap::new(listing).unwrap();
     for shard in &listing[1..] {
         assert_eq!(
             map.find(shard.id()).map(|found| (found.id(), found.range())),
@@ -224,5 +225,74 @@ fn shards_are_found_by_id() {
     }
     for id in ["p", "", "A", "aa", "d"] {
         assert_eq!(map.find(id), None, "{id:?}");
+    }
+}
+
+/// Looks for each shard with its first, last and middle hash keys.
+fn check_owners(name: &str, starts: &[u128]) {
+    let ids: Vec<String> = (0..starts.len()).map(|position| format!("shard-{position}")).collect();
+    let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
+    let ranges: Vec<(u128, u128)> = starts.iter().copied().zip(ends).collect();
+    let shards = ids
+        .iter()
+        .zip(&ranges)
+        .map(|(id, &(start, end))| Shard::new(id, HashKeyRange::new(start.into(), end.into()).unwrap()));
+    let map = ShardMap::new(shards).unwrap();
+    for (id, &(start, end)) in ids.iter().zip(&ranges) {
+        for key in [
+            start,
+            end,
+            start + (end - start) / 2,
+            start.saturating_add(1).min(end),
+            end.saturating_sub(1).max(start),
+        ] {
+            let key = HashKey::new(key);
+            assert_eq!(map.shard_for(key).id(), id, "{name}: {key}");
+        }
+    }
+}
+
+/// All ranges are equal except for rounding, as UpdateShardCount makes them. Most prefixes belong to one shard each.
+#[test]
+fn evenly_split_shards_own_their_hash_keys() {
+    for count in (1..=70).chain([100, 127, 128, 129, 1000, 1023, 1024, 1025]) {
+        let width = u128::MAX / count;
+        let starts: Vec<u128> = (0..count).map(|shard| shard * width).collect();
+        check_owners(&format!("{count} even shards"), &starts);
+        let starts: Vec<u128> = (0..count).map(|shard| shard * width.saturating_add(1)).collect();
+        check_owners(&format!("{count} even shards, rounded up"), &starts);
+    }
+}
+
+/// Many shards share a prefix, or one shard owns nearly all prefixes.
+#[test]
+fn unevenly_split_shards_own_their_hash_keys() {
+    for count in [2, 3, 4, 5, 8, 17, 64, 100, 1000] {
+        let all: Vec<u128> = (0..count).collect();
+        check_owners("small ones first", &all);
+        let first_large =
+            [vec![0], all.iter().skip(1).map(|shard| u128::MAX - (count - shard)).collect()].concat();
+        check_owners("small ones last", &first_large);
+        let halves = [all.iter().map(|shard| shard * 2).collect(), vec![1 << 127, u128::MAX]].concat();
+        check_owners("small ones first, then halves", &halves);
+        let doubling =
+            (0..count.min(128)).map(|shard| if shard == 0 { 0 } else { 1 << shard }).collect::<Vec<_>>();
+        check_owners("each as large as all before", &doubling);
+        let around_middle =
+            [vec![0], all.iter().map(|shard| (1 << 127) - count / 2 + shard).collect()].concat();
+        check_owners("small ones in the middle", &around_middle);
+    }
+    // Off by one to either side, and by two.
+    for quarter in 1..4 {
+        for off in [-2i128, -1, 0, 1, 2] {
+            let starts = (0..8u128).map(|shard| shard << 125).collect::<Vec<_>>();
+            let mut moved = starts.clone();
+            moved[quarter * 2] = starts[quarter * 2].wrapping_add_signed(off);
+            check_owners("a boundary moved", &moved);
+            moved[quarter * 2] = starts[quarter * 2]
+                .wrapping_add_signed(off << 124)
+                .clamp(starts[quarter * 2 - 1] + 1, starts[quarter * 2 + 1] - 1);
+            check_owners("a boundary moved far", &moved);
+        }
     }
 }

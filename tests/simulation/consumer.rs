@@ -1,4 +1,4 @@
-//! One consumer for each shard, as those built on the KCL.
+//! One consumer for each shard, which filters as the KCL does.
 
 use kinesis_aggregation::deaggregate;
 

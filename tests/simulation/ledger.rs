@@ -102,7 +102,7 @@ counts! {
     still_unknown,
     /// Said to be misplaced, with those still unknown.
     misplaced,
-    put_back,
+    requeued,
     expired,
     flushed,
     /// Dropped by a consumer because a user record was not its shard's.

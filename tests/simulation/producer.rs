@@ -1,8 +1,9 @@
-//! A producer: it adds, puts, and does what the manager answers.
+//! A producer, which does what its manager returns.
 
 use core::time::Duration;
 
-use kinesis_aggregation::{AggregationManager, Placement, RoutedAggregate, UserRecord};
+use kinesis_aggregation::route::{Placement, RoutedAggregate};
+use kinesis_aggregation::{AggregationManager, UserRecord};
 
 use crate::common::random::Random;
 use crate::ledger::{Counts, Ledger};
@@ -14,7 +15,7 @@ pub(crate) struct Producer {
     version: usize,
     /// What is to be put.
     outbox: Vec<RoutedAggregate>,
-    /// Puts whose answers are on their way.
+    /// Puts that are in flight.
     answers: Vec<Answer>,
 }
 
@@ -56,7 +57,7 @@ impl Producer {
         self.outbox.extend(full.unwrap());
     }
 
-    /// Hands out all that is pending.
+    /// Flushes its manager.
     pub(crate) fn flush(&mut self, counts: &mut Counts) {
         let rest = self.manager.flush();
         counts.flushed += rest.len();
@@ -123,7 +124,7 @@ impl Producer {
         };
         let mut shard = None;
         if landed {
-            ledger.land(aggregate.data());
+            ledger.land(&aggregate.aggregate.data);
             shard = Some(stream.put(&aggregate).to_owned());
         }
         self.answers.push(Answer { aggregate, shard: shard.filter(|_| answered), landed });
@@ -133,12 +134,12 @@ impl Producer {
         let Answer { aggregate, shard, landed } = answer;
         let Some(shard) = shard else {
             if landed {
-                ledger.repeat(aggregate.data());
+                ledger.repeat(&aggregate.aggregate.data);
             }
             if random.one_in(2) {
                 self.outbox.push(aggregate);
             } else {
-                self.put_back(aggregate, &mut ledger.counts);
+                self.requeue(aggregate, &mut ledger.counts);
             }
             return;
         };
@@ -156,19 +157,19 @@ impl Producer {
                 ledger.counts.misplaced += 1;
                 let known = self.manager.shard_map().is_some_and(|map| map.find(&shard).is_some());
                 ledger.counts.still_unknown += usize::from(was_unknown && !known);
-                ledger.repeat(sent.data());
+                ledger.repeat(&sent.aggregate.data);
                 if random.one_in(2) {
                     self.refresh(stream, random, &mut ledger.counts);
                 }
-                self.put_back(sent, &mut ledger.counts);
+                self.requeue(sent, &mut ledger.counts);
             }
             Placement::Unknown(_) => panic!("{shard} is unknown to a refreshed map, and still no decision"),
         }
     }
 
-    fn put_back(&mut self, aggregate: RoutedAggregate, counts: &mut Counts) {
-        counts.put_back += 1;
-        self.outbox.extend(self.manager.put_back(aggregate).unwrap());
+    fn requeue(&mut self, aggregate: RoutedAggregate, counts: &mut Counts) {
+        counts.requeued += 1;
+        self.outbox.extend(self.manager.requeue(aggregate).unwrap());
     }
 
     /// Asks for the map. The answer may show the stream as it was not long ago.

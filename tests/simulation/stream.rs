@@ -1,11 +1,12 @@
 //! A stream that is resharded.
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, RoutedAggregate, Shard};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, RoutedAggregate, Shard};
 
 use crate::common::random::Random;
 use crate::ledger::Counts;
 
-/// The hash key that Kinesis would use, by a way of its own (rule R1).
+/// The hash key that Kinesis would use (rule R1), computed without the library.
 pub(crate) fn hash_key(explicit_hash_key: Option<&str>, partition_key: &str) -> u128 {
     match explicit_hash_key {
         Some(explicit) => explicit.parse().unwrap(),
@@ -108,7 +109,7 @@ impl Stream {
 
     /// What ListShards would have answered at a version, in any order: with shards closed not long ago, some of which
     /// are only known to be so by their children.
-    pub(crate) fn map(&self, version: usize, random: &mut Random) -> OwnedShardMap {
+    pub(crate) fn map(&self, version: usize, random: &mut Random) -> ShardMap {
         let mut listing = Vec::new();
         for shard in self.shards.iter().filter(|shard| shard.opened <= version) {
             let closed = shard.closed.filter(|&closed| closed <= version);
@@ -121,7 +122,7 @@ impl Stream {
             listing.push(if closed.is_some() && !random.one_in(3) { listed.closed() } else { listed });
         }
         random.shuffle(&mut listing);
-        OwnedShardMap::new(listing).unwrap()
+        ShardMap::new(listing).unwrap()
     }
 
     /// An open shard's first or last hash key, or one beside them.
@@ -130,16 +131,16 @@ impl Stream {
         random.pick(&[shard.start, shard.end, shard.start.wrapping_sub(1), shard.end.wrapping_add(1)])
     }
 
-    /// Takes a record, as PutRecord, and answers with its shard.
+    /// Takes a record as PutRecord does, and returns its shard.
     pub(crate) fn put(&mut self, aggregate: &RoutedAggregate) -> &str {
-        let explicit = aggregate.explicit_hash_key().map(|key| key.to_string());
-        let key = hash_key(explicit.as_deref(), aggregate.partition_key());
+        let explicit = aggregate.aggregate.explicit_hash_key.map(|key| key.to_string());
+        let key = hash_key(explicit.as_deref(), &aggregate.aggregate.partition_key);
         let owner = self.open.iter().find(|&&shard| {
             let StreamShard { start, end, .. } = self.shards[shard];
             (start..=end).contains(&key)
         });
         let shard = &mut self.shards[*owner.unwrap()];
-        shard.records.push(aggregate.data().to_vec());
+        shard.records.push(aggregate.aggregate.data.to_vec());
         &shard.id
     }
 }

@@ -1,18 +1,16 @@
-//! What is generated varies: in size, in order, and in everything that the format leaves open.
-
-#![expect(clippy::arithmetic_side_effects, reason = "counts are small")]
+//! Generated aggregates vary in size, in order, and in everything that the format leaves open.
 
 use std::collections::BTreeMap;
 
 use arbitrary::Arbitrary as _;
-use kinesis_aggregation::AggregatedRecord;
+use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::testing::{ValidAggregate, valid_aggregates};
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 
 use crate::checks::random_bytes;
 
-/// A name, how often at least in a thousand, and what it holds of.
+/// A name, the minimum number in a thousand, and the property.
 type Property = (&'static str, usize, fn(&ValidAggregate) -> bool);
 
 const PROPERTIES: &[Property] = &[
@@ -51,7 +49,7 @@ fn contains(valid: &ValidAggregate, bytes: &[u8]) -> bool {
 }
 
 fn repeats_a_key(valid: &ValidAggregate) -> bool {
-    let aggregate = AggregatedRecord::parse(&valid.payload, Vec::new());
+    let aggregate = AggregatedRecord::parse(&valid.payload);
     aggregate.is_ok_and(|aggregate| repeats(aggregate.partition_keys().iter().copied()))
 }
 
@@ -91,7 +89,7 @@ fn of_the_strategy() {
     assert_varied("proptest", &generated);
 }
 
-/// What fails for nearly all shrinks to nearly nothing.
+/// A test that fails for nearly all aggregates shrinks to nearly nothing.
 #[test]
 fn shrinks_to_the_plainest() {
     let mut runner = TestRunner::deterministic();

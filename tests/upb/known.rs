@@ -1,4 +1,4 @@
-//! The known differences between upb and this crate.
+//! Where upb differs from this crate.
 
 use std::collections::BTreeSet;
 
@@ -6,22 +6,22 @@ use crate::common::{Record, field, varint};
 use crate::oracle::Oracle;
 use crate::{ours, theirs};
 
-// Reasons for a different result. Either upb accepts more:
-const CUT: &str = "D6: upb truncates varints to 64 bits";
-const ZERO: &str = "D7: upb skips field number 0 in groups";
-const OVERRIDDEN: &str = "D12: upb does not report text that a later field overrides";
+// Why upb may see something else in a body than this crate does. Either upb accepts more:
+const CUT: &str = "D6: upb cuts varints down to 64 bits";
+const ZERO: &str = "D7: upb passes over field number 0 in groups";
+const OVERRIDDEN: &str = "D12: upb shows no text that a later one overrides";
 // Or it refuses more:
 const LONG_TAG: &str = "D7: upb refuses tags of more than 5 bytes";
 const LONG_LENGTH: &str = "D8: upb refuses lengths of more than 5 bytes";
-const DEPTH: &str = "D9: upb counts enclosing messages as open groups";
+const DEPTH: &str = "D9: upb counts the messages round a group as open groups";
 
-/// The number of rules.
+/// How many rules there are.
 pub(crate) const RULES: usize = 6;
 
-/// Returns the rules that explain why the two differ on a body, or `None` if the known rules do not explain it.
+/// Says by which of these rules the two differ on a body, if that is why they do.
 ///
-/// Every occurrence in the body must be one that makes the refusing side refuse. Once they are removed, both sides must read from the
-/// body what the accepting side read from the original.
+/// All that is found of them in the body must pull to the side that refuses it. And once it is taken out of the body,
+/// nothing else may have changed: both have to see there what the one that accepts the body has seen in it.
 pub(crate) fn known_difference(
     oracle: &mut Oracle,
     body: &[u8],
@@ -42,15 +42,15 @@ pub(crate) fn known_difference(
     explained.then_some(repair.found)
 }
 
-/// Removes everything that the two treat differently, and records what it found. Bytes after the first fault are kept unchanged.
-/// Tags and lengths are rewritten in shortest form.
+/// Takes out what the two see differently, and keeps a list of it. What stands after the first fault stays as it is.
+/// Tags and lengths are written as short as can be.
 #[derive(Default)]
 struct Repair {
     found: BTreeSet<&'static str>,
 }
 
 impl Repair {
-    /// Repairs a message nested at this level.
+    /// Repairs a message that has so many round it.
     fn message(&mut self, message: &[u8], level: usize) -> Vec<u8> {
         let mut fields = Vec::new();
         let mut rest = message;
@@ -65,7 +65,7 @@ impl Repair {
         [&fields, rest].concat()
     }
 
-    /// Repairs a field. Returns its tag, the bytes to keep, and the bytes after it.
+    /// Repairs a field: its tag, what to keep of it, and what comes after it.
     fn field<'a>(&mut self, message: &'a [u8], level: usize) -> Option<(u64, Vec<u8>, &'a [u8])> {
         let mut rest = message;
         let tag = self.tag(&mut rest)?;
@@ -98,7 +98,7 @@ impl Repair {
         Some((tag, kept, rest))
     }
 
-    /// Skips the remainder of a group in a message nested at this level.
+    /// Passes over the rest of a group in a message that has so many round it.
     fn group(&mut self, rest: &mut &[u8], number: u64, level: usize) -> Option<()> {
         let mut open = vec![number];
         while !open.is_empty() {
@@ -126,7 +126,7 @@ impl Repair {
         Some(())
     }
 
-    /// Reads a tag with any field number, including 0.
+    /// Takes a tag with any field number, 0 as well.
     fn tag(&mut self, rest: &mut &[u8]) -> Option<u64> {
         self.short(rest, LONG_TAG).filter(|tag| tag >> 3 < 1 << 29)
     }
@@ -136,20 +136,20 @@ impl Repair {
         take(rest, usize::try_from(length).ok()?)
     }
 
-    /// Reads a varint that upb refuses if it has more than 5 bytes.
+    /// Takes a varint that upb refuses where it has more than 5 bytes.
     fn short(&mut self, rest: &mut &[u8], rule: &'static str) -> Option<u64> {
         let bytes = take_varint(rest)?;
         if bytes.len() > 5 {
             self.found.insert(rule);
         }
-        // Neither side accepts 70 bits.
+        // With 70 bits neither reads it.
         if bytes.get(9).is_some_and(|&tenth| tenth > 1) {
             return None;
         }
         Some(bytes.iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f)))
     }
 
-    /// Reads a varint that is a field's value.
+    /// Takes a varint that is a value.
     fn value(&mut self, rest: &mut &[u8]) -> Option<Vec<u8>> {
         let mut bytes = take_varint(rest)?.to_vec();
         if let Some(tenth) = bytes.get_mut(9).filter(|tenth| **tenth > 1) {
@@ -159,7 +159,7 @@ impl Repair {
         Some(bytes)
     }
 
-    /// Drops the strings of a `Tag` that are not UTF-8 if a later field has the same number.
+    /// Drops texts of a `Tag` that are no UTF-8, where one of the same number comes later.
     fn drop_overridden(&mut self, fields: &mut Vec<(u64, Vec<u8>)>) {
         for text in [KEY, VALUE] {
             let Some(last) = fields.iter().rposition(|(tag, _)| *tag == text) else { continue };
@@ -176,14 +176,14 @@ impl Repair {
     }
 }
 
-/// Returns whether a field contains UTF-8.
+/// Whether a field holds UTF-8.
 fn is_text(field: &[u8]) -> bool {
     let mut rest = field;
     _ = take_varint(&mut rest).and_then(|_| take_varint(&mut rest));
     core::str::from_utf8(rest).is_ok()
 }
 
-/// Reads a varint of at most 10 bytes.
+/// A varint of at most 10 bytes.
 fn take_varint<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let last = rest.iter().take(10).position(|&byte| byte < 0x80)?;
     take(rest, last + 1)
@@ -202,7 +202,7 @@ const GROUP: u64 = 3;
 const GROUP_END: u64 = 4;
 const FIXED32: u64 = 5;
 
-// Nesting levels.
+// How many messages there are round a message.
 const BODY: usize = 0;
 const RECORD: usize = 1;
 const TAG: usize = 2;
@@ -215,5 +215,5 @@ const TAGS: u64 = 4;
 const KEY: u64 = 1 << 3 | BYTES;
 const VALUE: u64 = 2 << 3 | BYTES;
 
-/// An unknown field. It replaces a group, because a body must not become empty (D1).
+/// A field that no message knows. It stands where a group was: a body must not become empty (D1).
 const UNKNOWN: [u8; 2] = [9 << 3, 0];

@@ -42,8 +42,8 @@ struct Tag<'a> {
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
-    let mut table = heapless::Vec::<&str, { crate::input::ROOM }>::new();
-    let mut indexed = heapless::Vec::<_, { crate::input::ROOM }>::new();
+    let mut table = heapless::Vec::<&str, { crate::input::CAPACITY }>::new();
+    let mut indexed = heapless::Vec::<_, { crate::input::CAPACITY }>::new();
     for (key, data) in records {
         let partition_key_index = Some(frame::index_in(&mut table, key)?);
         indexed.push(Record { partition_key_index, data: Some(data), ..Default::default() }).ok()?;
@@ -63,7 +63,7 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
     let message = AggregatedRecord::decode(frame::open(payload)?).ok()?;
-    let mut table = heapless::Vec::<&str, { crate::input::ROOM }>::new();
+    let mut table = heapless::Vec::<&str, { crate::input::CAPACITY }>::new();
     for key in &message.partition_key_table {
         table.push(key.ok()?).ok()?;
     }

@@ -1,25 +1,19 @@
-//! What a protobuf library leaves to do: magic and digest.
+//! What a protobuf library does not do: magic, digest and the key table.
 
 #[cfg(feature = "encode")]
-use crate::input::ROOM;
+use crate::input::CAPACITY;
 
 const MAGIC: [u8; 4] = *b"\xf3\x89\x9a\xc2";
 
-#[cfg(feature = "digest")]
 fn digest(body: &[u8]) -> [u8; 16] {
     use md5::Digest;
     md5::Md5::digest(body).into()
 }
 
-#[cfg(not(feature = "digest"))]
-fn digest(_: &[u8]) -> [u8; 16] {
-    [0; 16]
-}
-
-/// The index of `key` in the table, where it is put if it is not there.
+/// The index of `key` in the table, to which it is added if it is new.
 #[cfg(feature = "encode")]
-#[allow(dead_code, reason = "not all have such a table")]
-pub fn index_in<'k, K: AsRef<str>>(table: &mut heapless::Vec<K, ROOM>, key: &'k str) -> Option<u64>
+#[allow(dead_code, reason = "some libraries have a table of another type")]
+pub fn index_in<'k, K: AsRef<str>>(table: &mut heapless::Vec<K, CAPACITY>, key: &'k str) -> Option<u64>
 where
     K: TryFrom<&'k str>,
 {
@@ -33,7 +27,7 @@ where
     Some(index as u64)
 }
 
-/// Writes the frame around the body that `write` writes; answers with the size of all.
+/// Writes the frame around the body that `write` writes, and returns the total size.
 #[cfg(feature = "encode")]
 pub fn seal(buffer: &mut [u8], write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<usize> {
     let (magic, rest) = buffer.split_first_chunk_mut()?;

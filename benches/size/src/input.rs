@@ -1,11 +1,11 @@
-//! What all programs work on, and the proof that they did.
+//! The input of all programs, and the check that they did their work.
 
 /// A partition key and data.
 pub type Record = (&'static str, &'static [u8]);
 
-/// How many keys and user records all have room for, where they need it.
-#[allow(dead_code, reason = "by features")]
-pub const ROOM: usize = 16;
+/// The capacity for keys and for user records, where a library needs to be told.
+#[allow(dead_code, reason = "only some features need it")]
+pub const CAPACITY: usize = 16;
 
 static RECORDS: [Record; 6] = [
     ("sensor-1", b"21.5"),
@@ -16,24 +16,18 @@ static RECORDS: [Record; 6] = [
     ("sensor-1", b"{\"celsius\":21.4}"),
 ];
 
-/// The same, aggregated, in canonical order.
-#[cfg(feature = "digest")]
+/// The aggregate of these records, in canonical order.
 static PAYLOAD: &[u8] = b"\xf3\x89\x9a\xc2\x0a\x08sensor-1\x0a\x08sensor-2\x0a\x08sensor-3\
     \x1a\x08\x08\x00\x1a\x0421.5\x1a\x08\x08\x01\x1a\x0419.0\x1a\x08\x08\x00\x1a\x0421.6\
     \x1a\x09\x08\x02\x1a\x05-4.25\x1a\x04\x08\x01\x1a\x00\x1a\x14\x08\x00\x1a\x10{\"celsius\":21.4}\
     \x82\xd1\x87\xa5\x1a\x34\xa0\x63\x00\xd6\x6a\x9e\xe8\x4f\x53\xce";
-#[cfg(not(feature = "digest"))]
-static PAYLOAD: &[u8] = b"\xf3\x89\x9a\xc2\x0a\x08sensor-1\x0a\x08sensor-2\x0a\x08sensor-3\
-    \x1a\x08\x08\x00\x1a\x0421.5\x1a\x08\x08\x01\x1a\x0419.0\x1a\x08\x08\x00\x1a\x0421.6\
-    \x1a\x09\x08\x02\x1a\x05-4.25\x1a\x04\x08\x01\x1a\x00\x1a\x14\x08\x00\x1a\x10{\"celsius\":21.4}\
-    \x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00";
 
 #[derive(Clone, Copy)]
 pub struct Input {
     pub records: &'static [Record],
     #[cfg_attr(
-        all(feature = "encode", feature = "decode"),
-        expect(dead_code, reason = "it takes apart what it packed")
+        any(all(feature = "encode", feature = "decode"), feature = "firmware"),
+        expect(dead_code, reason = "the program decodes what it encoded")
     )]
     pub payload: &'static [u8],
 }
@@ -44,7 +38,7 @@ impl Input {
     }
 }
 
-/// Takes in all that comes out of an aggregate.
+/// A checksum of the user records of an aggregate.
 #[derive(Default, PartialEq)]
 pub struct Seen(u32);
 

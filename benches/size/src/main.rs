@@ -1,6 +1,6 @@
-//! A program that packs, or takes apart, or both, or nothing, by its features.
+//! A program that encodes, decodes, does both, or does nothing, depending on its features.
 //!
-//! It runs on bare metal: `run` reads the size of its sections and lets an emulator show that it does what it should.
+//! It runs on bare metal: `run` reads the sizes of its sections, and runs it in an emulator to check that it works.
 
 #![no_std]
 #![no_main]
@@ -34,10 +34,10 @@ use core::hint::black_box;
 
 use crate::input::{Input, Seen};
 
-/// Does the work; answers whether it went well.
+/// Does the work. Returns whether the result was right.
 #[inline(never)]
 fn work() -> bool {
-    // What goes in is unknown to the compiler. All of this stands in the empty program as well.
+    // The compiler must not know the input. The empty program contains all of this too.
     let input = black_box(Input::get());
     let mut expected = Seen::default();
     for (key, data) in input.records {
@@ -66,12 +66,21 @@ fn run(input: Input, expected: &Seen, buffer: &mut [u8]) -> bool {
     len == Some(input.payload.len())
 }
 
-#[cfg(all(feature = "decode", not(feature = "encode")))]
+#[cfg(all(feature = "decode", not(any(feature = "encode", feature = "firmware"))))]
 #[inline(never)]
 fn run(input: Input, expected: &Seen, buffer: &mut [u8]) -> bool {
     black_box(buffer);
     let mut seen = Seen::default();
     subject::decode(input.payload, &mut seen).is_some() && seen == *expected
+}
+
+#[cfg(feature = "firmware")]
+#[inline(never)]
+fn run(input: Input, expected: &Seen, buffer: &mut [u8]) -> bool {
+    let mut seen = Seen::default();
+    // So small that it takes several aggregates.
+    let Some(buffer) = buffer.get_mut(..160) else { return false };
+    subject::firmware(input.records, buffer, &mut seen).is_some() && seen == *expected
 }
 
 #[cfg(all(feature = "digest", not(any(feature = "encode", feature = "decode"))))]

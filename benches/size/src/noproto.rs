@@ -1,18 +1,18 @@
 //! noproto: messages in containers of fixed room.
 
 use crate::frame;
-use crate::input::ROOM;
+use crate::input::CAPACITY;
 use heapless_0_8 as heapless;
 use noproto::Message;
 
 #[derive(Default, Message)]
 struct AggregatedRecord {
     #[noproto(tag = "1", repeated)]
-    partition_key_table: heapless::Vec<heapless::String<16>, ROOM>,
+    partition_key_table: heapless::Vec<heapless::String<16>, CAPACITY>,
     #[noproto(tag = "2", repeated)]
-    explicit_hash_key_table: heapless::Vec<heapless::String<39>, ROOM>,
+    explicit_hash_key_table: heapless::Vec<heapless::String<39>, CAPACITY>,
     #[noproto(tag = "3", repeated)]
-    records: heapless::Vec<Record, ROOM>,
+    records: heapless::Vec<Record, CAPACITY>,
 }
 
 #[derive(Default, Message)]

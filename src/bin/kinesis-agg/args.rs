@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line, and what `--help` prints.
 
 use std::path::PathBuf;
 
@@ -6,9 +6,9 @@ use anstyle::{AnsiColor, Style};
 use clap::builder::Styles;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
-use kinesis_aggregation::{HashKeyRange, Limits};
+use kinesis_aggregation::Limits;
+use kinesis_aggregation::route::HashKeyRange;
 
-use crate::bench::BenchArgs;
 use crate::failure::Failure;
 
 pub(crate) const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -25,25 +25,26 @@ const STYLES: Styles = Styles::styled()
     .valid(LITERAL)
     .invalid(WARNING);
 
-/// Packs user records into Amazon Kinesis records, takes them apart, and looks into them
+/// Aggregate, deaggregate and inspect Amazon Kinesis records
 ///
-/// Producers pack many small user records into one Kinesis record, in the format of the Kinesis Producer Library
-/// (KPL). This command writes and reads that format.
+/// Producers that use the Kinesis Producer Library (KPL) aggregate many small user records into one Kinesis record.
+/// kinesis-agg writes and reads this format.
 ///
-/// Input is read from the files named, or from standard input. Output goes to standard output, messages go to
-/// standard error. The exit status is 0 if all went well, 1 if input was bad, and 2 if the call was.
+/// Input comes from the files you name, or from standard input. Results go to standard output, messages to standard
+/// error. The exit status is 0 on success, 1 if the input is invalid or cannot be read or the output cannot be
+/// written, and 2 if the command line is invalid.
 #[derive(Debug, Parser)]
 #[command(name = "kinesis-agg", version, styles = STYLES, max_term_width = 100)]
 #[command(after_long_help = "\
 Examples:
-  Pack events, and see what is in the Kinesis records:
+  Aggregate user records and inspect the resulting Kinesis records:
     kinesis-agg aggregate events.jsonl > records.jsonl
     kinesis-agg inspect records.jsonl
 
-  Take apart what a stream holds:
+  Deaggregate the records of a stream:
     aws kinesis get-records --shard-iterator \"$ITERATOR\" | kinesis-agg deaggregate
 
-  Look at one payload from a log, in hex or base64:
+  Inspect a payload copied from a log, in hex or base64:
     echo 84mawgoBYRoFCAAaAXgnT6SiIWCSQZZrAsevv0KD | kinesis-agg inspect")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -57,86 +58,86 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Route(RouteArgs),
     Verify(VerifyArgs),
-    Bench(BenchArgs),
-    /// Prints a completion script for a shell
+    /// Print a shell completion script
     ///
     /// For bash: kinesis-agg completions bash > ~/.local/share/bash-completion/completions/kinesis-agg
     Completions {
-        /// The shell to complete in
+        /// The shell to generate the script for
         shell: clap_complete::Shell,
     },
 }
 
-/// Packs user records into Kinesis records
+/// Aggregate user records into Kinesis records
 ///
-/// Reads JSON Lines, a user record a line:
+/// Reads JSON Lines, one user record per line:
 ///
 ///   {"partitionKey": "device-7", "data": "MjEuNQ=="}
 ///   {"partitionKey": "device-7", "explicitHashKey": "0", "text": "21.5"}
 ///
-/// "data" is base64, "text" is text; each line has one of them. "tags" may be a list of
-/// ["key", "value"] or ["key", null]. Other members are ignored, and so are blank lines.
+/// Each line has either "data", in base64, or "text". "tags" is an optional list of ["key", "value"]
+/// and ["key", null]. Other members and blank lines are ignored.
 ///
-/// Writes a JSON line per Kinesis record, unless --output says otherwise:
+/// Writes one JSON line per Kinesis record, unless --output says otherwise:
 ///
 ///   {"PartitionKey": "device-7", "ExplicitHashKey": "0", "Data": "84mawg…"}
 ///
-/// With --shards, user records are packed with those of the same shard, and each line has a
-/// "ShardId" and an "ExplicitHashKey" that makes it land there.
+/// With --shards, user records are aggregated by shard. Each output line then has a "ShardId", and an
+/// "ExplicitHashKey" that sends the Kinesis record to that shard.
 ///
-/// At a bad line the command stops with exit status 1; what came before it is packed and
-/// written.
+/// The command stops at the first invalid line with exit status 1. The user records before that line
+/// are still aggregated and written.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct AggregateArgs {
     #[command(flatten)]
-    pub(crate) packing: PackingArgs,
+    pub(crate) aggregation: AggregationArgs,
 
-    /// What to write
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    pub(crate) output: OutputForm,
+    /// Output format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: AggregateOutput,
 
-    /// The stream that PutRecords requests name (needed with --output put-records)
+    /// Name of the stream in PutRecords requests (required by --output put-records)
     #[arg(long, value_name = "NAME", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) stream_name: Option<String>,
 
-    /// The largest PutRecords request, in bytes of data and partition keys [default: 5242880]
+    /// Maximum size of a PutRecords request in bytes: data and partition keys [default: 5242880]
     #[arg(long, value_name = "N")]
     pub(crate) max_request_bytes: Option<u64>,
 }
 
-/// How user records are packed: the same for all that pack.
+/// The options that `aggregate` and `verify` share.
 #[derive(Debug, Group)]
-pub(crate) struct PackingArgs {
-    /// Files of JSON Lines, - for standard input
+pub(crate) struct AggregationArgs {
+    /// Files to read ("-" for standard input)
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// The largest Kinesis record, in bytes of data and partition key
+    /// Maximum size of a Kinesis record in bytes: data and partition key
     #[arg(long, value_name = "N", default_value_t = 1_048_576)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=10_485_760))]
     pub(crate) max_bytes: u32,
 
-    /// The most user records in a Kinesis record
+    /// Maximum number of user records per Kinesis record
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_records: Option<u64>,
 
-    /// The order of fields in a Kinesis record
+    /// Order of keys and user records inside a Kinesis record
     #[arg(long, value_enum, default_value_t)]
     pub(crate) order: Order,
 
-    /// Which user records may share a Kinesis record [default: shard with --shards, else all]
+    /// Which user records may share a Kinesis record [default: shard with --shards, otherwise all]
     #[arg(long, value_enum)]
     pub(crate) group: Option<Grouping>,
 
-    /// The shards of the stream: what `aws kinesis list-shards` prints
+    /// The shards of the stream, as printed by `aws kinesis list-shards`
     #[arg(long, value_name = "FILE")]
     pub(crate) shards: Option<PathBuf>,
 }
 
-impl PackingArgs {
+impl AggregationArgs {
     pub(crate) fn limits(&self) -> Limits {
-        let limits = Limits::default().with_max_bytes(self.max_bytes);
+        // The target is never above the maximum, so this sets both.
+        let limits = Limits::KINESIS_MAX.with_max_bytes(self.max_bytes);
         match self.max_records {
             Some(count) => limits.with_max_user_records(usize::try_from(count).unwrap_or(usize::MAX)),
             None => limits,
@@ -145,94 +146,96 @@ impl PackingArgs {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OutputForm {
-    /// A JSON line per Kinesis record
+pub(crate) enum AggregateOutput {
+    /// One JSON line per Kinesis record
     #[default]
     Entries,
-    /// A JSON line per PutRecords request: at most 500 Kinesis records each
+    /// One JSON line per PutRecords request, with up to 500 Kinesis records each
     PutRecords,
-    /// The bytes of the Kinesis record, of which there may be one
+    /// The bytes of a single Kinesis record
     Raw,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Order {
-    /// All keys, then all user records: what the KPL writes
+    /// All keys, then all user records, as the KPL writes them
     #[default]
     Canonical,
-    /// Each key before the first user record that has it: what a producer without a heap writes
+    /// Each key right before the first user record that uses it, as a producer without a heap writes them
     Streamed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Grouping {
-    /// All of them
+    /// All user records
     All,
-    /// Those with the same partition key, and the same explicit hash key if any
+    /// User records with the same partition key and the same explicit hash key, if any
     PartitionKey,
-    /// Those that the same shard owns (needs --shards)
+    /// User records that belong to the same shard (requires --shards)
     Shard,
 }
 
-/// Takes Kinesis records apart into their user records
+/// Deaggregate Kinesis records into user records
 ///
-/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, the
-/// event of a function on AWS Lambda or of a transformation of Firehose or Kinesis Analytics, or the
-/// entries or PutRecords requests that `kinesis-agg aggregate` writes.
+/// Reads raw payloads, lines of hex or base64, or JSON: the output of `aws kinesis get-records`, an
+/// event of AWS Lambda, Firehose or Kinesis Analytics, or what `kinesis-agg aggregate` writes.
 ///
-/// Writes a JSON line per user record:
+/// Writes one JSON line per user record:
 ///
 ///   {"record": 0, "partitionKey": "device-7", "explicitHashKey": null, "data": "MjEuNQ==",
 ///    "subSequenceNumber": 0, "aggregated": true}
 ///
-/// With --output lambda, each line is what Python's aws_kinesis_agg makes of it:
+/// "record" numbers the Kinesis records of the whole input, starting at 0. Sequence numbers, arrival
+/// times, event IDs, record IDs and other known members are copied from the input.
+///
+/// A plain record, one that is not aggregated, becomes a single line with "aggregated": false and a
+/// "reason": no_magic, too_short, digest_mismatch or malformed.
+///
+/// With --output lambda, each line has the form that Python's aws_kinesis_agg returns, and plain
+/// records keep the form they came in:
 ///
 ///   {"kinesis": {"kinesisSchemaVersion": "1.0", "sequenceNumber": "4959…", "explicitHashKey": null,
 ///    "partitionKey": "device-7", "subSequenceNumber": 0, "aggregated": true, "data": "MjEuNQ==", …},
 ///    "eventID": "shardId-000000000000:4959…", "eventSource": "aws:kinesis", …}
 ///
-/// With --hash-range, user records of other shards are left out, and counted on standard error.
-///
-/// "record" counts the Kinesis records of all input from 0. A Kinesis record that is not aggregated
-/// comes out as one line with "aggregated": false, and "reason" says why: no_magic, too_short,
-/// digest_mismatch or malformed; with --output lambda it comes out as it came. Sequence numbers,
-/// arrival times, event ids, record ids and the like are passed on where the input has them.
+/// With --hash-range, user records outside the range are skipped and counted on standard error. Plain
+/// records always pass.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 #[command(after_long_help = "\
 Examples:
-  The user records that a function on AWS Lambda gets with an event:
+  Show the user records in a Lambda event:
     kinesis-agg deaggregate --output lambda event.json
 
-  Their data, as text:
+  Print their data as text:
     kinesis-agg deaggregate event.json | jq -r '.data | @base64d'
 
-  The user records of a shard, and of no other:
+  Keep only the user records that belong to one shard:
     aws kinesis get-records --shard-iterator \"$ITERATOR\" |
       kinesis-agg deaggregate --hash-range 0-170141183460469231731687303715884105727")]
 pub(crate) struct DeaggregateArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// What to write
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
-    pub(crate) output: UserRecordForm,
+    /// Output format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub(crate) output: DeaggregateOutput,
 
-    /// Leave out what a shard with these hash keys does not own: decimal, both ends included
+    /// Keep only user records with hash keys in this range (decimal, inclusive)
     #[arg(long, value_name = "START-END")]
     pub(crate) hash_range: Option<HashKeyRange>,
 
-    /// What to keep of an aggregate that mixes shards [default: each]
+    /// What to keep of an aggregate that is partly inside the range [default: each]
     #[arg(long, value_enum, value_name = "MODE", requires = "hash_range")]
     pub(crate) range: Option<RangeArg>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum UserRecordForm {
-    /// A JSON line per user record, with all there is to know
+pub(crate) enum DeaggregateOutput {
+    /// One JSON line per user record
     #[default]
     Lines,
-    /// A JSON line per user record, as records are in Lambda's events and in Python's library
+    /// One JSON line per user record, in the form of a record in a Lambda event
     Lambda,
 }
 
@@ -241,14 +244,14 @@ pub(crate) enum RangeArg {
     /// Each user record inside the range
     #[default]
     Each,
-    /// All of them if all are inside, else none: what the KCL does
+    /// All user records if all are inside the range, otherwise none, as the KCL does
     All,
 }
 
-/// Tells hash keys and shards of user records
+/// Show the hash key and shard of each user record
 ///
-/// Reads what `kinesis-agg aggregate` reads; data may be missing. Writes a JSON line per user
-/// record:
+/// Reads the same input as `kinesis-agg aggregate`, but data is optional. Writes one JSON line per
+/// user record:
 ///
 ///   {"partitionKey": "device-7", "hashKey": "70594183…", "shardId": "shardId-000000000001"}
 ///
@@ -256,43 +259,43 @@ pub(crate) enum RangeArg {
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RouteArgs {
-    /// Files of JSON Lines, - for standard input
+    /// Files to read ("-" for standard input)
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// The shards of the stream: what `aws kinesis list-shards` prints
+    /// The shards of the stream, as printed by `aws kinesis list-shards`
     #[arg(long, value_name = "FILE")]
     pub(crate) shards: Option<PathBuf>,
 }
 
-/// Shows what is in Kinesis records
+/// Show what Kinesis records contain
 ///
-/// For each payload: whether it is aggregated, its sizes and overhead, its keys and its largest user
-/// records. For a malformed one: what is wrong, and the bytes around it. Reads what
-/// `kinesis-agg deaggregate` reads.
+/// For each payload, shows whether it is aggregated, its size and overhead, its keys, and its largest
+/// user records. For a malformed payload, shows the error and the bytes around it. Reads the same
+/// input as `kinesis-agg deaggregate`.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 #[command(after_long_help = "\
 Examples:
-  aws kinesis get-records --shard-iterator \"$ITERATOR\" | kinesis-agg inspect
+  Inspect the records of a stream:
+    aws kinesis get-records --shard-iterator \"$ITERATOR\" | kinesis-agg inspect
 
-  What a function on AWS Lambda was given, and which of it consumers of the KCL would drop:
+  Find user records that are on the wrong shard, which consumers built on the KCL drop:
     kinesis-agg inspect --shards shards.json event.json")]
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) input: InputArgs,
 
-    /// Tell which user records lie outside the shard of their aggregate: give it what `aws kinesis
-    /// list-shards` prints
+    /// Report user records outside the shard of their aggregate, given the output of `aws kinesis list-shards`
     #[arg(long, value_name = "FILE")]
     pub(crate) shards: Option<PathBuf>,
 
-    /// The shard that the payloads were read from, where the input does not say: events do, the output
-    /// of `aws kinesis get-records` does not
+    /// The shard the payloads were read from, where the input does not name it: Lambda events do, the output of
+    /// `aws kinesis get-records` does not
     #[arg(long, value_name = "ID", requires = "shards")]
     pub(crate) shard_id: Option<String>,
 
-    /// Write a JSON line per payload, for programs
+    /// Write one JSON line per payload
     #[arg(long)]
     pub(crate) json: bool,
 
@@ -301,43 +304,46 @@ pub(crate) struct InspectArgs {
     pub(crate) top: usize,
 }
 
+/// The options that `deaggregate` and `inspect` share.
 #[derive(Debug, Group)]
 pub(crate) struct InputArgs {
-    /// Files to read, - for standard input
+    /// Files to read ("-" for standard input)
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
 
-    /// What the input is
-    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    /// Input format
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) input: InputForm,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputForm {
-    /// Told from the first 64 KiB of each file
+    /// Detect the format from the first 64 KiB of each file
     #[default]
     Auto,
-    /// One payload a file, as it is
+    /// One payload per file, as raw bytes
     Raw,
-    /// One payload a line, in hex
+    /// One payload per line, in hex
     Hex,
-    /// One payload a line, in base64
+    /// One payload per line, in base64
     Base64,
-    /// JSON: get-records output, events of Lambda, Firehose and Kinesis Analytics, entries, PutRecords requests
+    /// JSON: `get-records` output, AWS events, entries, PutRecords requests
     Json,
 }
 
-/// Packs user records, takes the result apart again, and compares
+/// Aggregate user records, deaggregate the result, and compare
 ///
-/// Reads what `kinesis-agg aggregate` reads. Prints what packing saves: try it on your own events.
+/// Reads the same input as `kinesis-agg aggregate`. Shows how many bytes and PUT payload units
+/// aggregation saves, and how long each step took. The exit status is 1 if the user records that come
+/// back are not the ones that went in.
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
-    pub(crate) packing: PackingArgs,
+    pub(crate) aggregation: AggregationArgs,
 }
 
-/// What `--output` and its companions come to.
+/// `--output` of `aggregate` with the options that belong to it.
 #[derive(Debug)]
 pub(crate) enum OutputPlan<'a> {
     Entries,
@@ -349,27 +355,27 @@ impl AggregateArgs {
     pub(crate) fn output_plan(&self) -> Result<OutputPlan<'_>, Failure> {
         let usage = |text: &str| Err(Failure::Usage(text.to_owned()));
         match self.output {
-            OutputForm::PutRecords => {
+            AggregateOutput::PutRecords => {
                 let Some(stream_name) = &self.stream_name else {
-                    return usage("--output put-records needs --stream-name");
+                    return usage("--output put-records requires --stream-name");
                 };
                 let max_request_bytes = self.max_request_bytes.unwrap_or(5 * 1024 * 1024);
-                if max_request_bytes < u64::from(self.packing.max_bytes) {
+                let max_bytes = self.aggregation.max_bytes;
+                if max_request_bytes < u64::from(max_bytes) {
                     let default = if self.max_request_bytes.is_none() { " (the default)" } else { "" };
                     return Err(Failure::Usage(format!(
-                        "--max-request-bytes {max_request_bytes}{default} is less than --max-bytes {}: no request could hold \
-                         the largest Kinesis record",
-                        self.packing.max_bytes
+                        "--max-request-bytes {max_request_bytes}{default} is less than --max-bytes {max_bytes}: a Kinesis \
+                         record of that size would not fit into any request"
                     )));
                 }
                 Ok(OutputPlan::PutRecords { stream_name, max_request_bytes })
             }
-            _ if self.stream_name.is_some() => usage("--stream-name goes with --output put-records"),
+            _ if self.stream_name.is_some() => usage("--stream-name requires --output put-records"),
             _ if self.max_request_bytes.is_some() => {
-                usage("--max-request-bytes goes with --output put-records")
+                usage("--max-request-bytes requires --output put-records")
             }
-            OutputForm::Entries => Ok(OutputPlan::Entries),
-            OutputForm::Raw => Ok(OutputPlan::Raw),
+            AggregateOutput::Entries => Ok(OutputPlan::Entries),
+            AggregateOutput::Raw => Ok(OutputPlan::Raw),
         }
     }
 }

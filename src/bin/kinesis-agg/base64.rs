@@ -1,4 +1,4 @@
-//! Base64, strict: with padding, and without bits that nothing stands for.
+//! Strict base64: padding is required, and unused bits must be zero.
 
 use std::sync::LazyLock;
 
@@ -6,7 +6,7 @@ use ::base64::engine::general_purpose::PAD;
 use ::base64::{Engine, encoded_len};
 use data_encoding::{BASE64, DecodeError, DecodeKind};
 
-/// The widest vectors that the machine turns out to have.
+/// Uses the widest vectors of the machine, found at run time.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 static ENGINE: LazyLock<::base64::engine::Simd> = LazyLock::new(|| ::base64::engine::Simd::standard(PAD));
 
@@ -14,40 +14,40 @@ static ENGINE: LazyLock<::base64::engine::Simd> = LazyLock::new(|| ::base64::eng
 static ENGINE: LazyLock<::base64::engine::GeneralPurpose> =
     LazyLock::new(|| ::base64::engine::GeneralPurpose::new(&::base64::alphabet::STANDARD, PAD));
 
-/// Appends the base64 of some data.
+/// Appends the base64 of `data` to `text`.
 pub(crate) fn append(data: &[u8], text: &mut Vec<u8>) {
     let start = text.len();
-    let end = encoded_len(data.len(), true).map_or(usize::MAX, |len| start.saturating_add(len));
-    text.resize(end, 0);
-    if let Some(room) = text.get_mut(start..) {
-        // It cannot fail where there is room for all of it.
-        _ = ENGINE.encode_slice(data, room);
+    let len = encoded_len(data.len(), true).unwrap_or_default();
+    text.resize(start + len, 0);
+    if let Some(encoded) = text.get_mut(start..) {
+        // Cannot fail: the slice has the exact length.
+        _ = ENGINE.encode_slice(data, encoded);
     }
 }
 
-/// Decodes into a buffer that is used again and again.
+/// Decodes `text` into a buffer, which is overwritten.
 pub(crate) fn decode(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
-    decoded.resize((text.len() / 4).saturating_mul(3), 0);
+    decoded.resize(text.len() / 4 * 3, 0);
     match ENGINE.decode_slice(text, decoded) {
         Ok(len) => {
             decoded.truncate(len);
             Ok(())
         }
-        Err(_) => decode_slowly(text, decoded),
+        Err(_) => decode_exactly(text, decoded),
     }
 }
 
-/// The same, by a decoder that tells exactly what is wrong.
-fn decode_slowly(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
+/// Decodes with a slower decoder whose errors say what is wrong.
+fn decode_exactly(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
     *decoded = BASE64.decode(text).map_err(|error| fault(text, error))?;
     Ok(())
 }
 
 fn fault(text: &[u8], error: DecodeError) -> String {
     match (error.kind, text.get(error.position)) {
-        (DecodeKind::Symbol, Some(b'-' | b'_')) => "base64 of the URL-safe kind".to_owned(),
-        (DecodeKind::Length, _) => "base64 cut short, or without its padding".to_owned(),
-        _ => format!("invalid base64 at character {}", error.position.saturating_add(1)),
+        (DecodeKind::Symbol, Some(b'-' | b'_')) => "URL-safe base64".to_owned(),
+        (DecodeKind::Length, _) => "base64 is cut short or not padded".to_owned(),
+        _ => format!("invalid base64 at character {}", error.position + 1),
     }
 }
 
@@ -55,9 +55,9 @@ fn fault(text: &[u8], error: DecodeError) -> String {
 mod tests {
     use super::*;
 
-    /// Both decoders, at lengths around those from which vectors are used, with each byte changed.
+    /// Tries lengths around those from which vectors are used, and changes each byte.
     #[test]
-    fn decoders_agree() {
+    fn both_decoders_agree() {
         let data: Vec<u8> = (0..400u32).map(|number| u8::try_from(number * 7919 % 251).unwrap()).collect();
         let mut decoded = vec![0xa5; 7];
         for len in (0..120).chain([190, 191, 192, 193, 400]) {
@@ -70,17 +70,20 @@ mod tests {
             for at in 0..text.len() {
                 for byte in [b'A', b'B', b'=', b'-', b'\n', 0x80] {
                     let before = core::mem::replace(&mut text[at], byte);
-                    let mut slowly = Vec::new();
-                    let verdict = decode_slowly(&text, &mut slowly);
+                    let mut expected = Vec::new();
+                    let verdict = decode_exactly(&text, &mut expected);
                     assert_eq!(decode(&text, &mut decoded), verdict, "{len}: {byte} at {at}");
                     if verdict.is_ok() {
-                        assert_eq!(decoded, slowly, "{len}: {byte} at {at}");
+                        assert_eq!(decoded, expected, "{len}: {byte} at {at}");
                     }
                     text[at] = before;
                 }
-                // Cut there.
                 let cut = &text[..at];
-                assert_eq!(decode(cut, &mut decoded), decode_slowly(cut, &mut Vec::new()), "{len}: {at}");
+                assert_eq!(
+                    decode(cut, &mut decoded),
+                    decode_exactly(cut, &mut Vec::new()),
+                    "{len}, cut at {at}"
+                );
             }
         }
     }

@@ -1,13 +1,15 @@
-//! `kinesis-agg deaggregate`.
+//! `kinesis-agg deaggregate`: a JSON line for each user record.
 
 use std::io::{Write, stdout};
 
-use kinesis_aggregation::{HashKeyRange, InRange, PlainReason, RangeMode, UserRecord, deaggregate};
+use kinesis_aggregation::decode::PlainReason;
+use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
+use kinesis_aggregation::{UserRecord, deaggregate};
 
-use crate::args::{DeaggregateArgs, RangeArg, UserRecordForm, WARNING};
+use crate::args::{DeaggregateArgs, DeaggregateOutput, RangeArg};
 use crate::failure::Failure;
 use crate::input::{Payload, for_each_payload};
-use crate::json_lines::{JsonLines, Object};
+use crate::output::{JsonLines, Object};
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
@@ -15,102 +17,97 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
         RangeArg::Each => RangeMode::Each,
         RangeArg::All => RangeMode::All,
     };
-    let filter = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut lines = Lines {
+    let mut writer = Writer {
         lines: JsonLines::new(stdout().lock()),
-        form: args.output,
+        output: args.output,
+        filter: args.hash_range.map(|range| (range, mode)),
+        progress: &progress,
         record_metadata: String::new(),
         event_metadata: String::new(),
-        left_out: 0,
-        faulty: 0,
+        outside: 0,
+        invalid: 0,
     };
-    let read =
-        for_each_payload(&args.input, &progress, |payload| lines.write_all(&payload, filter, &progress));
-    lines.lines.flush()?;
-    if let Some((range, _)) = filter {
-        let left_out = lines.left_out;
-        let s = if left_out == 1 { "" } else { "s" };
-        progress.say(format_args!("{left_out} user record{s} left out: hash keys outside {range}"));
+    let read = for_each_payload(&args.input, &progress, |payload| writer.payload(&payload));
+    writer.lines.flush()?;
+    if let Some((range, _)) = writer.filter {
+        let count = user_records(writer.outside);
+        progress.say(format_args!("skipped {count} with hash keys outside {range}"));
     }
     read?;
-    match lines.faulty {
+    match writer.invalid {
         0 => Ok(()),
-        1 => Err(Failure::Input("1 user record left out: its explicit hash key is no number".to_owned())),
-        faulty => Err(Failure::Input(format!(
-            "{faulty} user records left out: their explicit hash keys are no numbers"
-        ))),
+        count => {
+            Err(Failure::Input(format!("skipped {} with invalid explicit hash keys", user_records(count))))
+        }
     }
 }
 
-/// Writes a line for each user record, and counts those it does not write.
-struct Lines<W> {
-    lines: JsonLines<W>,
-    form: UserRecordForm,
-    /// What the lines of a payload have in common, in JSON.
-    record_metadata: String,
-    event_metadata: String,
-    left_out: u64,
-    faulty: u64,
+fn user_records(count: u64) -> String {
+    format!("{count} user record{}", if count == 1 { "" } else { "s" })
 }
 
-impl<W: Write> Lines<W> {
-    /// Writes the user records of a payload, of an aggregate only those that pass the filter, or the payload itself where
-    /// it is plain.
-    fn write_all(
-        &mut self,
-        payload: &Payload<'_>,
-        filter: Option<(HashKeyRange, RangeMode)>,
-        progress: &Progress,
-    ) -> Result<(), Failure> {
+/// Writes user records, and counts those that the filter skips.
+struct Writer<'p, W> {
+    lines: JsonLines<W>,
+    output: DeaggregateOutput,
+    filter: Option<(HashKeyRange, RangeMode)>,
+    progress: &'p Progress,
+    /// What the lines of a payload have in common, as JSON objects.
+    record_metadata: String,
+    event_metadata: String,
+    outside: u64,
+    invalid: u64,
+}
+
+impl<W: Write> Writer<'_, W> {
+    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
         self.record_metadata = serde_json::to_string(&payload.metadata.record).unwrap_or_default();
         self.event_metadata = serde_json::to_string(&payload.metadata.event).unwrap_or_default();
         let mut users = deaggregate(payload.data);
         let reason = users.plain_reason();
-        match filter {
-            Some((range, mode)) if reason.is_none() => {
-                self.write_inside(payload, range.filter(users, mode), progress)
-            }
-            _ => users.try_for_each(|user| self.write(payload, &user, reason.as_ref())),
+        match self.filter {
+            Some((range, mode)) if reason.is_none() => self.filtered(payload, range.filter(users, mode)),
+            _ => users.try_for_each(|user| self.user_record(payload, &user, reason.as_ref())),
         }
     }
 
-    fn write_inside<'a>(
+    fn filtered<'a>(
         &mut self,
         payload: &Payload<'_>,
         mut inside: InRange<impl Iterator<Item = UserRecord<'a>>>,
-        progress: &Progress,
     ) -> Result<(), Failure> {
         for user in &mut inside {
             match user {
-                Ok(user) => self.write(payload, &user, None)?,
-                Err(fault) => progress.say(format_args!(
-                    "{WARNING}warning:{WARNING:#} {}: record {}: {fault} ({:?})",
+                Ok(user) => self.user_record(payload, &user, None)?,
+                Err(invalid) => self.progress.warn(format_args!(
+                    "{}: record {}: {invalid} ({:?})",
                     payload.source,
                     payload.record,
-                    fault.record.explicit_hash_key.unwrap_or_default()
+                    invalid.record.explicit_hash_key.unwrap_or_default()
                 )),
             }
         }
-        self.left_out = self.left_out.saturating_add(inside.left_out());
-        self.faulty = self.faulty.saturating_add(inside.faulty());
+        self.outside += inside.left_out();
+        self.invalid += inside.invalid();
         Ok(())
     }
 
-    fn write(
+    /// Writes a user record. A plain record is its own user record; `reason` says why it is plain.
+    fn user_record(
         &mut self,
         payload: &Payload<'_>,
         user: &UserRecord<'_>,
         reason: Option<&PlainReason>,
     ) -> Result<(), Failure> {
-        match self.form {
-            UserRecordForm::Lines => self.write_line(payload, user, reason),
-            UserRecordForm::Lambda => self.write_event(payload, user, reason.is_none()),
+        match self.output {
+            DeaggregateOutput::Lines => self.line(payload, user, reason),
+            DeaggregateOutput::Lambda => self.lambda_record(payload, user, reason.is_none()),
         }
         self.lines.end_line()
     }
 
-    fn write_line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
+    fn line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
         let (partition_key, explicit_hash_key) = match reason {
             None => (Some(user.partition_key), user.explicit_hash_key),
             Some(_) => (payload.partition_key, payload.explicit_hash_key),
@@ -129,13 +126,13 @@ impl<W: Write> Lines<W> {
         line.end();
     }
 
-    /// Writes what Python's library returns: Lambda's record, into which the user record was put. A plain record is as it
-    /// came, so it lacks what only user records have.
-    fn write_event(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, aggregated: bool) {
+    /// Writes what Python's library returns: the record of the Lambda event with the user record inside. A plain record
+    /// stays as it is, without the members that only user records have.
+    fn lambda_record(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, aggregated: bool) {
         let mut line = self.lines.object();
         let mut kinesis = line.begin("kinesis");
         if payload.metadata.record.kinesis_schema_version.is_none() {
-            // Only Lambda tells the version. There has never been another one.
+            // Only Lambda states the version, and there has never been another one.
             kinesis.value("kinesisSchemaVersion", "1.0");
         }
         kinesis.members(&self.record_metadata);

@@ -1,29 +1,23 @@
-//! What ends the command early.
+//! Why the command stops.
 
 use core::fmt;
 use std::io;
 use std::process::ExitCode;
 
-/// Why the command cannot go on.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The input is bad. The text names file and line, or file and record.
+    /// The input is invalid or cannot be read. The text names the file and, where there is one, the line.
     Input(String),
-    /// There is more than one Kinesis record where one is asked for.
-    NotOne,
-    /// The options do not go together.
+    /// The options contradict each other.
     Usage(String),
     /// The output cannot be written.
     Output(io::Error),
-    /// Nothing failed: so much was read that no more is needed. It ends the reading, and is never shown.
-    Enough,
 }
 
 impl Failure {
-    /// 1 for what went wrong with the data, 2 for what was wrong with the call.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Input(_) | Self::NotOne | Self::Output(_) | Self::Enough => ExitCode::from(1),
+            Self::Input(_) | Self::Output(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
         }
     }
@@ -33,18 +27,13 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(text) | Self::Usage(text) => f.write_str(text),
-            Self::NotOne => f.write_str(
-                "more than one Kinesis record: --output raw writes the bytes of just one (give fewer user records, or a \
-                 larger --max-bytes)",
-            ),
-            Self::Enough => f.write_str("enough"),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }
 }
 
 impl From<io::Error> for Failure {
-    /// Reading maps its errors itself, since they have to name the file.
+    /// Makes `?` mean an output error. Input errors are built where the file's name is known.
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }

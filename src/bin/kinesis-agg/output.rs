@@ -1,79 +1,96 @@
-//! Writing what was packed, in the form asked for.
+//! Output: JSON, one value per line, and finished aggregates in the formats of `aggregate --output`.
 
 use std::io::Write;
 
-use crate::args::OutputPlan;
-use crate::failure::Failure;
-use crate::json_lines::{JsonLines, Object};
-use crate::packer::Packed;
+use kinesis_aggregation::Aggregate;
+use serde::Serialize;
 
-/// The most entries that a PutRecords request may have.
+use crate::aggregate::Finished;
+use crate::args::OutputPlan;
+use crate::base64;
+use crate::failure::Failure;
+
+/// The lines are written when the buffer has this many bytes.
+const WRITE_AT: usize = 256 * 1024;
+
+/// The most entries that Kinesis allows in a PutRecords request.
 const MAX_REQUEST_ENTRIES: usize = 500;
 
-/// Writes Kinesis records.
-pub(crate) struct Output<'a, W: Write> {
+/// Writes finished aggregates.
+pub(crate) struct AggregateWriter<'a, W: Write> {
     lines: JsonLines<W>,
     plan: OutputPlan<'a>,
     request: Request,
-    /// The one Kinesis record of raw output.
-    raw: Option<Vec<u8>>,
-    raw_seen: bool,
+    raw: Raw,
 }
 
-/// The entries of a PutRecords request that is not written yet.
+/// The pending PutRecords request.
 #[derive(Default)]
 struct Request {
-    /// In JSON, with commas between them.
+    /// JSON, separated by commas.
     entries: Vec<u8>,
     count: usize,
-    /// Bytes of data and partition keys.
+    /// Data and partition keys, as Kinesis counts.
     bytes: u64,
 }
 
-impl<'a, W: Write> Output<'a, W> {
+/// The one aggregate that `--output raw` allows. It is held until the end: half of the input in a file that looks
+/// complete would be worse than no file.
+#[derive(Default)]
+enum Raw {
+    #[default]
+    None,
+    One(Vec<u8>),
+    TooMany,
+}
+
+impl<'a, W: Write> AggregateWriter<'a, W> {
     pub(crate) fn new(writer: W, plan: OutputPlan<'a>) -> Self {
-        Self { lines: JsonLines::new(writer), plan, request: Request::default(), raw: None, raw_seen: false }
+        Self { lines: JsonLines::new(writer), plan, request: Request::default(), raw: Raw::None }
     }
 
-    /// Takes the next Kinesis record.
-    pub(crate) fn put(&mut self, packed: &Packed<'_>) -> Result<(), Failure> {
+    /// Writes an aggregate, or keeps it for a request or until the end.
+    pub(crate) fn write(&mut self, finished: &Finished) -> Result<(), Failure> {
+        let Finished { aggregate, shard_id } = finished;
         match self.plan {
             OutputPlan::Entries => {
                 let mut entry = self.lines.object();
-                write_entry(&mut entry, packed);
-                entry.some("ShardId", packed.shard_id);
+                write_entry(&mut entry, aggregate);
+                entry.some("ShardId", shard_id.as_deref());
                 entry.end();
                 self.lines.end_line()
             }
             OutputPlan::PutRecords { stream_name, max_request_bytes } => {
-                let bytes = wide(packed.data.len().saturating_add(packed.partition_key.len()));
-                let total = self.request.bytes.saturating_add(bytes);
-                if self.request.count >= MAX_REQUEST_ENTRIES || total > max_request_bytes {
+                let bytes = to_u64(aggregate.size_bytes());
+                if self.request.count == MAX_REQUEST_ENTRIES || self.request.bytes + bytes > max_request_bytes
+                {
                     self.end_request(stream_name)?;
                 }
-                self.request.add(packed, bytes);
+                self.request.add(aggregate, bytes);
                 Ok(())
             }
-            OutputPlan::Raw if self.raw_seen => {
-                // Half of what was asked for, in a file that looks whole, would be worse than nothing.
-                self.raw = None;
-                Err(Failure::NotOne)
+            OutputPlan::Raw if matches!(self.raw, Raw::None) => {
+                self.raw = Raw::One(aggregate.data.clone());
+                Ok(())
             }
             OutputPlan::Raw => {
-                self.raw_seen = true;
-                self.raw = Some(packed.data.to_vec());
-                Ok(())
+                self.raw = Raw::TooMany;
+                Err(Failure::Input(
+                    "more than one Kinesis record: --output raw writes only one (use fewer user records or a larger \
+                     --max-bytes)"
+                        .to_owned(),
+                ))
             }
         }
     }
 
-    /// Writes what is still held back.
+    /// Writes everything that is still held.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         if let OutputPlan::PutRecords { stream_name, .. } = self.plan {
             self.end_request(stream_name)?;
         }
-        if let Some(raw) = self.raw.take() {
-            self.lines.write_raw(&raw)?;
+        if let Raw::One(data) = &self.raw {
+            self.lines.write_raw(data)?;
         }
         self.lines.flush()
     }
@@ -92,18 +109,19 @@ impl<'a, W: Write> Output<'a, W> {
 }
 
 impl Request {
-    /// Adds an entry, without the shard, for which a request has no place.
-    fn add(&mut self, packed: &Packed<'_>, bytes: u64) {
+    /// Adds an entry. It has no `ShardId`: the API does not know this member.
+    fn add(&mut self, aggregate: &Aggregate, bytes: u64) {
         if self.count > 0 {
             self.entries.push(b',');
         }
         let mut entry = Object::new(&mut self.entries);
-        write_entry(&mut entry, packed);
+        write_entry(&mut entry, aggregate);
         entry.end();
-        self.count = self.count.saturating_add(1);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.count += 1;
+        self.bytes += bytes;
     }
 
+    /// Empties the request and keeps its allocation.
     fn clear(&mut self) {
         self.entries.clear();
         self.count = 0;
@@ -111,13 +129,183 @@ impl Request {
     }
 }
 
-fn write_entry(entry: &mut Object<'_>, packed: &Packed<'_>) {
-    entry.value("PartitionKey", packed.partition_key);
-    entry.some("ExplicitHashKey", packed.explicit_hash_key.map(|key| key.to_string()));
-    entry.base64("Data", packed.data);
+fn write_entry(entry: &mut Object<'_>, aggregate: &Aggregate) {
+    entry.value("PartitionKey", &aggregate.partition_key);
+    entry.some("ExplicitHashKey", aggregate.explicit_hash_key.map(|key| key.to_string()));
+    entry.base64("Data", &aggregate.data);
 }
 
-/// Widens a count, for sums over all input.
-pub(crate) fn wide(count: usize) -> u64 {
+/// Writes JSON Lines through a buffer.
+pub(crate) struct JsonLines<W> {
+    writer: W,
+    buffer: Vec<u8>,
+}
+
+impl<W: Write> JsonLines<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Self { writer, buffer: Vec::with_capacity(WRITE_AT) }
+    }
+
+    /// Writes a value as a line.
+    pub(crate) fn line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        append(value, &mut self.buffer);
+        self.end_line()
+    }
+
+    /// Begins a line that is an object. [`end_line`](Self::end_line) ends it.
+    pub(crate) fn object(&mut self) -> Object<'_> {
+        Object::new(&mut self.buffer)
+    }
+
+    pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
+        self.buffer.push(b'\n');
+        if self.buffer.len() >= WRITE_AT { self.write() } else { Ok(()) }
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.write()?;
+        Ok(self.writer.flush()?)
+    }
+
+    /// Writes bytes that are not JSON.
+    fn write_raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.write()?;
+        Ok(self.writer.write_all(bytes)?)
+    }
+
+    fn write(&mut self) -> Result<(), Failure> {
+        // A failed write is not retried.
+        let written = self.writer.write_all(&self.buffer);
+        self.buffer.clear();
+        Ok(written?)
+    }
+}
+
+/// A JSON object under construction.
+///
+/// serde_json writes the values, because it knows what to escape. Base64 needs no escaping and is most of the output, so
+/// it is encoded in place.
+pub(crate) struct Object<'a> {
+    buffer: &'a mut Vec<u8>,
+}
+
+impl<'a> Object<'a> {
+    fn new(buffer: &'a mut Vec<u8>) -> Self {
+        buffer.push(b'{');
+        Self { buffer }
+    }
+
+    pub(crate) fn base64(&mut self, name: &str, data: &[u8]) {
+        self.name(name);
+        self.buffer.push(b'"');
+        base64::append(data, self.buffer);
+        self.buffer.push(b'"');
+    }
+
+    pub(crate) fn value(&mut self, name: &str, value: impl Serialize) {
+        self.name(name);
+        append(&value, self.buffer);
+    }
+
+    /// Writes a member unless the value is `None`.
+    pub(crate) fn some(&mut self, name: &str, value: Option<impl Serialize>) {
+        if let Some(value) = value {
+            self.value(name, value);
+        }
+    }
+
+    /// Writes the members of another object, which is already JSON.
+    pub(crate) fn members(&mut self, object: &str) {
+        let members = object.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+        if !members.is_empty() {
+            self.comma();
+            self.buffer.extend_from_slice(members.as_bytes());
+        }
+    }
+
+    /// Begins a member that is an object.
+    pub(crate) fn begin(&mut self, name: &str) -> Object<'_> {
+        self.name(name);
+        Object::new(self.buffer)
+    }
+
+    /// Writes a list of values that are already JSON, separated by commas.
+    fn list(&mut self, name: &str, values: &[u8]) {
+        self.name(name);
+        self.buffer.push(b'[');
+        self.buffer.extend_from_slice(values);
+        self.buffer.push(b']');
+    }
+
+    pub(crate) fn end(self) {
+        self.buffer.push(b'}');
+    }
+
+    /// Writes a name. All names are literals in this program that need no escaping.
+    fn name(&mut self, name: &str) {
+        self.comma();
+        self.buffer.push(b'"');
+        self.buffer.extend_from_slice(name.as_bytes());
+        self.buffer.extend_from_slice(b"\":");
+    }
+
+    fn comma(&mut self) {
+        if !self.buffer.ends_with(b"{") {
+            self.buffer.push(b',');
+        }
+    }
+}
+
+fn append(value: &impl Serialize, buffer: &mut Vec<u8>) {
+    // Cannot fail: a `Vec` accepts any write, and every value here has a JSON form.
+    _ = serde_json::to_writer(buffer, value);
+}
+
+/// Widens a count so that counts of a whole input can be added up.
+pub(crate) fn to_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_written_member_by_member() {
+        let mut written = Vec::new();
+        let mut lines = JsonLines::new(&mut written);
+        for others in ["{}", "{\"x\":1}"] {
+            let mut line = lines.object();
+            line.members(others);
+            line.value("text", "a \"b\" \\ \u{1} \u{e9}");
+            line.value("nothing", None::<u8>);
+            line.some("absent", None::<u8>);
+            line.base64("data", b"\xff\xff");
+            line.list("list", b"1,2");
+            let mut inner = line.begin("inner");
+            inner.members(others);
+            inner.value("last", true);
+            inner.end();
+            line.begin("empty").end();
+            line.members(others);
+            line.end();
+            assert!(lines.end_line().is_ok());
+        }
+        assert!(lines.line(&[1, 2]).is_ok());
+        assert!(lines.flush().is_ok());
+        let before = r#""text":"a \"b\" \\ \u0001 é","nothing":null,"data":"//8=","list":[1,2],"inner":{"#;
+        let after = r#""last":true},"empty":{}"#;
+        let expected = format!("{{{before}{after}}}\n{{\"x\":1,{before}\"x\":1,{after},\"x\":1}}\n[1,2]\n");
+        assert_eq!(String::from_utf8(written).as_deref(), Ok(&*expected));
+    }
+
+    #[test]
+    fn the_buffer_is_written_before_it_grows() {
+        let mut lines = JsonLines::new(Vec::new());
+        for _ in 0..3 * WRITE_AT {
+            assert!(lines.line(&1).is_ok());
+        }
+        assert_eq!(lines.writer.len() + lines.buffer.len(), 6 * WRITE_AT);
+        assert!(lines.buffer.capacity() <= 2 * WRITE_AT, "{}", lines.buffer.capacity());
+    }
 }

@@ -1,45 +1,49 @@
-//! A progress bar over the input, where there is a terminal to see it.
+//! A progress bar for the input, and messages that do not collide with it.
 
+use core::fmt::Display;
 use std::io::{IsTerminal, Read, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar, or none.
+use crate::args::WARNING;
+
 pub(crate) struct Progress {
     bar: ProgressBar,
 }
 
 impl Progress {
-    /// Shows a bar if standard error is a terminal and standard output, whose lines it would cross, is not.
+    /// Shows a bar if standard error is a terminal and standard output is not: on a shared terminal the bar would
+    /// overwrite the output.
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::no_length();
         if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
-        let unknown = "{spinner} {bytes} read, {bytes_per_sec}, {elapsed}";
-        bar.set_style(ProgressStyle::with_template(unknown).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.set_style(style("{spinner} {bytes} read, {bytes_per_sec}, {elapsed}"));
         Self { bar }
     }
 
-    /// Makes room for `bytes` more.
+    /// Adds the length of a file to the expected total.
     pub(crate) fn expect(&self, bytes: u64) {
         if self.bar.length().is_none() {
             self.bar.set_length(0);
-            let known = "{bar:32} {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} to go";
-            self.bar.set_style(
-                ProgressStyle::with_template(known).unwrap_or_else(|_| ProgressStyle::default_bar()),
-            );
+            self.bar.set_style(style("{bar:32} {percent:>3}% of {total_bytes}, {bytes_per_sec}, {eta} left"));
         }
         self.bar.inc_length(bytes);
     }
 
-    /// Writes a message to standard error, clear of the bar.
-    pub(crate) fn say(&self, message: impl core::fmt::Display) {
-        // A message that cannot be written is not worth ending for.
+    /// Writes a line to standard error.
+    pub(crate) fn say(&self, message: impl Display) {
+        // A message that cannot be written is no reason to stop.
         self.bar.suspend(|| _ = writeln!(anstream::stderr(), "{message}"));
     }
 
-    /// Counts what is read.
+    /// Writes a warning to standard error.
+    pub(crate) fn warn(&self, message: impl Display) {
+        self.say(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+    }
+
+    /// Wraps a reader so that the bar counts its bytes.
     pub(crate) fn watch(&self, reader: impl Read + 'static) -> Box<dyn Read> {
         if self.bar.is_hidden() { Box::new(reader) } else { Box::new(self.bar.wrap_read(reader)) }
     }
@@ -49,4 +53,8 @@ impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -1,13 +1,11 @@
-//! `kinesis-agg route`.
+//! `kinesis-agg route`: the hash key and the shard of each user record.
 
 use std::io::stdout;
 
-use kinesis_aggregation::HashKey;
-
 use crate::args::RouteArgs;
 use crate::failure::Failure;
-use crate::input::{Data, for_each_event};
-use crate::json_lines::JsonLines;
+use crate::input::{Data, for_each_user_record};
+use crate::output::JsonLines;
 use crate::progress::Progress;
 use crate::shards::Shards;
 
@@ -15,11 +13,11 @@ pub(crate) fn run(args: &RouteArgs) -> Result<(), Failure> {
     let shards = args.shards.as_deref().map(Shards::read).transpose()?;
     let progress = Progress::new();
     let mut lines = JsonLines::new(stdout().lock());
-    let read = for_each_event(&args.files, Data::Optional, &progress, |event| {
-        event.record.validate().map_err(|error| event.fault(error))?;
-        let key = HashKey::of(&event.record).map_err(|error| event.fault(error))?;
+    let read = for_each_user_record(&args.files, Data::Optional, &progress, |input| {
+        input.record.validate().map_err(|error| input.place.fault(error))?;
+        let key = input.record.hash_key().map_err(|error| input.place.fault(error))?;
         let mut line = lines.object();
-        line.value("partitionKey", event.record.partition_key);
+        line.value("partitionKey", input.record.partition_key);
         line.value("hashKey", key.to_string());
         line.value("shardId", shards.as_ref().map(|shards| shards.map.shard_for(key).id()));
         line.end();

@@ -1,23 +1,24 @@
-//! The shards of a stream, from a file.
+//! The shards of a stream, read from the output of `aws kinesis list-shards`.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::path::Path;
 
-use kinesis_aggregation::{HashKeyRange, OwnedShardMap, Shard, ShardMapError};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKeyRange, Shard, ShardMapError};
 use serde::Deserialize;
 
 use crate::failure::Failure;
 
-/// All shards that a file lists, and the map of those that are open.
+/// All shards that a file lists, and the map of the open ones.
 pub(crate) struct Shards {
     listed: Vec<Listed>,
-    pub(crate) map: OwnedShardMap,
+    pub(crate) map: ShardMap,
 }
 
-/// What `aws kinesis list-shards` prints, or a page of it.
+/// One page of `aws kinesis list-shards`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Listing {
+struct Page {
     shards: Vec<Listed>,
 }
 
@@ -45,35 +46,37 @@ struct SequenceNumbers {
 }
 
 impl Shards {
-    /// Reads a file: the output of `aws kinesis list-shards`, or several of them in a row.
+    /// Reads a file with one page or several, one after the other.
     pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
         let fault = |what: &dyn core::fmt::Display| Failure::Input(format!("{}: {what}", file.display()));
         let text = std::fs::read(file).map_err(|error| fault(&error))?;
-        let pages = serde_json::Deserializer::from_slice(&text).into_iter::<Listing>();
         let mut listed = Vec::new();
-        for page in pages {
+        for page in serde_json::Deserializer::from_slice(&text).into_iter::<Page>() {
             listed.extend(page.map_err(|error| fault(&error))?.shards);
         }
         let shards = listed.iter().map(Listed::shard).collect::<Result<Vec<_>, _>>();
         let shards = shards.map_err(|what| fault(&what))?;
-        let map = OwnedShardMap::new(shards).map_err(|error| match error {
+        let map = ShardMap::new(shards).map_err(|error| match error {
             ShardMapError::ListedTwice { .. } => fault(&format!("{} is listed twice", listed_twice(&listed))),
             error => fault(&error),
         })?;
         Ok(Self { listed, map })
     }
 
-    /// The hash keys of a shard, open or not.
+    /// Returns the hash key range of a shard, open or closed.
     pub(crate) fn range_of(&self, id: &str) -> Option<HashKeyRange> {
         let listed = self.listed.iter().find(|shard| shard.shard_id == id)?;
         listed.shard().ok().map(|shard| shard.range())
     }
 }
 
-/// The id of a shard that is there more than once.
+/// Returns the first ID that two different shards have.
 fn listed_twice(listed: &[Listed]) -> &str {
-    let mut seen = HashSet::new();
-    listed.iter().map(|shard| &*shard.shard_id).find(|id| !seen.insert(*id)).unwrap_or("a shard")
+    let mut seen = HashMap::new();
+    let twice = listed
+        .iter()
+        .find(|shard| *seen.entry(&shard.shard_id).or_insert_with(|| shard.shard()) != shard.shard());
+    twice.map_or("a shard", |shard| &shard.shard_id)
 }
 
 impl Listed {
@@ -83,8 +86,8 @@ impl Listed {
             .map_err(|error| format!("{}: {error}", self.shard_id))?;
         let shard = Shard::new(&self.shard_id, range)
             .with_parents(self.parent_shard_id.as_deref(), self.adjacent_parent_shard_id.as_deref());
-        let ends =
-            self.sequence_number_range.as_ref().and_then(|range| range.ending_sequence_number.as_ref());
-        Ok(if ends.is_some() { shard.closed() } else { shard })
+        let sequence_numbers = self.sequence_number_range.as_ref();
+        let end = sequence_numbers.and_then(|range| range.ending_sequence_number.as_ref());
+        Ok(if end.is_some() { shard.closed() } else { shard })
     }
 }

@@ -1,6 +1,7 @@
 //! MD5 on its own.
 
-use kinesis_aggregation::{HashKey, Md5};
+use kinesis_aggregation::decode::Md5;
+use kinesis_aggregation::route::HashKey;
 
 use crate::Failure;
 

@@ -13,7 +13,7 @@ mod vectors;
 use core::cell::UnsafeCell;
 use core::fmt;
 
-use kinesis_aggregation::Md5;
+use kinesis_aggregation::decode::Md5;
 
 use machine::println;
 

@@ -3,7 +3,9 @@
 use core::fmt::Write;
 use core::time::Duration;
 
-use kinesis_aggregation::{AddStatus, Encoder, Limits, Md5, Payload, UserRecord};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::Md5;
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::Failure;
 use crate::vectors::{Line, take_in};

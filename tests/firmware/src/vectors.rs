@@ -2,7 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use kinesis_aggregation::{KeySlot, Md5, Payload, PlainReason, UserRecord, encode};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::{Md5, PlainReason};
+use kinesis_aggregation::encode::AddStatus;
 
 use crate::Failure;
 
@@ -27,8 +29,8 @@ const KEYS: usize = 132;
 
 pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
     for vector in DECODE.iter().chain(ENCODE) {
-        let mut room = [""; KEYS];
-        let right = match (Payload::parse(vector.payload, &mut room), &vector.verdict) {
+        let mut keys = [""; KEYS];
+        let right = match (Payload::parse(vector.payload, &mut keys), &vector.verdict) {
             (Payload::Aggregated(aggregate), Expected::Aggregated { records, digest }) => {
                 let mut fields = Md5::new();
                 aggregate.records().for_each(|user| take_in(&mut fields, &user));
@@ -50,23 +52,26 @@ pub(crate) fn decode(all: &mut Md5) -> Result<usize, Failure> {
     Ok(DECODE.len() + ENCODE.len())
 }
 
-/// Encodes what was decoded: the bytes have to be those of the other producers.
+/// Encodes what was decoded: as many bytes as the other producers wrote, which decode to the same user records.
 pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Failure> {
     for vector in ENCODE {
         let failure = Failure(vector.name);
-        let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, [""; KEYS]) else {
+        let mut keys = [""; KEYS];
+        let Payload::Aggregated(aggregate) = Payload::parse(vector.payload, &mut keys) else {
             return Err(failure);
         };
-        let mut users = [UserRecord::new("", ""); 16];
-        let mut slots = [KeySlot::EMPTY; 32];
-        let users =
-            users.get_mut(..aggregate.len()).ok_or(Failure("more user records than there is room for"))?;
-        for (to, from) in users.iter_mut().zip(&aggregate) {
-            *to = from;
+        let mut encoder = Encoder::<16>::new(buffer, Limits::KINESIS_MAX);
+        for user in &aggregate {
+            if encoder.add(user) != Ok(AddStatus::Added) {
+                return Err(failure);
+            }
         }
-        let bytes = encode(users, &mut slots, buffer).map_err(|_| failure)?;
-        all.update(bytes);
-        if bytes != vector.payload {
+        let encoded = encoder.finish().ok_or(failure)?;
+        all.update(encoded.data());
+        let Payload::Aggregated(again) = Payload::parse(encoded.data(), [""; KEYS]) else {
+            return Err(failure);
+        };
+        if encoded.data().len() != vector.payload.len() || !again.into_iter().eq(&aggregate) {
             return Err(failure);
         }
     }

@@ -1,10 +1,11 @@
 //! Decoding, with every kind of key buffer.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, FaultyHashKey, HashKeyRange, InRange,
-    IntoUserRecords, KeyRoom, ParseError, Payload, PlainReason, RangeMode, RecordTag, Tags, UserRecord,
-    UserRecords, verify_each,
+use kinesis_aggregation::{IntoUserRecords, KeyRoom, ParseError, Payload, UserRecord};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
+    verify_each,
 };
+use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 
@@ -63,12 +64,12 @@ fn in_range<'a, K: KeyRoom<'a>>(aggregate: &AggregatedRecord<'a, K>, seen: &mut 
         let left = walked::<InRange<_>>(copied::<InRange<_>>(&inside), |user| match user {
             Ok(user) => record(&user, seen),
             Err(fault) => {
-                error::<FaultyHashKey<'_>>(seen, &fault);
-                compared::<FaultyHashKey<'_>>(seen, &fault, &copied(&fault));
+                error::<InvalidHashKey<'_>>(seen, &fault);
+                compared::<InvalidHashKey<'_>>(seen, &fault, &copied(&fault));
             }
         });
         seen.number(left ^ inside.by_ref().count());
-        seen.number(InRange::left_out(&inside) ^ InRange::faulty(&inside));
+        seen.number(InRange::left_out(&inside) ^ InRange::invalid(&inside));
     }
 }
 

@@ -1,11 +1,11 @@
-//! Encoding: into a buffer one by one, and a list at once.
+//! Encoding into a buffer.
 
 use core::time::Duration;
 
-use kinesis_aggregation::{
-    AddStatus, Aggregate, EncodeError, Encoder, HashKeyError, KeySlot, Limits, RecordTag, UserRecord, encode,
-    encoded_len,
-};
+use kinesis_aggregation::{Aggregate, Encoder, Limits, UserRecord};
+use kinesis_aggregation::decode::RecordTag;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::route::HashKeyError;
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, error, shown, value};
 
@@ -22,7 +22,6 @@ pub(crate) fn pack(text: &str, seen: &mut Seen) {
     }
     one_by_one::<0>(&records, seen);
     one_by_one::<4>(&records, seen);
-    at_once(&records, seen);
 }
 
 fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
@@ -77,26 +76,6 @@ fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
         seen.text(Aggregate::explicit_hash_key(&aggregate).unwrap_or("none"));
         seen.number(Aggregate::size_bytes(&aggregate) ^ Aggregate::user_records(&aggregate));
         seen.number(Aggregate::into_data(aggregate).len());
-    }
-}
-
-fn at_once(records: &[UserRecord<'_>], seen: &mut Seen) {
-    let mut slots = [copied::<KeySlot>(&KeySlot::EMPTY); 8];
-    slots[0] = defaulted::<KeySlot>();
-    debugged::<KeySlot>(seen, &slots[0]);
-    let needed = KeySlot::needed(records);
-    seen.number(needed);
-    let mut buffer = [0; 1024];
-    for room in [needed, needed / 2] {
-        let slots = slots.get_mut(..room).unwrap_or_default();
-        match encoded_len(records, slots) {
-            Ok(len) => seen.number(len),
-            Err(fault) => refused(fault, seen),
-        }
-        match encode(records, slots, &mut buffer) {
-            Ok(data) => seen.number(data.len()),
-            Err(fault) => refused(fault, seen),
-        }
     }
 }
 

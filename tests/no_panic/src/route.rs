@@ -1,11 +1,10 @@
-//! Hash keys, shards, sequence numbers; and the digest.
+//! Hash keys and their ranges, sequence numbers, and the digest.
 
 use core::hash::Hasher;
 
-use kinesis_aggregation::{
-    ExtendedSequenceNumber, HashKey, HashKeyRange, HashKeyRangeError, Md5, SequenceNumber,
-    SequenceNumberError, Shard, ShardMap, ShardMapError, UserRecord,
-};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber, SequenceNumberError};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, HashKeyRangeError};
 
 use crate::seen::{
     Seen, compared, converted, copied, debugged, defaulted, error, ordered, read, shown, value,
@@ -20,7 +19,6 @@ pub(crate) fn route(text: &str, seen: &mut Seen) {
                 shown::<HashKeyRange>(seen, &range);
                 value::<HashKeyRange>(seen, &range);
                 seen.number(u8::from(HashKeyRange::contains(&range, key)));
-                shards([start, end, text], range, key, seen);
             }
             Err(fault) => {
                 error::<HashKeyRangeError>(seen, &fault);
@@ -34,7 +32,7 @@ pub(crate) fn route(text: &str, seen: &mut Seen) {
 fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
     let key = HashKey::of_partition_key(text);
     let record = UserRecord::new(text, "").with_explicit_hash_key(text);
-    for other in [read::<HashKey>(text), HashKey::of(&record)] {
+    for other in [read::<HashKey>(text), UserRecord::hash_key(&record)] {
         match other {
             Ok(other) => ordered::<HashKey>(seen, &key, &other),
             Err(fault) => shown(seen, &fault),
@@ -52,32 +50,6 @@ fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
         return HashKey::new(2);
     }
     key
-}
-
-fn shards(ids: [&str; 3], range: HashKeyRange, key: HashKey, seen: &mut Seen) {
-    let [a, b, c] = ids;
-    let below = HashKeyRange::new(HashKey::MIN, HashKeyRange::start(&range)).unwrap_or(range);
-    let above = HashKeyRange::new(HashKeyRange::end(&range), HashKey::MAX).unwrap_or(range);
-    let mut shards = [
-        Shard::new(a, range),
-        Shard::with_parents(Shard::new(b, below), Some(a), None),
-        Shard::closed(Shard::new(c, above)),
-        Shard::new("d", HashKeyRange::ALL),
-    ];
-    match ShardMap::new(&mut shards) {
-        Ok(map) => {
-            let map = copied::<ShardMap<'_, '_>>(&map);
-            seen.text(Shard::id(&ShardMap::shard_for(&map, key)));
-            for shard in ShardMap::shards(&map) {
-                compared::<Shard<'_>>(seen, shard, &copied::<Shard<'_>>(&map.shard_for(HashKey::MIN)));
-                shown(seen, &Shard::range(shard));
-            }
-        }
-        Err(fault) => {
-            error::<ShardMapError>(seen, &fault);
-            value::<ShardMapError>(seen, &fault);
-        }
-    }
 }
 
 fn sequence_numbers(start: &str, end: &str, seen: &mut Seen) {

@@ -11,10 +11,9 @@ mod take_once;
 
 use core::fmt::Write;
 
-use kinesis_aggregation::{
-    AddStatus, DecodeErrorKind, EncodeError, Encoder, KeySlot, Limits, Md5, Payload, PlainReason, RecordTag,
-    UserRecord, encode,
-};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
+use kinesis_aggregation::decode::{DecodeErrorKind, Md5, PlainReason, RecordTag};
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
 
 use crate::host::Output;
 use crate::take_once::TakeOnce;
@@ -46,7 +45,7 @@ fn round_trips() -> Result<usize, &'static str> {
     ];
     streamed(&records, buffer)?;
     several(&records, buffer)?;
-    canonical(&records, buffer)?;
+    exact(&records, buffer)?;
     malformed(buffer)?;
     Ok(records.len())
 }
@@ -85,28 +84,34 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
     compare(aggregate.data(), records.get(finished..).ok_or("more user records than were added")?)
 }
 
-/// In canonical order, with room for the index and the output just as large as needed.
-fn canonical(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
-    let mut slots = [KeySlot::EMPTY; 10];
-    let len = kinesis_aggregation::encoded_len(records, &mut slots).map_err(|_| "no size")?;
-    let short = buffer.get_mut(..len.saturating_sub(1)).ok_or("more than the buffer")?;
-    let available = short.len();
-    if encode(records, &mut slots, short) != Err(EncodeError::BufferTooSmall { required: len, available }) {
+/// In a buffer of exactly the size that is needed, and in one that is a byte too small.
+fn exact(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
+    let first = records.first().ok_or("no user records")?;
+    let mut encoder = Encoder::<4>::new(buffer, Limits::default());
+    let len = encoder.add(*first).map(|_| encoder.encoded_len()).map_err(|_| "not added")?;
+    let available = len.saturating_sub(1);
+    let short = buffer.get_mut(..available).ok_or("more than the buffer")?;
+    let error = EncodeError::BufferTooSmall { required: len, available };
+    if Encoder::<4>::new(short, Limits::default()).add(*first) != Err(error) {
         return Err("a buffer that is too small was not noticed");
     }
     let exact = buffer.get_mut(..len).ok_or("more than the buffer")?;
-    compare(encode(records, &mut slots, exact).map_err(|_| "not encoded")?, records)
+    let mut encoder = Encoder::<4>::new(exact, Limits::default());
+    if encoder.add(*first) != Ok(AddStatus::Added) {
+        return Err("a buffer that is just large enough was refused");
+    }
+    compare(encoder.finish().ok_or("nothing was pending")?.data(), core::slice::from_ref(first))
 }
 
 /// Decodes a payload with a valid frame, whose only user record has no data.
 fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     let body = [0x0a, 1, b'a', 0x1a, 2, 0x08, 0];
     let payload = buffer.get_mut(..4 + body.len() + 16).ok_or("larger than the buffer")?;
-    let parts = [&kinesis_aggregation::MAGIC[..], &body, &Md5::digest(&body)];
+    let parts = [&kinesis_aggregation::decode::MAGIC[..], &body, &Md5::digest(&body)];
     for (to, from) in payload.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
     }
-    match Payload::parse(payload, [""; 1]) {
+    match Payload::parse(payload, &mut [""; 1]) {
         Payload::Plain(PlainReason::Malformed(error))
             if error.kind() == DecodeErrorKind::MissingData && error.offset() == 7 =>
         {
@@ -116,9 +121,10 @@ fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     }
 }
 
-/// Decodes a payload, with the key buffer on the stack, and compares every user record.
+/// Parses a payload, with a buffer for its keys on the stack, and compares every user record.
 fn compare(payload: &[u8], records: &[UserRecord<'_>]) -> Result<(), &'static str> {
-    let Payload::Aggregated(aggregate) = Payload::parse(payload, [""; 10]) else {
+    let mut keys = [""; 10];
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else {
         return Err("not an aggregate, or too many keys");
     };
     if aggregate.len() != records.len() {

@@ -1,47 +1,80 @@
-//! Lines of an input, one at a time.
+//! Reading an input line by line.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Result as IoResult};
+use core::fmt::{self, Display};
+use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Result as IoResult};
+use std::rc::Rc;
 
 use memchr::memchr;
 
 use crate::failure::Failure;
-use crate::input::json::json_fault;
+use crate::input::json::message;
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read};
+
+/// A line of an input, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    name: Rc<str>,
+    line: u64,
+}
+
+impl Place {
+    /// Builds a failure that names this place.
+    pub(crate) fn fault(&self, what: impl Display) -> Failure {
+        Failure::Input(format!("{self}: {what}"))
+    }
+
+    /// Returns the place of another line of the same input, where 1 is this line.
+    pub(crate) fn line(&self, number: usize) -> Self {
+        let number = u64::try_from(number).unwrap_or(u64::MAX);
+        Self { name: Rc::clone(&self.name), line: (self.line + number).saturating_sub(1) }
+    }
+
+    /// Returns the input's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.line)
+    }
+}
 
 /// Reads lines and counts them.
 ///
-/// Most lines lie in the reader's buffer from end to end, and are read where they lie. The others are put together.
+/// A line that lies entirely in the reader's buffer, as most do, is not copied.
 pub(crate) struct Lines {
-    name: String,
+    place: Place,
     reader: BufReader<Box<dyn Read>>,
-    /// The length of the line read last, if it lies in the reader's buffer.
+    /// The length of the current line if it is in the reader's buffer, otherwise 0.
     in_buffer: usize,
-    /// The line read last, if it does not.
+    /// The current line if it is not in the reader's buffer.
     line: Vec<u8>,
-    number: u64,
 }
 
 impl Lines {
     pub(crate) fn new(source: Source) -> Self {
         let reader = BufReader::with_capacity(256 * 1024, source.reader);
-        Self { name: source.name, reader, in_buffer: 0, line: Vec::new(), number: 0 }
+        let place = Place { name: source.name.into(), line: 0 };
+        Self { place, reader, in_buffer: 0, line: Vec::new() }
     }
 
-    /// Reads the next line that is not blank, without what ends it.
+    /// Reads the next line that is not blank, and returns it without the white space around it.
     pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
         loop {
-            let len = self.advance().map_err(|error| cannot_read(&self.name, &error))?;
-            self.number = self.number.saturating_add(1);
+            let len = self.advance().map_err(|error| cannot_read(&self.place.name, &error))?;
+            self.place.line += 1;
             match len {
                 0 => return Ok(None),
-                MAX_UNIT.. => return Err(self.fault("line of more than 256 MiB")),
+                MAX_UNIT.. => return Err(self.place.fault("line of more than 256 MiB")),
                 _ if self.current().is_empty() => {}
                 _ => return Ok(Some(self.current())),
             }
         }
     }
 
-    /// Goes on to the next line, or as much of it as there may be, and tells its length.
+    /// Moves to the next line, and returns its length, which is at least `MAX_UNIT` for a line that is too long.
     fn advance(&mut self) -> IoResult<usize> {
         self.reader.consume(self.in_buffer);
         self.in_buffer = 0;
@@ -51,7 +84,7 @@ impl Lines {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 buffer => buffer?,
             };
-            let end = memchr(b'\n', buffer).map(|at| at.saturating_add(1));
+            let end = memchr(b'\n', buffer).map(|at| at + 1);
             if let (Some(end), true) = (end, self.line.is_empty()) {
                 self.in_buffer = end;
                 return Ok(end);
@@ -67,53 +100,46 @@ impl Lines {
         Ok(self.line.len())
     }
 
-    /// The line read last, as it is.
-    fn whole(&self) -> &[u8] {
-        self.reader.buffer().get(..self.in_buffer).filter(|line| !line.is_empty()).unwrap_or(&self.line)
-    }
-
-    /// The line read last, without blanks around it.
+    /// Returns the current line without the white space around it.
     pub(crate) fn current(&self) -> &[u8] {
         self.text().trim_ascii()
     }
 
-    /// The line read last, without a byte-order mark before it.
+    /// Returns the current line without a byte-order mark.
     fn text(&self) -> &[u8] {
         match self.whole().strip_prefix(BYTE_ORDER_MARK) {
-            Some(text) if self.number == 1 => text,
+            Some(text) if self.place.line == 1 => text,
             _ => self.whole(),
         }
     }
 
-    /// Where the line read last is from.
-    pub(crate) fn place(&self) -> String {
-        format!("{}:{}", self.name, self.number)
+    fn whole(&self) -> &[u8] {
+        self.reader.buffer().get(..self.in_buffer).filter(|line| !line.is_empty()).unwrap_or(&self.line)
     }
 
-    /// A failure that names file and line.
-    pub(crate) fn fault(&self, what: impl core::fmt::Display) -> Failure {
-        Failure::Input(format!("{}:{}: {what}", self.name, self.number))
+    /// Returns the place of the current line.
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// A failure in the JSON of the line, of which so many bytes came before.
+    /// Builds the failure for an error in the JSON that begins `before` bytes into the current line.
     pub(crate) fn json_fault(&self, error: &serde_json::Error, before: usize) -> Failure {
-        let what = json_fault(error);
         let text = self.text();
-        let indent = text.len().saturating_sub(text.trim_ascii_start().len());
-        let column = error.column().saturating_add(indent).saturating_add(before);
-        self.fault(format_args!("column {column}: {what}"))
+        let indent = text.len() - text.trim_ascii_start().len();
+        let column = error.column() + indent + before;
+        self.place.fault(format_args!("column {column}: {}", message(error)))
     }
 
-    /// Gives the input back: the line read last and all after it, and the number of that line.
-    pub(crate) fn into_rest(mut self) -> (String, u64, impl Read) {
-        let mark = self.whole().len().saturating_sub(self.text().len());
+    /// Returns the place of the current line, and a reader of that line and everything after it.
+    pub(crate) fn into_rest(mut self) -> (Place, impl Read) {
+        let mark = self.whole().len() - self.text().len();
         let mut line = core::mem::take(&mut self.line);
         if self.in_buffer > 0 {
             line.extend_from_slice(self.whole());
             self.reader.consume(self.in_buffer);
         }
         line.drain(..mark);
-        (self.name, self.number, std::io::Cursor::new(line).chain(self.reader))
+        (self.place, Cursor::new(line).chain(self.reader))
     }
 }
 
@@ -121,8 +147,8 @@ impl Lines {
 mod tests {
     use super::*;
 
-    /// Yields no more than so many bytes at once.
-    struct Dripping(std::io::Cursor<Vec<u8>>, usize);
+    /// Returns at most so many bytes per read.
+    struct Dripping(Cursor<Vec<u8>>, usize);
 
     impl Read for Dripping {
         fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
@@ -131,34 +157,33 @@ mod tests {
         }
     }
 
-    /// Lines that end before, at and after the end of the reader's buffer are what they are, as is what comes after them.
     #[test]
-    fn around_the_buffer() {
+    fn lines_may_end_before_at_or_after_the_end_of_the_buffer() {
         const BUFFER: usize = 256 * 1024;
         for first in [0, 1, BUFFER - 2, BUFFER - 1, BUFFER, BUFFER + 1, 2 * BUFFER] {
             for second in [1, 7, BUFFER - 1, BUFFER] {
-                for (end, at_once) in [("", usize::MAX), ("\n", 1000), (" \r\n\n", usize::MAX)] {
+                for (end, per_read) in [("", usize::MAX), ("\n", 1000), (" \r\n\n", usize::MAX)] {
                     let (first, second) = ("a".repeat(first), "b".repeat(second));
                     let text = format!("\u{feff}{first}\n\n{second}\nlast{end}").into_bytes();
-                    let reader = Box::new(Dripping(std::io::Cursor::new(text), at_once));
+                    let reader = Box::new(Dripping(Cursor::new(text), per_read));
                     let mut lines = Lines::new(Source { name: "it".to_owned(), reader });
-                    let name = (first.len(), second.len(), end, at_once);
+                    let name = (first.len(), second.len(), end, per_read);
                     if !first.is_empty() {
                         assert_eq!(lines.next().unwrap(), Some(first.as_bytes()), "{name:?}");
-                        assert_eq!(lines.place(), "it:1");
+                        assert_eq!(lines.place().to_string(), "it:1");
                     }
                     assert_eq!(lines.next().unwrap(), Some(second.as_bytes()), "{name:?}");
                     assert_eq!(lines.current(), second.as_bytes(), "{name:?}");
-                    assert_eq!(lines.place(), "it:3");
+                    assert_eq!(lines.place().to_string(), "it:3");
                     if first.len() % 2 == 0 {
                         assert_eq!(lines.next().unwrap(), Some(&b"last"[..]), "{name:?}");
                         assert_eq!(lines.next().unwrap(), None, "{name:?}");
                         continue;
                     }
                     let mut rest = String::new();
-                    let (_, number, mut reader) = lines.into_rest();
+                    let (place, mut reader) = lines.into_rest();
                     reader.read_to_string(&mut rest).unwrap();
-                    assert_eq!((number, rest), (3, format!("{second}\nlast{end}")), "{name:?}");
+                    assert_eq!((place.line, rest), (3, format!("{second}\nlast{end}")), "{name:?}");
                 }
             }
         }

@@ -1,16 +1,13 @@
-//! Files and standard input, and what is in them.
+//! Input: files and standard input, and the user records or payloads in them.
 
-mod any;
-mod detect;
-mod entry;
-mod events;
 mod json;
 mod lines;
 mod payloads;
+mod user_records;
 
-pub(crate) use any::{Item, for_each_item};
-pub(crate) use events::{Data, Event, for_each_event};
+pub(crate) use lines::Place;
 pub(crate) use payloads::{Payload, for_each_payload};
+pub(crate) use user_records::{Data, InputRecord, for_each_user_record};
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,20 +16,20 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::progress::Progress;
 
-/// The longest line or raw payload that is read. Ten times the largest Kinesis record in base64 is far below: what is
-/// longer is not what it is taken for, and must not fill the memory.
+/// The longest line or raw payload that is read into memory. The largest Kinesis record in base64 is far shorter, so
+/// longer input is not what the command takes it for.
 const MAX_UNIT: usize = 256 * 1024 * 1024;
 
-/// What some editors put before text in UTF-8. It means nothing.
+/// Some editors put this in front of UTF-8. It carries no meaning.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// An input that is open, with its name for messages.
+/// An open input, and its name for messages.
 pub(crate) struct Source {
     pub(crate) name: String,
     pub(crate) reader: Box<dyn Read>,
 }
 
-/// Opens the inputs one after the other: each when the one before is read to its end.
+/// Opens the inputs one after the other, each only when the one before has been read.
 fn open_each(
     files: &[PathBuf],
     progress: &Progress,
@@ -46,7 +43,7 @@ fn open_each(
             read(standard_input(progress))?;
             continue;
         }
-        let name = harmless(&file.display().to_string());
+        let name = escape_controls(&file.display().to_string());
         let open = || -> io::Result<(File, u64)> {
             let file = File::open(file)?;
             let metadata = file.metadata()?;
@@ -66,11 +63,12 @@ fn standard_input(progress: &Progress) -> Source {
     Source { name: "standard input".to_owned(), reader: progress.watch(io::stdin()) }
 }
 
-/// A name with what a terminal would obey made visible.
-fn harmless(name: &str) -> String {
-    let escaped =
-        |char: char| if char.is_control() { char.escape_default().collect() } else { String::from(char) };
-    name.chars().map(escaped).collect()
+/// Escapes the characters of a name that a terminal would interpret.
+fn escape_controls(name: &str) -> String {
+    let escape = |char: char| {
+        if char.is_control() { char.escape_default().collect() } else { String::from(char) }
+    };
+    name.chars().map(escape).collect()
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Failure {

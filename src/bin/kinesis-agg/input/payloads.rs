@@ -1,25 +1,28 @@
-//! What `deaggregate` and `inspect` read: payloads, in whatever form.
+//! What `deaggregate` and `inspect` read: payloads as raw bytes, hex, base64 or JSON.
 
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::sync::LazyLock;
 
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
+use kinesis_aggregation::decode::MAGIC;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 
-use crate::args::InputArgs;
+use crate::args::{InputArgs, InputForm};
 use crate::base64;
 use crate::failure::Failure;
-use crate::input::detect::{Form, decode_hex, detect};
-use crate::input::entry::{Entry, Metadata};
-use crate::input::json::{EachEntry, json_fault};
+use crate::input::json::{EachEntry, Entry, Metadata, message};
 use crate::input::lines::Lines;
-use crate::input::{MAX_UNIT, Source, cannot_read, open_each};
+use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read, open_each};
 use crate::progress::Progress;
 
-/// The data of one Kinesis record and what came with it.
+/// How much of an input `auto` looks at.
+const LOOK_AHEAD: usize = 64 * 1024;
+
+/// The data of a Kinesis record, and what the input says about it.
 pub(crate) struct Payload<'a> {
-    /// Its position in all input, from 0.
+    /// Position in the whole input, from 0.
     pub(crate) record: u64,
-    /// Where it is from, for people.
+    /// The file, with the line where there is one.
     pub(crate) source: &'a str,
     pub(crate) data: &'a [u8],
     pub(crate) partition_key: Option<&'a str>,
@@ -27,70 +30,123 @@ pub(crate) struct Payload<'a> {
     pub(crate) metadata: &'a Metadata<'a>,
 }
 
-/// Of payloads about which nothing is said.
 static NO_METADATA: LazyLock<Metadata<'static>> = LazyLock::new(Metadata::default);
 
-/// Reads all payloads of all files, up to the first that is bad.
+/// Visits the payloads of all files, up to the first that is invalid.
 pub(crate) fn for_each_payload(
     input: &InputArgs,
     progress: &Progress,
     visit: impl FnMut(Payload<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut payloads = Counting::from(0, visit);
-    open_each(&input.files, progress, |source| {
-        let (source, form) = detect(source, input.input)?;
-        payloads.read(source, form)
+    let mut payloads = Payloads { visit, records: 0, decoded: Vec::new() };
+    open_each(&input.files, progress, |source| payloads.read(source, input.input))
+}
+
+/// The format of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// An empty input, which has no payload.
+    Empty,
+    Raw,
+    Hex,
+    Base64,
+    Json,
+}
+
+/// Reads the beginning of an input, and returns its format and the whole input.
+fn detect(source: Source) -> Result<(Source, Format), Failure> {
+    let Source { name, mut reader } = source;
+    let mut beginning = Vec::new();
+    let read =
+        reader.by_ref().take(u64::try_from(LOOK_AHEAD).unwrap_or(u64::MAX)).read_to_end(&mut beginning);
+    read.map_err(|error| cannot_read(&name, &error))?;
+    let format = format_of(&beginning);
+    Ok((Source { name, reader: Box::new(Cursor::new(beginning).chain(reader)) }, format))
+}
+
+fn format_of(beginning: &[u8]) -> Format {
+    let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
+    if beginning.starts_with(&MAGIC) {
+        return Format::Raw;
+    }
+    match beginning.trim_ascii_start().first() {
+        Some(b'{' | b'[') => return Format::Json,
+        None if beginning.is_empty() => return Format::Empty,
+        None => return Format::Raw,
+        Some(_) => {}
+    }
+    // If the last line is cut, only its characters can be checked.
+    let is_cut = beginning.len() == LOOK_AHEAD;
+    let lines = || {
+        let mut lines = beginning.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii).peekable();
+        core::iter::from_fn(move || {
+            let line = lines.next()?;
+            Some((line, is_cut && lines.peek().is_none()))
+        })
+        .filter(|(line, _)| !line.is_empty())
+    };
+    let is_hex = |line: &[u8]| line.iter().all(u8::is_ascii_hexdigit);
+    let is_base64 = |line: &[u8]| {
+        line.iter().all(|&byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+    };
+    if lines().all(|(line, _)| is_hex(line)) {
+        return Format::Hex;
+    }
+    if lines().all(|(line, is_cut)| if is_cut { is_base64(line) } else { BASE64.decode(line).is_ok() }) {
+        return Format::Base64;
+    }
+    Format::Raw
+}
+
+/// Decodes one line of hex.
+fn decode_hex(line: &[u8]) -> Result<Vec<u8>, String> {
+    HEXLOWER_PERMISSIVE.decode(line).map_err(|error| match error.kind {
+        data_encoding::DecodeKind::Length => "odd number of hex digits".to_owned(),
+        _ => format!("invalid hex digit at character {}", error.position + 1),
     })
 }
 
-/// Numbers the payloads on their way to whoever wants them.
-pub(crate) struct Counting<V> {
+/// Reads payloads and numbers them.
+struct Payloads<V> {
     visit: V,
     records: u64,
-    /// Room for decoded payloads, used again and again.
+    /// The buffer for decoded payloads.
     decoded: Vec<u8>,
 }
 
-impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
-    /// Begins to count after so many.
-    pub(crate) const fn from(records: u64, visit: V) -> Self {
-        Self { visit, records, decoded: Vec::new() }
-    }
-
-    /// How many there were.
-    pub(crate) const fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Reads all payloads of an input, up to the first that is bad.
-    pub(crate) fn read(&mut self, source: Source, form: Form) -> Result<(), Failure> {
-        match form {
-            Form::Empty => Ok(()),
-            Form::Raw => self.raw(source),
-            Form::Hex => self.lines(source, |line, decoded| {
+impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Payloads<V> {
+    fn read(&mut self, source: Source, form: InputForm) -> Result<(), Failure> {
+        let (source, format) = match form {
+            InputForm::Auto => detect(source)?,
+            InputForm::Raw => (source, Format::Raw),
+            InputForm::Hex => (source, Format::Hex),
+            InputForm::Base64 => (source, Format::Base64),
+            InputForm::Json => (source, Format::Json),
+        };
+        match format {
+            Format::Empty => Ok(()),
+            Format::Raw => self.raw(source),
+            Format::Hex => self.lines(source, |line, decoded| {
                 *decoded = decode_hex(line)?;
                 Ok(())
             }),
-            Form::Base64 => self.lines(source, |line, decoded| {
-                let text = core::str::from_utf8(line).map_err(|_| "not base64".to_owned())?;
-                base64::decode(text.as_bytes(), decoded)
-            }),
-            Form::Json => self.json(source),
+            Format::Base64 => self.lines(source, base64::decode),
+            Format::Json => self.json(source),
         }
     }
 
     fn raw(&mut self, source: Source) -> Result<(), Failure> {
         let Source { name, reader } = source;
         let mut data = Vec::new();
-        let limit = u64::try_from(MAX_UNIT).unwrap_or(u64::MAX);
-        reader.take(limit).read_to_end(&mut data).map_err(|error| cannot_read(&name, &error))?;
+        let read = reader.take(u64::try_from(MAX_UNIT).unwrap_or(u64::MAX)).read_to_end(&mut data);
+        read.map_err(|error| cannot_read(&name, &error))?;
         if data.len() == MAX_UNIT {
             return Err(Failure::Input(format!(
-                "{name}: a payload of more than 256 MiB, where Kinesis takes 10 MiB: if these are lines, say with \
-                 --input of what"
+                "{name}: payload of more than 256 MiB, but Kinesis allows at most 10 MiB (if the input is not a single \
+                 payload, name its format with --input)"
             )));
         }
-        self.bare(&name, &data)
+        self.visit(Payload::new(&name, &data))
     }
 
     fn lines(
@@ -98,32 +154,31 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         source: Source,
         decode: impl Fn(&[u8], &mut Vec<u8>) -> Result<(), String>,
     ) -> Result<(), Failure> {
-        let name = source.name.clone();
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
             let mut data = core::mem::take(&mut self.decoded);
-            decode(lines.current(), &mut data).map_err(|what| lines.fault(what))?;
-            self.bare(&name, &data)?;
+            decode(lines.current(), &mut data).map_err(|what| lines.place().fault(what))?;
+            self.visit(Payload::new(lines.place().name(), &data))?;
             self.decoded = data;
         }
         Ok(())
     }
 
-    /// Reads JSON Lines as long as each line is a value of its own, or several, and the rest as values that may span lines.
+    /// Reads JSON Lines while each line consists of complete values, and the rest as values that may span lines.
     fn json(&mut self, source: Source) -> Result<(), Failure> {
         let mut lines = Lines::new(source);
         while lines.next()?.is_some() {
-            let place = lines.place();
+            let place = lines.place().to_string();
             let mut value = Value { place: &place, records: 0, visited: 0 };
             let line = lines.current();
-            // A deserializer says where it is by counting from its beginning, so each value gets one of its own. Where a
-            // value ends is known only to one that skips values.
+            // A deserializer counts columns from its own beginning, so each value gets one. Only a stream deserializer
+            // knows where a value ends, so a second one skips the values.
             let mut skipping = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
             while let Some(rest) = line.get(skipping.byte_offset()..) {
                 let mut deserializer = serde_json::Deserializer::from_slice(rest);
                 match self.value(&mut deserializer, &mut value)? {
                     Ok(()) => {}
-                    // A value that goes on in the next line. What it had in this one was visited.
+                    // The value continues on the next line. Its records on this line have been visited.
                     Err(error) if error.is_eof() => return self.values(lines, value.records),
                     Err(error) => return Err(lines.json_fault(&error, skipping.byte_offset())),
                 }
@@ -138,25 +193,23 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         Ok(())
     }
 
-    /// Reads values from the beginning of the line read last. The first `visited` records were visited before.
+    /// Reads values from the beginning of the current line. The first `visited` records have been visited.
     fn values(&mut self, lines: Lines, visited: u64) -> Result<(), Failure> {
-        let (name, first_line, rest) = lines.into_rest();
+        let (first_line, rest) = lines.into_rest();
         let rest = BufReader::with_capacity(64 * 1024, rest);
         let mut deserializer = serde_json::Deserializer::from_reader(rest);
-        let mut value = Value { place: &name, records: 0, visited };
-        // Only the end of the input is an end: anything else is another value.
+        let mut value = Value { place: first_line.name(), records: 0, visited };
+        // `end` fails as long as anything but white space is left.
         while deserializer.end().is_err() {
             self.value(&mut deserializer, &mut value)?.map_err(|error| {
-                let line = u64::try_from(error.line()).unwrap_or(u64::MAX);
-                let line = first_line.saturating_add(line).saturating_sub(1);
-                let what = json_fault(&error);
-                Failure::Input(format!("{name}:{line}: column {}: {what}", error.column()))
+                let place = first_line.line(error.line());
+                place.fault(format_args!("column {}: {}", error.column(), message(&error)))
             })?;
         }
         Ok(())
     }
 
-    /// Reads one value. The outer error is that of a visit, the inner one that of the reading.
+    /// Reads one value. The outer error comes from a visit, the inner one from the JSON.
     fn value<'de, D: Deserializer<'de>>(
         &mut self,
         deserializer: D,
@@ -164,7 +217,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
     ) -> Result<Result<(), D::Error>, Failure> {
         let mut failure = None;
         let mut visit = |entry: Entry<'de>| {
-            value.records = value.records.saturating_add(1);
+            value.records += 1;
             if value.records <= value.visited { Ok(()) } else { self.entry(&entry, value.place) }
         };
         let read = EachEntry { visit: &mut visit, failure: &mut failure }.deserialize(deserializer);
@@ -177,39 +230,34 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Counting<V> {
         let mut data = core::mem::take(&mut self.decoded);
         base64::decode(text.0.as_bytes(), &mut data)
             .map_err(|what| fault(format!("{}: {what}", entry.name_of_data())))?;
-        let payload = Payload {
+        self.visit(Payload {
             partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
             explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
             metadata: &entry.metadata,
-            ..Payload::bare(place, &data)
-        };
-        self.visit(payload)?;
+            ..Payload::new(place, &data)
+        })?;
         self.decoded = data;
         Ok(())
     }
 
-    fn bare(&mut self, place: &str, data: &[u8]) -> Result<(), Failure> {
-        self.visit(Payload::bare(place, data))
-    }
-
     fn visit(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
         (self.visit)(Payload { record: self.records, ..payload })?;
-        self.records = self.records.saturating_add(1);
+        self.records += 1;
         Ok(())
     }
 }
 
-/// Where a value is read, and how far.
+/// A JSON value that is being read.
 struct Value<'a> {
     place: &'a str,
-    /// How many records were read.
+    /// The number of records read.
     records: u64,
-    /// How many of them, from the first, are not to be visited again.
+    /// How many of them, counted from the first, have been visited in an earlier attempt.
     visited: u64,
 }
 
 impl<'a> Payload<'a> {
-    fn bare(source: &'a str, data: &'a [u8]) -> Self {
+    fn new(source: &'a str, data: &'a [u8]) -> Self {
         Self { record: 0, source, data, partition_key: None, explicit_hash_key: None, metadata: &NO_METADATA }
     }
 }

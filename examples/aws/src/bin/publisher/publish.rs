@@ -209,7 +209,7 @@ impl Publisher {
 
     /// Compares the shard that stored an aggregate with the predicted one (rule R3).
     fn delivered(&mut self, aggregate: RoutedAggregate, shard_id: Box<str>) -> Result<(), Failure> {
-        let user_records = aggregate.user_records();
+        let user_records = aggregate.aggregate.user_records;
         match self.manager.confirm(aggregate, &shard_id) {
             Placement::Delivered => {
                 self.report.delivered += user_records;

@@ -36,8 +36,8 @@ impl Report {
     /// Counts a stored Kinesis record: everything stored is billed, including duplicates.
     pub fn kinesis_record(&mut self, aggregate: &RoutedAggregate) {
         self.kinesis_records += 1;
-        self.bytes += aggregate.size_bytes();
-        self.units += units(aggregate.size_bytes());
+        self.bytes += aggregate.aggregate.size_bytes();
+        self.units += units(aggregate.aggregate.size_bytes());
     }
 
     /// Counts the user records that have not been confirmed.

@@ -1,0 +1,274 @@
+//! The engine of [`Encoder`](crate::Encoder) and [`RecordAggregator`](crate::RecordAggregator): plan what adding a user
+//! record takes, check it, commit it.
+//!
+//! It does not know where the bytes go: that is up to a [`Store`]. Everything is planned before anything is written, so a
+//! user record that is refused, or does not fit, changes nothing (rule E7).
+//!
+//! What runs for every user record is inlined into one function, in which the plan stays in registers: written to memory and
+//! read back, it would cost more than everything else. On 32-bit targets the same is smaller than a call with a plan in
+//! memory (`benches/size`), as long as a program calls `add` in one or two places.
+
+use core::time::Duration;
+
+use crate::Limits;
+use crate::encode::key_map::Lookup;
+use crate::error::EncodeError;
+use crate::frame::FRAME_SIZE;
+use crate::hash_key::HashKey;
+use crate::message::{IndexedRecord, UserRecord};
+use crate::wire::Full;
+
+/// Where the bytes of an aggregate under construction go.
+pub(crate) trait Store {
+    fn find_partition_key(&self, key: &str) -> Lookup;
+
+    fn find_explicit_hash_key(&self, key: &str) -> Lookup;
+
+    /// The length of the aggregate if it was finished now; that of the frame if nothing is pending.
+    fn framed_len(&self) -> usize;
+
+    /// The largest length of an aggregate.
+    fn capacity(&self) -> usize;
+
+    /// Writes what was planned. Either all of it counts as written, or nothing.
+    fn commit(&mut self, plan: &Plan<'_>) -> Result<(), Full>;
+
+    fn clear(&mut self);
+}
+
+/// What adding a user record takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan<'r> {
+    pub(crate) record: &'r UserRecord<'r>,
+    pub(crate) indexed: IndexedRecord<'r>,
+    pub(crate) partition_key: Lookup,
+    pub(crate) explicit_hash_key: Option<(&'r str, Lookup)>,
+    /// The number of bytes by which the aggregate grows.
+    added: usize,
+}
+
+impl<'r> Plan<'r> {
+    #[inline(always)]
+    fn new(
+        record: &'r UserRecord<'r>,
+        partition_key: Lookup,
+        explicit_hash_key: Option<(&'r str, Lookup)>,
+    ) -> Self {
+        let explicit_hash_key_index = explicit_hash_key.map(|(_, lookup)| lookup.index());
+        let indexed = IndexedRecord::new(record, partition_key.index(), explicit_hash_key_index);
+        // Keys, data and tags may borrow the same bytes, so on small targets their sum may exceed all memory.
+        let added = indexed
+            .field_len
+            .saturating_add(partition_key.cost(record.partition_key))
+            .saturating_add(explicit_hash_key.map_or(0, |(key, lookup)| lookup.cost(key)));
+        Self { record, indexed, partition_key, explicit_hash_key, added }
+    }
+
+    /// Plans to make `record` the first one of an aggregate.
+    fn alone(record: &'r UserRecord<'r>) -> Self {
+        Self::new(record, Lookup::FIRST, record.explicit_hash_key.map(|key| (key, Lookup::FIRST)))
+    }
+
+    #[inline(always)]
+    fn has_new_key(&self) -> bool {
+        self.partition_key.is_new() || self.explicit_hash_key.is_some_and(|(_, lookup)| lookup.is_new())
+    }
+
+    /// Validates the keys that are new (rules E4 and E5): what is in a table has been validated. Returns the explicit hash
+    /// key if it is new.
+    #[inline(always)]
+    fn validate(&self) -> Result<Option<HashKey>, EncodeError> {
+        if self.partition_key.is_new() {
+            self.record.validate_partition_key()?;
+        }
+        match self.explicit_hash_key {
+            Some((key, lookup)) if lookup.is_new() => {
+                key.parse().map(Some).map_err(EncodeError::ExplicitHashKey)
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// An aggregate under construction.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packer<S> {
+    pub(crate) store: S,
+    limits: Limits,
+    pending: Pending,
+}
+
+/// What is known of an aggregate under construction, besides its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) user_records: usize,
+    /// The length of the partition key of the first user record, which is the outer one (rule E8).
+    pub(crate) partition_key_len: usize,
+    /// The explicit hash key of the first user record, if it has one.
+    pub(crate) explicit_hash_key: Option<HashKey>,
+    /// The earliest known time of a user record.
+    pub(crate) since: Option<Duration>,
+}
+
+impl<S: Store> Packer<S> {
+    pub(crate) const fn new(store: S, limits: Limits) -> Self {
+        Self { store, limits, pending: Pending::NOTHING }
+    }
+
+    /// Adds a user record if it is valid, fits, and the aggregate is not too old. Otherwise returns `false` and changes
+    /// nothing; [`Self::why_not`] finds out why.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> bool {
+        let plan = self.plan(record);
+        let Ok(explicit_hash_key) = plan.validate() else { return false };
+        if !self.admits(&plan) || now.is_some_and(|now| self.expired(now)) {
+            return false;
+        }
+        if self.store.commit(&plan).is_err() {
+            debug_assert!(false, "sizes are checked before anything is written");
+            return false;
+        }
+        if self.pending.user_records == 0 {
+            // The keys of the first user record are always new.
+            self.pending.partition_key_len = record.partition_key.len();
+            self.pending.explicit_hash_key = explicit_hash_key;
+        }
+        self.pending.user_records += 1;
+        if let Some(now) = now {
+            // The earlier one: user records that are requeued may be older than everything pending.
+            self.pending.since = Some(self.pending.since.map_or(now, |since| since.min(now)));
+        }
+        true
+    }
+
+    /// Finds out why [`Self::add`] did not add a user record: returns the error if it never will, and `Ok` if it will once
+    /// nothing is pending.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn why_not(&self, record: &UserRecord<'_>) -> Result<(), EncodeError> {
+        record.validate()?;
+        let required = check_alone(&self.limits, record)?;
+        let available = self.store.capacity();
+        if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
+    }
+
+    /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity`. Otherwise returns `false`
+    /// and changes nothing.
+    ///
+    /// The user record also fits an aggregate of its own, which is not larger than what is pending with it, except that its
+    /// partition key is the outer one.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn add_in_place(
+        &mut self,
+        record: &UserRecord<'_>,
+        has_capacity: impl FnOnce(&S, &Plan<'_>) -> bool,
+    ) -> bool {
+        let plan = self.plan(record);
+        let added = !plan.has_new_key()
+            && self.admits(&plan)
+            && self.store.framed_len() + plan.added + record.partition_key.len() <= self.limits.max_size()
+            && has_capacity(&self.store, &plan)
+            && self.store.commit(&plan).is_ok();
+        self.pending.user_records += usize::from(added);
+        added
+    }
+
+    pub(crate) fn fits(&self, record: &UserRecord<'_>) -> bool {
+        let plan = self.plan(record);
+        plan.validate().is_ok() && self.admits(&plan)
+    }
+
+    pub(crate) fn would_add(&self, record: &UserRecord<'_>) -> usize {
+        let first = if self.is_empty() { FRAME_SIZE + record.partition_key.len() } else { 0 };
+        self.plan(record).added.saturating_add(first)
+    }
+
+    /// Takes what is known of the aggregate, so that nothing is pending. Returns `None` if nothing is. The store is to be
+    /// cleared once its bytes are used.
+    pub(crate) fn take_pending(&mut self) -> Option<Pending> {
+        if self.is_empty() { None } else { Some(core::mem::replace(&mut self.pending, Pending::NOTHING)) }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.pending = Pending::NOTHING;
+        self.store.clear();
+    }
+
+    pub(crate) fn expired(&self, now: Duration) -> bool {
+        match (self.pending.since, self.limits.max_age()) {
+            (Some(since), Some(age)) => now.saturating_sub(since) >= age,
+            _ => false,
+        }
+    }
+
+    pub(crate) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn since(&self) -> Option<Duration> {
+        self.pending.since
+    }
+
+    pub(crate) const fn user_records(&self) -> usize {
+        self.pending.user_records
+    }
+
+    #[inline(always)]
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.pending.user_records == 0
+    }
+
+    pub(crate) fn encoded_len(&self) -> usize {
+        if self.is_empty() { 0 } else { self.store.framed_len() }
+    }
+
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.encoded_len() + self.pending.partition_key_len
+    }
+
+    #[inline(always)]
+    fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
+        let partition_key = self.store.find_partition_key(record.partition_key);
+        let explicit_hash_key =
+            record.explicit_hash_key.map(|key| (key, self.store.find_explicit_hash_key(key)));
+        Plan::new(record, partition_key, explicit_hash_key)
+    }
+
+    /// Returns whether what is planned is within the limits.
+    #[inline(always)]
+    fn admits(&self, plan: &Plan<'_>) -> bool {
+        let (limit, outer) = if self.is_empty() {
+            (self.limits.max_size(), plan.record.partition_key.len())
+        } else {
+            (self.limits.target_size(), self.pending.partition_key_len)
+        };
+        // An aggregate that exceeds the target has no bytes left: it keeps its only user record.
+        let largest = limit.saturating_sub(outer).min(self.store.capacity());
+        plan.added <= largest.saturating_sub(self.store.framed_len())
+            && self.pending.user_records < self.limits.max_user_records()
+    }
+}
+
+impl Pending {
+    const NOTHING: Self =
+        Self { user_records: 0, partition_key_len: 0, explicit_hash_key: None, since: None };
+}
+
+/// Refuses a user record that exceeds the maximum even in an aggregate of its own (rules E7 and E9). Returns the encoded
+/// length of that aggregate.
+pub(crate) fn check_alone(limits: &Limits, record: &UserRecord<'_>) -> Result<usize, EncodeError> {
+    let limit = limits.max_size();
+    let encoded_len = Plan::alone(record).added.saturating_add(FRAME_SIZE);
+    let required = encoded_len.saturating_add(record.partition_key.len());
+    if required <= limit {
+        return Ok(encoded_len);
+    }
+    let plain = record.data.len().saturating_add(record.partition_key.len());
+    // A plain record cannot have tags.
+    if plain <= limit && record.tags.len() == 0 {
+        return Err(EncodeError::FitsOnlyPlain { required, limit, plain });
+    }
+    Err(EncodeError::TooLarge { required, limit })
+}
