@@ -55,8 +55,7 @@ use crate::route::{Shard, ShardMap};
 /// let delivered = producer.send(UserRecord::new("device-8", "19")).await?;
 /// println!("{} is on {}", delivered.sequence_number, delivered.shard);
 /// delivery.await?;
-/// let outstanding = producer.close(Duration::from_secs(30)).await;
-/// assert!(outstanding.is_empty());
+/// assert!(producer.close(Duration::from_secs(30)).await.is_empty());
 /// # Ok(())
 /// # }
 /// ```
