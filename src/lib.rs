@@ -225,6 +225,8 @@ mod hash_key;
 mod md5;
 mod message;
 pub mod route;
+#[cfg(feature = "alloc")]
+pub mod produce;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
 mod wire;
@@ -239,6 +241,8 @@ pub use crate::encode::aggregator::RecordAggregator;
 pub use crate::encode::encoder::Encoder;
 pub use crate::encode::limits::Limits;
 pub use crate::message::UserRecord;
+#[cfg(feature = "alloc")]
+pub use crate::produce::producer::Producer;
 #[cfg(feature = "alloc")]
 pub use crate::route::manager::AggregationManager;
 #[cfg(feature = "alloc")]

@@ -4,7 +4,7 @@ use alloc::string::String;
 use core::fmt;
 use core::time::Duration;
 
-use crate::encode::Limits;
+use crate::Limits;
 
 /// How user records are grouped into aggregates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Order {
     None,
 }
 
-/// The options of a [`Producer`](crate::produce::Producer). The defaults suit one producer of many on a stream.
+/// The options of a [`Producer`](crate::Producer). The defaults suit one producer of many on a stream.
 ///
 /// ```
 /// use core::time::Duration;
@@ -51,7 +51,7 @@ pub struct ProducerConfig {
     pub routing: Routing,
     /// Which order is kept. Default: [`Order::PerShard`].
     pub order: Order,
-    /// The longest time from [`add`](crate::produce::Producer::add) to the call that sends a record, where nothing holds it up
+    /// The longest time from [`add`](crate::Producer::add) to the call that sends a record, where nothing holds it up
     /// (rule P7). Default: 100 ms.
     pub linger: Duration,
     /// How long a record may wait before it is given up as expired (rule P7). Default: none, so nothing expires.

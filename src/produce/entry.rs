@@ -6,11 +6,11 @@ use alloc::vec::{self, Vec};
 use core::iter::Peekable;
 use core::time::Duration;
 
-use crate::decode::{AggregatedRecord, DigestCheck, RecordTag};
-use crate::encode::{AddStatus, Aggregate, EncodeError, RecordAggregator};
+use crate::decode::{AggregatedRecord, DigestCheck};
+use crate::encode::EncodeError;
 use crate::produce::outcome::History;
 use crate::route::{HashKey, HashKeyRange};
-use crate::UserRecord;
+use crate::{Aggregate, RecordAggregator, UserRecord};
 
 /// What is known about a record beside its bytes and its receipt.
 #[derive(Clone, Debug)]
@@ -69,6 +69,17 @@ impl<R> Records<R> {
             self.histories.push((position, meta.history));
         }
         self.receipts.push(receipt);
+    }
+
+    /// Counts the records of which another copy may be stored, where `own` is what all of them have been through.
+    pub(super) fn possible_duplicates(&self, own: &History) -> u64 {
+        if own.possibly_stored {
+            return self.len() as u64;
+        }
+        let ends = self.histories.iter().skip(1).map(|&(from, _)| from).chain([self.len()]);
+        let runs = self.histories.iter().zip(ends);
+        let stored = runs.filter(|((_, history), _)| history.as_ref().is_some_and(|history| history.possibly_stored));
+        stored.map(|(&(from, _), end)| (end - from) as u64).sum()
     }
 
     /// Counts the bytes allocated.
@@ -206,7 +217,7 @@ impl<R> Entry<R> {
         }
         // The producer wrote it, so it is an aggregate.
         if let Ok(aggregate) = AggregatedRecord::parse_with(&self.data, DigestCheck::Skip) {
-            debug_assert_eq!(aggregate.len(), self.records.len());
+            debug_assert_eq!(aggregate.len(), parts.len());
             for (record, (receipt, meta)) in aggregate.records().zip(parts) {
                 each(record, receipt, meta);
             }
@@ -280,13 +291,11 @@ impl<R> Builder<R> {
     ) -> Result<Option<Entry<R>>, (R, Meta, EncodeError)> {
         let mut full = None;
         match self.aggregator.try_add(record) {
-            Ok(AddStatus::Added) => {}
-            Ok(AddStatus::Full) => {
+            Ok(true) => {}
+            Ok(false) => {
                 full = self.finish();
-                if let Err(error) = self.aggregator.try_add(record) {
-                    debug_assert!(false, "a record that fits an empty aggregate: {error}");
-                    return Err((receipt, meta, error));
-                }
+                let added = self.aggregator.try_add(record);
+                debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
             }
             Err(error) => return Err((receipt, meta, error)),
         }

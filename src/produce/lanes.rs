@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 
-use crate::UserRecord;
-use crate::encode::{EncodeError, Limits, RecordAggregator};
+use crate::encode::EncodeError;
+use crate::{Limits, RecordAggregator, UserRecord};
 use crate::produce::config::{Order, ProducerConfig};
 use crate::produce::entry::{Builder, Entry, Meta};
 use crate::produce::pace::{Backoff, Bucket};
@@ -336,9 +337,12 @@ impl<R> Lanes<R> {
         due.is_some_and(|due| due <= now)
     }
 
-    /// The lane that may send first, and from when on.
-    pub(super) fn first_ready(&self) -> Option<(Duration, usize)> {
-        self.ready.first().copied()
+    /// The lane that may send first after another, and from when on.
+    pub(super) fn next_ready(&self, after: Option<(Duration, usize)>) -> Option<(Duration, usize)> {
+        match after {
+            None => self.ready.first().copied(),
+            Some(after) => self.ready.range((Bound::Excluded(after), Bound::Unbounded)).next().copied(),
+        }
     }
 
     /// Brings all lanes up to date after the schedule was changed.

@@ -1,14 +1,14 @@
 //! A producer that loses nothing, as a state machine without I/O.
 //!
-//! [`Producer`] decides what is sent when, and keeps every record until it is known what became of it. It knows neither a client
+//! [`Producer`](crate::Producer) decides what is sent when, and keeps every record until it is known what became of it. It knows neither a client
 //! nor a clock: a driver makes the calls that it asks for. With the feature `producer`, `KinesisProducer` is that driver for
 //! `aws-sdk-kinesis` on tokio.
 //!
 //! ```
 //! use core::time::Duration;
-//! use kinesis_aggregation::UserRecord;
-//! use kinesis_aggregation::produce::{Action, EntryAnswer, Producer, ProducerConfig, PutAnswer};
-//! use kinesis_aggregation::route::{HashKeyRange, Shard, ShardMap};
+//! use kinesis_aggregation::produce::{Action, EntryAnswer, ProducerConfig, PutAnswer};
+//! use kinesis_aggregation::route::{HashKeyRange, Shard};
+//! use kinesis_aggregation::{Producer, ShardMap, UserRecord};
 //!
 //! let mut producer = Producer::new(ProducerConfig::default())?;
 //! let now = Duration::ZERO;
@@ -41,7 +41,7 @@ mod entry;
 mod lanes;
 mod outcome;
 mod pace;
-mod producer;
+pub(crate) mod producer;
 mod shards;
 mod stats;
 
@@ -52,5 +52,5 @@ pub use outcome::{
     Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer, FailureKind,
     ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
 };
-pub use producer::{Call, Producer};
+pub use producer::Call;
 pub use stats::{Histogram, ProducerStats, ShardStats};

@@ -9,16 +9,16 @@ use core::time::Duration;
 use crate::encode::EncodeError;
 use crate::route::HashKey;
 
-/// What to do next: see [`Producer::poll`](crate::produce::Producer::poll).
+/// What to do next: see [`Producer::poll`](crate::Producer::poll).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
-    /// Call PutRecords with the entries of [`Producer::call`](crate::produce::Producer::call), and tell
-    /// [`Producer::on_put`](crate::produce::Producer::on_put) the answer.
+    /// Call PutRecords with the entries of [`Producer::call`](crate::Producer::call), and tell
+    /// [`Producer::on_put`](crate::Producer::on_put) the answer.
     Put(CallId),
-    /// List the shards of the stream, and tell [`Producer::on_shards`](crate::produce::Producer::on_shards) the answer.
+    /// List the shards of the stream, and tell [`Producer::on_shards`](crate::Producer::on_shards) the answer.
     ListShards(ListId),
-    /// Nothing before [`Producer::next_deadline`](crate::produce::Producer::next_deadline), unless a record is added or an answer
+    /// Nothing before [`Producer::next_deadline`](crate::Producer::next_deadline), unless a record is added or an answer
     /// arrives.
     Idle,
     /// Nothing ever again: the producer is closed and every record has its result.
@@ -138,7 +138,7 @@ pub struct ListFailed;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Done<R> {
-    /// What was given to [`Producer::add`](crate::produce::Producer::add).
+    /// What was given to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
     /// What became of the record.
     pub outcome: Outcome,
@@ -261,6 +261,18 @@ impl History {
         self.count == 0
     }
 
+    /// Notes that the last attempt came to nothing after all.
+    pub(super) fn fail_last(&mut self, error: AttemptError) {
+        if let Some(last) = self.recent.last_mut() {
+            last.error = Some(error);
+        }
+    }
+
+    /// When the last attempt began.
+    pub(super) fn last_start(&self) -> Option<Duration> {
+        self.recent.last().map(|attempt| attempt.started)
+    }
+
     /// Puts an earlier history before this one.
     pub(super) fn after(&self, earlier: Option<&Arc<Self>>) -> Self {
         let Some(earlier) = earlier else { return self.clone() };
@@ -282,7 +294,7 @@ impl History {
 /// Why a record was not added. The receipt comes back.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AddError<R> {
-    /// What was given to [`Producer::add`](crate::produce::Producer::add).
+    /// What was given to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
     /// Why.
     pub reason: NotAdded,
@@ -292,7 +304,7 @@ pub struct AddError<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAdded {
-    /// The budget is used up. Try again once [`Producer::has_capacity`](crate::produce::Producer::has_capacity) returns true.
+    /// The budget is used up. Try again once [`Producer::has_capacity`](crate::Producer::has_capacity) returns true.
     NoCapacity,
     /// The record is larger than the whole budget.
     AboveBudget,
@@ -330,11 +342,11 @@ impl<R> fmt::Display for AddError<R> {
 impl<R> core::error::Error for AddError<R> {}
 
 /// A record without a result, from a producer that was stopped: see
-/// [`Producer::into_outstanding`](crate::produce::Producer::into_outstanding).
+/// [`Producer::into_outstanding`](crate::Producer::into_outstanding).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outstanding<R> {
-    /// What was given to [`Producer::add`](crate::produce::Producer::add).
+    /// What was given to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
     /// The partition key; empty for a record without a key.
     pub partition_key: String,

@@ -11,13 +11,19 @@ impl Jitter {
         Self(seed)
     }
 
-    /// Returns between half of `delay` and all of it. SplitMix64.
-    pub(super) fn apply(&mut self, delay: Duration) -> Duration {
+    /// The next number (SplitMix64).
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let thousandths = 500 + ((mixed ^ mixed >> 31) % 501) as u32;
-        delay.saturating_mul(thousandths) / 1000
+        mixed ^ mixed >> 31
+    }
+
+    /// Returns between half of `delay` and all of it.
+    pub(super) fn apply(&mut self, delay: Duration) -> Duration {
+        let thousandths = 500 + self.next() % 501;
+        let nanos = delay.as_nanos() * u128::from(thousandths) / 1000;
+        u64::try_from(nanos).map_or(delay, Duration::from_nanos)
     }
 }
 
@@ -61,9 +67,6 @@ impl Backoff {
         }
     }
 
-    pub(super) const fn is_active(&self) -> bool {
-        self.failures > 0
-    }
 }
 
 /// How much a shard accepts: bytes and entries a second.
@@ -136,9 +139,9 @@ mod tests {
         }
         assert!(backoff.until <= ms(100));
         backoff.succeeded(7);
-        assert!(backoff.is_active(), "an older call's success does not end it");
+        assert!(backoff.failures > 0, "an older call's success does not end it");
         backoff.succeeded(8);
-        assert!(!backoff.is_active());
+        assert_eq!(backoff.failures, 0);
     }
 
     #[test]

@@ -8,11 +8,10 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::UserRecord;
-use crate::encode::{EncodeError, fill_digests};
+use crate::encode::{EncodeError, write_digests};
 use crate::produce::config::{ConfigError, Order, ProducerConfig, Routing};
 use crate::produce::entry::{Builder, Entry, Kind, Meta, Parts, Records};
-use crate::produce::lanes::{Lane, Lanes, Options, SHARE, Schedule};
+use crate::produce::lanes::{Lanes, Options, SHARE, Schedule};
 use crate::produce::outcome::{
     Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer,
     FailureKind, History, ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
@@ -20,8 +19,9 @@ use crate::produce::outcome::{
 use crate::produce::pace::{Backoff, Jitter, Rate};
 use crate::produce::shards::{ClosedShards, Listing};
 use crate::produce::stats::ProducerStats;
-use crate::route::groups::{Route, Router};
-use crate::route::{HashKey, HashKeyRange, ShardMap};
+use crate::route::groups::{Destination, Route, Router};
+use crate::route::{HashKey, HashKeyRange};
+use crate::{ShardMap, UserRecord};
 
 /// The most bytes that are routed again in one step (rule P11).
 const STEP: usize = 4 * 1024 * 1024;
@@ -82,9 +82,9 @@ struct Inbox<R> {
 /// Where records without a key go (rule P10).
 #[derive(Debug, Default)]
 struct Keyless {
-    /// The lane, how many aggregates had been finished there when it was chosen, and the hash key.
+    /// The lane, and how many aggregates had been finished there when it was chosen.
     target: Option<(usize, u64)>,
-    hash_key: HashKey,
+    /// The explicit hash key.
     text: String,
 }
 
@@ -215,12 +215,16 @@ impl<R> Producer<R> {
     #[inline]
     fn add_in_place(&mut self, record: &UserRecord<'_>, receipt: R) -> Result<(), R> {
         let Some(router) = &mut self.router else { return Err(receipt) };
-        if self.closed || !self.has_capacity || !self.inbox.is_empty() || !self.config.aggregate {
+        let common = self.has_capacity && self.config.aggregate && self.inbox.is_empty() && !self.closed;
+        if !common || record.partition_key.is_empty() {
             return Err(receipt);
         }
-        match router.find_recent(record) {
-            Some((lane, hash_key)) => self.lanes.add_in_place(lane, record, hash_key, receipt, self.now),
-            None => Err(receipt),
+        let Ok(explicit) = parse_explicit(record) else { return Err(receipt) };
+        match router.route(record, explicit, RECENT_KEYS) {
+            (Destination::Group(lane), hash_key) => {
+                self.lanes.add_in_place(lane, record, hash_key, receipt, self.now)
+            }
+            (Destination::New(_), _) => Err(receipt),
         }
     }
 
@@ -307,7 +311,7 @@ impl<R> Producer<R> {
         };
         let can_call = self.can_call();
         let split = (can_call && !self.splits.is_empty()).then_some(self.now.max(self.backoff.until));
-        let ready = self.lanes.first_ready().filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
+        let ready = self.lanes.next_ready(None).filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
         let timeout = self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
         [inbox, split, ready, timeout, self.listing.deadline()].into_iter().flatten().min()
     }
@@ -571,21 +575,21 @@ impl<R> Producer<R> {
         if self.keyless.target.as_ref().is_some_and(open) {
             return;
         }
-        let hash_key = match self.router.as_ref().and_then(Router::map) {
+        let hash_key = match self.router.as_ref().and_then(Router::shard_map) {
             Some(map) => {
                 let candidates = [self.jitter.next(), self.jitter.next()].map(|random| {
                     let position = (random % map.shards().len().max(1) as u64) as usize;
-                    let lane = self.router.as_ref().and_then(|router| router.lane_of_shard(position));
+                    let lane = self.router.as_ref().and_then(|router| router.group_of_shard(position));
                     let lane = lane.and_then(|lane| self.lanes.get(lane));
                     let load = lane.map_or((Duration::ZERO, 0), |lane| (lane.bucket.ready_at(), lane.bytes()));
-                    (load, map.shard_at(position).map_or(HashKey::MIN, |shard| shard.range().start()))
+                    (load, map.get(position).map_or(HashKey::MIN, |shard| shard.range().start()))
                 });
                 let [first, second] = candidates;
                 if second.0 < first.0 { second.1 } else { first.1 }
             }
             None => HashKey::new(u128::from(self.jitter.next()) << 64 | u128::from(self.jitter.next())),
         };
-        self.keyless = Keyless { target: None, hash_key, text: hash_key.to_string() };
+        self.keyless = Keyless { target: None, text: hash_key.to_string() };
     }
 
     fn route_keyed(
@@ -594,18 +598,16 @@ impl<R> Producer<R> {
         receipt: R,
         meta: Meta,
     ) -> Result<usize, (R, Meta, EncodeError)> {
-        if let Err(error) = record.validate() {
-            return Err((receipt, meta, error));
-        }
+        let explicit = match record.validate_partition_key().and_then(|()| parse_explicit(record)) {
+            Ok(explicit) => explicit,
+            Err(error) => return Err((receipt, meta, error)),
+        };
         let Some(router) = &mut self.router else {
             debug_assert!(false, "records wait until the shards are known");
             return self.add_to_inbox(record, receipt, meta).map(|()| NO_LANE);
         };
-        let (lane, hash_key) = match router.find(record, RECENT_KEYS) {
-            Ok(found) => found,
-            Err(error) => return Err((receipt, meta, EncodeError::ExplicitHashKey(error))),
-        };
-        let lane = lane.unwrap_or_else(|route| self.begin_lane(route));
+        let (destination, hash_key) = router.route(record, explicit, RECENT_KEYS);
+        let lane = self.lane_at(destination);
         let options = self.options();
         // Tags need an aggregate.
         if !self.config.aggregate && record.tags.len() == 0 {
@@ -615,7 +617,6 @@ impl<R> Producer<R> {
                 self.tidy(lane);
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
             }
-            let explicit = record.explicit_hash_key.and_then(|key| key.parse().ok());
             let entry = Entry::plain(record, hash_key.or(explicit), receipt, meta, options.keep_times);
             self.lanes.push_back(lane, entry);
             return Ok(lane);
@@ -639,15 +640,22 @@ impl<R> Producer<R> {
         Ok(lane)
     }
 
+    fn lane_at(&mut self, destination: Destination) -> usize {
+        match destination {
+            Destination::Group(lane) => lane,
+            Destination::New(route) => self.begin_lane(route),
+        }
+    }
+
     fn begin_lane(&mut self, route: Route) -> usize {
-        let shard = match (&route, self.router.as_ref().and_then(Router::map)) {
-            (Route::Shard(position), Some(map)) => map.shard_at(*position),
+        let shard = match (&route, self.router.as_ref().and_then(Router::shard_map)) {
+            (Route::Shard(position), Some(map)) => map.get(*position),
             _ => None,
         };
         let shard = shard.map(|shard| (Arc::from(shard.id()), shard.range()));
         let lane = self.lanes.insert(route.clone(), shard);
         if let Some(router) = &mut self.router {
-            router.set(&route, Some(lane));
+            router.set_group(&route, Some(lane));
         }
         lane
     }
@@ -659,12 +667,12 @@ impl<R> Producer<R> {
         }
         let span = entry.span?;
         let router = self.router.as_ref()?;
-        let position = router.map()?.position_of(span.start());
-        let range = router.map()?.shard_at(position)?.range();
+        let position = router.shard_map()?.position_of(span.start());
+        let range = router.shard_map()?.get(position)?.range();
         if !range.contains(span.end()) {
             return None;
         }
-        Some(router.lane_of_shard(position).unwrap_or_else(|| self.begin_lane(Route::Shard(position))))
+        Some(router.group_of_shard(position).unwrap_or_else(|| self.begin_lane(Route::Shard(position))))
     }
 
     /// Drops the lane of a key that has nothing left.
@@ -674,14 +682,14 @@ impl<R> Producer<R> {
             return;
         }
         if let (Some(removed), Some(router)) = (self.lanes.remove(lane), &mut self.router) {
-            router.set(&removed.route, None);
+            router.set_group(&removed.route, None);
         }
     }
 
     /// Puts another map in place. What is queued for shards that are gone is routed again, in steps.
     fn replace_map(&mut self, map: ShardMap) {
         let mut waiting = Vec::new();
-        if let Some(old) = self.router.as_ref().and_then(Router::map) {
+        if let Some(old) = self.router.as_ref().and_then(Router::shard_map) {
             if *old == map {
                 return;
             }
@@ -701,9 +709,9 @@ impl<R> Producer<R> {
         let mut gone = Vec::new();
         for lane in lanes {
             let Some((id, range)) = self.lanes.get(lane).and_then(|lane| lane.shard.clone()) else { continue };
-            match router.map().and_then(|map| map.position_with(&id, range)) {
+            match router.shard_map().and_then(|map| map.position_with(&id, range)) {
                 Some(position) => {
-                    router.set(&Route::Shard(position), Some(lane));
+                    router.set_group(&Route::Shard(position), Some(lane));
                     self.lanes.update(lane, |lane| lane.route = Route::Shard(position));
                 }
                 None => {
@@ -730,11 +738,11 @@ impl<R> Producer<R> {
             return;
         }
         self.retired += 1;
-        let Some(map) = self.router.as_ref().and_then(Router::map) else { return };
+        let Some(map) = self.router.as_ref().and_then(Router::shard_map) else { return };
         let heirs = map.position_of(range.start())..=map.position_of(range.end());
         let mut blocks = Vec::new();
         for position in heirs {
-            let known = self.router.as_ref().and_then(|router| router.lane_of_shard(position));
+            let known = self.router.as_ref().and_then(|router| router.group_of_shard(position));
             let heir = known.unwrap_or_else(|| self.begin_lane(Route::Shard(position)));
             self.lanes.update(heir, |heir| heir.blockers += 1);
             blocks.push(heir);
@@ -856,9 +864,9 @@ impl<R> Producer<R> {
 
     fn start(&mut self, mut entries: Vec<Entry<R>>, batch: Batch<R>) -> CallId {
         let undigested = entries.iter_mut().filter(|entry| entry.kind == Kind::Undigested);
-        fill_digests(undigested.map(|entry| {
+        write_digests(undigested.map(|entry| {
             entry.kind = Kind::Aggregate;
-            &mut entry.data
+            &mut *entry.data
         }));
         let id = self.next_call;
         self.next_call += 1;
@@ -951,7 +959,7 @@ impl<R> Producer<R> {
 
     fn judge(&self, entry: &Entry<R>, shard: &str) -> Placement {
         let Some(span) = entry.span else { return Placement::Owned };
-        let Some(map) = self.router.as_ref().and_then(Router::map) else { return Placement::Unknown };
+        let Some(map) = self.router.as_ref().and_then(Router::shard_map) else { return Placement::Unknown };
         let owns = |range: HashKeyRange| range.contains(span.start()) && range.contains(span.end());
         if let Some(open) = map.find(shard) {
             let took_it = entry.explicit_hash_key.is_some_and(|key| open.range().contains(key));
@@ -1150,13 +1158,15 @@ impl<R> Producer<R> {
                 text.push_str(&self.keyless.text);
                 record.explicit_hash_key = Some(&text);
             }
-            let found = self.router.as_mut().map(|router| router.find(&record, RECENT_KEYS));
-            let Some(Ok((lane, hash_key))) = found else {
+            let explicit = parse_explicit(&record).ok();
+            let router = self.router.as_mut().zip(explicit);
+            let found = router.map(|(router, explicit)| router.route(&record, explicit, RECENT_KEYS));
+            let Some((destination, hash_key)) = found else {
                 debug_assert!(false, "a record that was routed before");
                 self.refuse(receipt, meta, "unroutable");
                 return;
             };
-            let lane = lane.unwrap_or_else(|route| self.begin_lane(route));
+            let lane = self.lane_at(destination);
             let (front, builder) = self.front(fronts, lane);
             if plain {
                 front.extend(builder.finish());
@@ -1307,6 +1317,11 @@ enum Placement {
     Misplaced,
     /// The map does not tell.
     Unknown,
+}
+
+/// The explicit hash key of a record, if it has one.
+fn parse_explicit(record: &UserRecord<'_>) -> Result<Option<HashKey>, EncodeError> {
+    record.explicit_hash_key.map(str::parse).transpose().map_err(EncodeError::ExplicitHashKey)
 }
 
 /// Returns the receipt of a record that is to be sent without an aggregate since it fits none (rule P10), or the error.

@@ -7,7 +7,8 @@ use core::time::Duration;
 use crate::produce::config::ProducerConfig;
 use crate::produce::outcome::ListId;
 use crate::produce::pace::{Backoff, Jitter};
-use crate::route::{HashKeyRange, ShardMap};
+use crate::ShardMap;
+use crate::route::HashKeyRange;
 
 /// How long the ranges of shards are kept after they have left the map, as the KPL keeps them.
 const KEEP_CLOSED: Duration = Duration::from_secs(60);

@@ -144,12 +144,6 @@ pub struct ProducerStats {
     pub request_duration: Histogram,
 }
 
-impl ProducerStats {
-    pub(super) fn shard(&mut self, id: &Arc<str>) -> &mut ShardStats {
-        self.shards.entry(Arc::clone(id)).or_default()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

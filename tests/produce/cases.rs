@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
-use kinesis_aggregation::encode::Limits;
+use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{
-    Action, CallFailure, CallId, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome, Producer,
+    Action, CallFailure, CallId, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome,
     ProducerConfig, PutAnswer, Routing,
 };
-use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMap};
-use kinesis_aggregation::{UserRecord, deaggregate};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+use kinesis_aggregation::{Producer, UserRecord, deaggregate};
 
 use crate::ms;
 
@@ -107,7 +108,8 @@ fn a_call_that_is_never_answered_is_sent_again() {
     let deadline = producer.next_deadline().unwrap();
     assert_eq!(deadline, ms(100) + ProducerConfig::default().call_timeout);
     assert_eq!(producer.poll(deadline), Action::Idle, "it backs off");
-    let again = put(&mut producer, producer.next_deadline().unwrap());
+    let deadline = producer.next_deadline().unwrap();
+    let again = put(&mut producer, deadline);
     assert_eq!(sent(&producer, again), ["1", "2"]);
     stored(&mut producer, again, "shardId-000000000000", ms(60_000));
     stored_late(&mut producer, dropped);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kinesis_aggregation::encode::Limits;
+use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{Order, Outcome, ProducerConfig, Routing};
 
 use crate::ms;

@@ -23,7 +23,7 @@ mod world;
 
 use std::time::Duration;
 
-use kinesis_aggregation::encode::Limits;
+use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{Order, ProducerConfig, Routing};
 use random::Random;
 use run::{Offer, Run};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kinesis_aggregation::produce::{
-    Action, CallFailure, CallId, EntryAnswer, ListFailed, ListId, NotAdded, Order, Outcome, Producer, ProducerConfig, PutAnswer, Routing,
+    Action, CallFailure, CallId, EntryAnswer, ListFailed, ListId, NotAdded, Order, Outcome, ProducerConfig, PutAnswer, Routing,
 };
 use kinesis_aggregation::route::HashKey;
-use kinesis_aggregation::{UserRecord, deaggregate};
+use kinesis_aggregation::{Producer, UserRecord, deaggregate};
 
 use crate::world::{Answer, Event, Put, World};
 
@@ -182,7 +182,6 @@ impl Run {
                 Action::ListShards(id) => self.world.list(self.ids.list(id)),
                 Action::Idle => return false,
                 Action::Finished => return true,
-                other => panic!("{other:?}"),
             }
         }
     }

@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
-use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMap};
+use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 
 use crate::random::Random;
 
