@@ -3,12 +3,14 @@
 //! The clock is tokio's, paused: it moves on when every task waits. What the state machine does in which order is tested
 //! elsewhere; here it is that its driver tells it everything, and loses nothing.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a panic fails the test, as it should")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic fails the test, as it should")]
 
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use aws_sdk_kinesis::Client;
 use aws_sdk_kinesis::config::http::{HttpRequest, HttpResponse};
@@ -220,7 +222,7 @@ impl HttpConnector for Kinesis {
         let answer = service.answer(&target, &body);
         HttpConnectorFuture::new(async move {
             sleep(round_trip).await;
-            let Some(answer) = answer else { return std::future::pending().await };
+            let Some(answer) = answer else { return core::future::pending().await };
             let (status, body) = answer?;
             Ok(HttpResponse::new(StatusCode::try_from(status).unwrap(), body.to_string().into()))
         })
@@ -384,7 +386,7 @@ async fn flush_waits_for_what_was_added_before() {
     flush.await.unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     for mut delivery in before {
-        let polled = futures_poll(&mut delivery);
+        let polled = poll_once(&mut delivery);
         assert!(polled.is_some_and(|result| result.is_ok()), "a result without waiting");
     }
     assert_eq!(producer.outstanding(), 100);
@@ -399,11 +401,10 @@ async fn flush_waits_for_what_was_added_before() {
 }
 
 /// Polls a future once.
-fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-    match std::pin::Pin::new(future).poll(&mut context) {
-        std::task::Poll::Ready(output) => Some(output),
-        std::task::Poll::Pending => None,
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    match Pin::new(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
     }
 }
 

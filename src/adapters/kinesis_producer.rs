@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::error::Error;
 use core::fmt;
 use core::future::Future;
 use core::hash::BuildHasher;
@@ -17,7 +18,6 @@ use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll};
 use core::time::Duration;
-use std::error::Error;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 
@@ -55,8 +55,7 @@ use crate::route::{Shard, ShardMap};
 /// let delivered = producer.send(UserRecord::new("device-8", "19")).await?;
 /// println!("{} is on {}", delivered.sequence_number, delivered.shard);
 /// delivery.await?;
-/// let outstanding = producer.close(Duration::from_secs(30)).await;
-/// assert!(outstanding.is_empty());
+/// assert!(producer.close(Duration::from_secs(30)).await.is_empty());
 /// # Ok(())
 /// # }
 /// ```
@@ -530,14 +529,14 @@ struct State {
 /// What comes back from the state machine with a record's result.
 struct Receipt {
     sender: oneshot::Sender<DeliveryResult>,
-    period: u64,
+    period: usize,
 }
 
 /// Which records a flush waits for. Each flush ends a period, and waits for the records of all periods up to then.
 #[derive(Default)]
 struct Flushes {
     /// The number of the first period.
-    first: u64,
+    first: usize,
     /// Periods that were ended, and are waited for.
     ended: VecDeque<(u64, oneshot::Sender<()>)>,
     /// The records without a result that were added since.
@@ -545,15 +544,14 @@ struct Flushes {
 }
 
 impl Flushes {
-    fn add(&mut self) -> u64 {
+    fn add(&mut self) -> usize {
         self.current += 1;
-        self.first + self.ended.len() as u64
+        self.first + self.ended.len()
     }
 
-    fn settle(&mut self, period: u64) {
+    fn settle(&mut self, period: usize) {
         debug_assert!(period >= self.first, "a period is over once its records have results");
-        let position = usize::try_from(period - self.first).unwrap_or(usize::MAX);
-        match self.ended.get_mut(position) {
+        match self.ended.get_mut(period - self.first) {
             Some((outstanding, _)) => *outstanding -= 1,
             None => self.current -= 1,
         }
@@ -568,7 +566,7 @@ impl Flushes {
     /// Takes the flushes whose records all have results.
     fn finished(&mut self) -> Vec<oneshot::Sender<()>> {
         let over = self.ended.iter().take_while(|(outstanding, _)| *outstanding == 0).count();
-        self.first += over as u64;
+        self.first += over;
         self.ended.drain(..over).map(|(_, sender)| sender).collect()
     }
 }
@@ -726,7 +724,7 @@ impl Shared {
             }
             state.stats = producer.stats().clone();
             let outstanding = producer.into_outstanding();
-            state.stats.abandoned += outstanding.len() as u64;
+            state.stats.abandoned += u64::try_from(outstanding.len()).unwrap_or(u64::MAX);
             for record in outstanding {
                 let Outstanding { receipt, partition_key, explicit_hash_key, data, tags, possibly_delivered } =
                     record;
