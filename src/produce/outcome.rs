@@ -258,7 +258,7 @@ impl History {
     }
 
     pub(super) const fn is_empty(&self) -> bool {
-        self.count == 0
+        self.count == 0 && !self.possibly_stored
     }
 
     /// Notes that the last attempt came to nothing after all.

@@ -87,26 +87,25 @@ impl Rate {
 /// How much of a rate may be sent at a time after a pause.
 const BURST: Duration = Duration::from_millis(500);
 
-/// A token bucket for bytes and one for entries, each kept as the time at which it is full of tokens again but for
-/// [`BURST`]: an entry may be sent while that time has passed, and moves it on.
+/// A token bucket for bytes and one for entries. Each is kept as the time at which it is full again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bucket {
-    bytes_at: Duration,
-    entries_at: Duration,
+    bytes_full: Duration,
+    entries_full: Duration,
 }
 
 impl Bucket {
-    /// The time from which an entry may be sent.
+    /// The time from which an entry may be sent: while neither bucket is negative.
     pub(super) fn ready_at(&self) -> Duration {
-        self.bytes_at.max(self.entries_at)
+        self.bytes_full.max(self.entries_full).saturating_sub(BURST)
     }
 
+    /// Takes the tokens for an entry, which may leave the buckets negative.
     pub(super) fn spend(&mut self, rate: Rate, bytes: usize, now: Duration) {
-        let floor = now.saturating_sub(BURST);
-        let spent = |at: Duration, nanos: u64| at.max(floor).saturating_add(Duration::from_nanos(nanos));
-        let kib_1024ths = (bytes as u64).saturating_mul(rate.nanos_per_kib) / 1024;
-        self.bytes_at = spent(self.bytes_at, kib_1024ths);
-        self.entries_at = spent(self.entries_at, rate.nanos_per_entry);
+        let spent = |full: Duration, nanos: u64| full.max(now).saturating_add(Duration::from_nanos(nanos));
+        let nanos = (bytes as u64).saturating_mul(rate.nanos_per_kib) / 1024;
+        self.bytes_full = spent(self.bytes_full, nanos);
+        self.entries_full = spent(self.entries_full, rate.nanos_per_entry);
     }
 }
 

@@ -485,8 +485,9 @@ impl<R> Producer<R> {
         let builder = match &mut self.inbox.builder {
             Some(builder) => builder,
             None => {
-                let aggregator = self.lanes.take_aggregator(options.limits);
-                self.inbox.builder.insert(Box::new(Builder::new(aggregator)))
+                let new = Box::new(Builder::new(self.lanes.take_aggregator(options.limits)));
+                self.inbox.memory += new.memory();
+                self.inbox.builder.insert(new)
             }
         };
         let before = builder.memory();
