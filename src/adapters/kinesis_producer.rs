@@ -32,12 +32,12 @@ use tokio::runtime;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use crate::UserRecord;
 use crate::produce::{
     Action, Attempts, CallFailure, CallId, ConfigError, Done, EntryAnswer, FailureKind, ListFailed, ListId,
-    NotAdded, Outcome, Outstanding, Producer, ProducerConfig, ProducerStats, PutAnswer,
+    NotAdded, Outcome, Outstanding, ProducerConfig, ProducerStats, PutAnswer,
 };
-use crate::route::{Shard, ShardMap};
+use crate::route::Shard;
+use crate::{Producer, ShardMap, UserRecord};
 
 /// Sends records to a Kinesis stream and reports what became of each.
 ///
