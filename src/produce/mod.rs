@@ -45,6 +45,8 @@ pub(crate) mod producer;
 mod shards;
 mod stats;
 
+#[cfg(feature = "producer")]
+pub use crate::adapters::{BlockingProducer, Delivered, Delivery, KinesisProducer, Undelivered};
 pub use config::{ConfigError, Order, ProducerConfig, Routing};
 pub use outcome::{
     Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer, FailureKind,
