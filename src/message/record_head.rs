@@ -30,12 +30,18 @@ mod common {
     use crate::message::{
         RECORD_DATA, RECORD_EXPLICIT_HASH_KEY_INDEX, RECORD_PARTITION_KEY_INDEX, RECORDS, UserRecord,
     };
-    use crate::wire::{length_delimited_tag, varint_tag, widen};
+    use crate::wire::widen;
 
-    const RECORD: u8 = length_delimited_tag(RECORDS);
-    const PARTITION_KEY_INDEX: u8 = varint_tag(RECORD_PARTITION_KEY_INDEX);
-    const EXPLICIT_HASH_KEY_INDEX: u8 = varint_tag(RECORD_EXPLICIT_HASH_KEY_INDEX);
-    const DATA: u8 = length_delimited_tag(RECORD_DATA);
+    /// The tags. Field numbers are below 16, so they have one byte; a varint is wire type 0, a length 2.
+    const RECORD: u8 = tag(RECORDS, 2);
+    const PARTITION_KEY_INDEX: u8 = tag(RECORD_PARTITION_KEY_INDEX, 0);
+    const EXPLICIT_HASH_KEY_INDEX: u8 = tag(RECORD_EXPLICIT_HASH_KEY_INDEX, 0);
+    const DATA: u8 = tag(RECORD_DATA, 2);
+
+    #[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
+    const fn tag(number: u32, wire_type: u32) -> u8 {
+        (number << 3 | wire_type) as u8
+    }
 
     /// The head of a common record, as read.
     pub(in crate::message) struct RecordHead {

@@ -42,7 +42,6 @@ fn every_format_gives_the_same_payload() {
             assert!(outcome.stdout == expected, "{name}, piped");
         }
     }
-    assert!(run("deaggregate tests/data/kpl.base64", b"").clean("base64").stdout == expected);
 }
 
 #[test]
