@@ -147,6 +147,11 @@ impl<R> Lanes<R> {
         }
     }
 
+    /// The part of [`Self::memory`] that holds no records.
+    pub(super) fn spare_memory(&self) -> usize {
+        self.spare_memory
+    }
+
     pub(super) fn get(&self, lane: usize) -> Option<&Lane<R>> {
         self.lanes.get(lane)?.as_ref()
     }
@@ -404,7 +409,9 @@ pub(super) struct Options {
 
 /// Returns when a lane may send, or `None` while something else than time holds it up.
 fn ready_at<R>(lane: &Lane<R>, schedule: &Schedule) -> Option<Duration> {
-    if lane.retired || lane.blockers > 0 || (lane.holds > 0 && schedule.order == Order::PerShard) {
+    // Without routing there is no shard whose order could be kept.
+    let ordered = schedule.order == Order::PerShard && lane.route != Route::Unrouted;
+    if lane.retired || lane.blockers > 0 || (lane.holds > 0 && ordered) {
         return None;
     }
     let oldest = lane.oldest()?;

@@ -459,7 +459,8 @@ impl<R> Producer<R> {
     }
 
     fn update_capacity(&mut self) {
-        let used = self.used();
+        // Buffers that hold no records are released when they are in the way.
+        let used = self.used() - self.lanes.spare_memory();
         if used >= self.config.budget {
             self.has_capacity = false;
         } else if used < self.config.budget / 5 * 4 {
@@ -812,7 +813,7 @@ impl<R> Producer<R> {
                 break;
             }
             last = Some((at, lane));
-            if self.config.order == Order::None && lanes.contains(&lane) {
+            if lanes.contains(&lane) {
                 continue;
             }
             let Some(found) = self.lanes.get(lane) else { continue };
@@ -857,8 +858,11 @@ impl<R> Producer<R> {
                 self.lanes.push_front(lane, rest);
                 continue;
             }
-            let (rate, now) = (self.rate, self.now);
-            self.lanes.update(lane, |lane| lane.bucket.spend(rate, size, now));
+            // Without routing nobody knows which shard takes it.
+            if self.config.routing != Routing::Unrouted {
+                let (rate, now) = (self.rate, self.now);
+                self.lanes.update(lane, |lane| lane.bucket.spend(rate, size, now));
+            }
             share += size;
             call.push(Entry { lane, ..entry });
         }
@@ -1024,6 +1028,7 @@ impl<R> Producer<R> {
         let InFlight { mut entries, started, mut batch, .. } = call;
         let error = self.error(failure.code, failure.message);
         for entry in &mut entries {
+            *self.stats.errors.entry(Arc::clone(&error.code)).or_default() += 1;
             entry.history.possibly_stored |= failure.kind == FailureKind::Unclear;
             self.attempt(entry, started, Some(error.clone()));
         }

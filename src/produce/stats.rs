@@ -134,7 +134,7 @@ pub struct ProducerStats {
     pub stream_replaced: u64,
     /// Whether calls have been denied for [`ProducerConfig::stalled_after`](crate::produce::ProducerConfig::stalled_after).
     pub stalled: bool,
-    /// Entries that failed, by error code.
+    /// Entries that failed, alone or with their call, by error code.
     pub errors: BTreeMap<Arc<str>, u64>,
     /// What was done on each shard.
     pub shards: BTreeMap<Arc<str>, ShardStats>,

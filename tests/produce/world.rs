@@ -112,6 +112,11 @@ pub(crate) struct World {
     pub(crate) bytes_offered: u64,
     pub(crate) lists: u64,
     pub(crate) reshards: u64,
+    /// The first call from this time on takes five seconds.
+    pub(crate) slow_from: Option<Duration>,
+    /// The records in that call, and the shards that took them.
+    pub(crate) slow_records: Vec<u32>,
+    pub(crate) slow_shards: Vec<String>,
 }
 
 fn even(shard: u128, count: u128) -> HashKeyRange {
@@ -136,6 +141,9 @@ impl World {
             bytes_offered: 0,
             lists: 0,
             reshards: 0,
+            slow_from: None,
+            slow_records: Vec::new(),
+            slow_shards: Vec::new(),
         };
         for shard in 0..shards {
             world.open(even(shard.into(), shards.into()), [None, None]);
@@ -235,7 +243,18 @@ impl World {
         if self.happens(self.network.vanish_one_in) {
             return;
         }
-        let way = self.one_way();
+        let mut way = self.one_way();
+        if self.slow_from.is_some_and(|from| from <= self.now) {
+            self.slow_from = None;
+            way = Duration::from_secs(5);
+            for put in &entries {
+                let users = kinesis_aggregation::deaggregate(&put.data);
+                self.slow_records.extend(users.map(|user| u32::from_le_bytes(*user.data.first_chunk().unwrap())));
+                let key = put.explicit_hash_key.unwrap();
+                let shard = self.shards.iter().find(|shard| shard.open && shard.range.contains(key));
+                self.slow_shards.push(shard.unwrap().id.clone());
+            }
+        }
         self.carry(way, Event::Arrives(id, entries));
     }
 
