@@ -87,7 +87,7 @@ fn what_was_packed_in_is_packed_in_again() {
         let mut handed_out = 0;
         let flushed = measure(|| handed_out = manager.flush().len());
         assert_eq!(u64::try_from(handed_out), Ok(groups), "{name}");
-        // The data and the partition key of each, and its shard if it has one; the rest are lists that grow or shrink.
+        // The data and the partition key of each, and the shard if it has one; besides that lists that double or halve.
         let each = if manager.shard_map().is_some() { 3 } else { 2 };
         assert!(flushed.count_total <= each * groups + 64, "{name}: {flushed:?}");
         assert!(manager.memory() <= before, "{name}: {} after {before}", manager.memory());

@@ -1,8 +1,9 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
 pub use kinesis_aggregation::{
-pub     OwnedShardMap as ShardMap, Payload, RecordAggregator, deaggregate, pub, pub, pub, pub     Limits,
-pub     pub     UserRecord, pub     pub     AggregationManager, pub     pub     Encoder,
+pub     Payload, RecordAggregator, deaggregate, pub, pub, pub, pub, pub     Limits,
+pub     pub     OwnedShardMap as ShardMap, pub     pub     AggregationManager, pub     pub     Encoder,
+pub     pub     pub     UserRecord,
 pub };
 pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
 pub use kinesis_aggregation::encode::AddStatus;

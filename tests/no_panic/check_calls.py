@@ -19,8 +19,8 @@ IMPLIED = {"Error": {"Error", "Display"}}
 
 # `{:?}` of a text, a duration or 128 bits is the work of `core`, whose code for it may panic. It is left out of the claim.
 DEBUG_BY_CORE = {
-    "Aggregate", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "FaultyHashKey", "HashKey", "HashKeyRange",
-    "HashKeyRangeError", "InRange", "Limits", "Payload", "RecordTag", "SequenceNumber", "Shard", "ShardMap", "ShardMapError",
+    "AggregateRef", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "HashKey", "HashKeyRange",
+    "HashKeyRangeError", "InRange", "InvalidHashKey", "Limits", "Payload", "RecordTag", "SequenceNumber",
     "Tags", "UserRecord", "UserRecords",
 }  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
-    use kinesis_aggregation::{AddStatus, Encoder, Limits, UserRecord};
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
+    use kinesis_aggregation::encode::AddStatus;
 
     let mut encoder = Encoder::<{ crate::input::ROOM }>::new(buffer, Limits::default());
     for (key, data) in records {
@@ -28,5 +29,5 @@ pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
 
 #[cfg(not(any(feature = "encode", feature = "decode")))]
 pub fn digest(body: &[u8]) -> [u8; 16] {
-    kinesis_aggregation::Md5::digest(body)
+    kinesis_aggregation::decode::Md5::digest(body)
 }

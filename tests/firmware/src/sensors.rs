@@ -1,4 +1,4 @@
-//! A typical use: sensor readings are aggregated and deaggregated, and have to survive unchanged.
+//! What such a machine is there for: readings of sensors go into aggregates, and come out as they went in.
 
 use core::fmt::Write;
 use core::time::Duration;
@@ -12,9 +12,9 @@ use crate::vectors::{Line, take_in};
 
 const READINGS: u32 = 500;
 
-/// Returns a simulated reading: the sensor and its temperature.
+/// A simulated reading: which sensor, and how warm it is.
 fn reading(number: u32) -> (&'static str, Line) {
-    // The constants of Knuth's MMIX generator, whose upper bits are the random ones.
+    // The constants are those of Knuth's MMIX generator; the upper bits are the random ones.
     let random =
         u64::from(number).wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     let sensor = match random >> 61 {
@@ -24,12 +24,12 @@ fn reading(number: u32) -> (&'static str, Line) {
         _ => "hall-2",
     };
     let mut text = Line::new();
-    // The numbers are small enough to fit.
+    // It fits: the numbers are small.
     _ = write!(text, "{number}:{}.{}", 15 + (random >> 40) % 20, (random >> 32) % 10);
     (sensor, text)
 }
 
-/// Aggregates the readings into aggregates of at most a kilobyte, and deaggregates each.
+/// Packs the readings into aggregates of at most a kilobyte, and unpacks each.
 pub(crate) fn round_trip(buffer: &mut [u8], all: &mut Md5) -> Result<u32, Failure> {
     let limits = Limits::default().with_max_bytes(1024).with_max_age(Duration::from_secs(10));
     let mut encoder = Encoder::<4>::new(buffer, limits);
@@ -44,10 +44,10 @@ pub(crate) fn round_trip(buffer: &mut [u8], all: &mut Md5) -> Result<u32, Failur
                 unpack(&mut encoder, first..number, all)?;
                 first = number;
                 if encoder.add_at(user, now) != Ok(AddStatus::Added) {
-                    return Err(Failure("an empty aggregate refused a reading"));
+                    return Err(Failure("a reading is refused by an empty aggregate"));
                 }
             }
-            Err(_) => return Err(Failure("a reading was refused")),
+            Err(_) => return Err(Failure("a reading is refused")),
         }
     }
     unpack(&mut encoder, first..READINGS, all)?;
@@ -61,13 +61,13 @@ fn unpack(
 ) -> Result<(), Failure> {
     let size = encoder.size_bytes();
     let aggregate = encoder.finish().ok_or(Failure("nothing is pending"))?;
-    all.update(aggregate.data());
+    all.update(aggregate.data);
     if aggregate.size_bytes() != size || size > 1024 {
-        return Err(Failure("the aggregate is larger than announced"));
+        return Err(Failure("the aggregate is larger than it said"));
     }
     let mut keys = [""; 8];
-    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data(), &mut keys) else {
-        return Err(Failure("the encoder's output is not an aggregate"));
+    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data, &mut keys) else {
+        return Err(Failure("what was packed is no aggregate"));
     };
     let mut users = unpacked.records();
     for number in numbers {
@@ -75,7 +75,7 @@ fn unpack(
         let user = users.next().ok_or(Failure("a reading is lost"))?;
         take_in(all, &user);
         if (user.partition_key, user.data) != (sensor, text.text().as_bytes()) {
-            return Err(Failure("a reading differs"));
+            return Err(Failure("a reading is another one"));
         }
     }
     if users.next().is_some() { Err(Failure("a reading too many")) } else { Ok(()) }

@@ -67,11 +67,11 @@ pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Fa
             }
         }
         let encoded = encoder.finish().ok_or(failure)?;
-        all.update(encoded.data());
-        let Payload::Aggregated(again) = Payload::parse(encoded.data(), [""; KEYS]) else {
+        all.update(encoded.data);
+        let Payload::Aggregated(again) = Payload::parse(encoded.data, [""; KEYS]) else {
             return Err(failure);
         };
-        if encoded.data().len() != vector.payload.len() || !again.into_iter().eq(&aggregate) {
+        if encoded.data.len() != vector.payload.len() || !again.into_iter().eq(&aggregate) {
             return Err(failure);
         }
     }

@@ -1,9 +1,11 @@
 //! Decoding, with the keys in a slice.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, FaultyHashKey, HashKeyRange, InRange,
-    Payload, PlainReason, RangeMode, RecordTag, Tags, UserRecord, UserRecords, verify_each,
+use kinesis_aggregation::{Payload, UserRecord};
+use kinesis_aggregation::decode::{
+    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
+    verify_each,
 };
+use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 
@@ -52,12 +54,12 @@ fn in_range(aggregate: &AggregatedRecord<'_, '_>, seen: &mut Seen) {
         let left = walked::<InRange<_>>(copied::<InRange<_>>(&inside), |user| match user {
             Ok(user) => record(&user, seen),
             Err(fault) => {
-                error::<FaultyHashKey<'_>>(seen, &fault);
-                compared::<FaultyHashKey<'_>>(seen, &fault, &copied(&fault));
+                error::<InvalidHashKey<'_>>(seen, &fault);
+                compared::<InvalidHashKey<'_>>(seen, &fault, &copied(&fault));
             }
         });
         seen.number(left ^ inside.by_ref().count());
-        seen.number(InRange::left_out(&inside) ^ InRange::faulty(&inside));
+        seen.number(InRange::left_out(&inside) ^ InRange::invalid(&inside));
     }
 }
 
