@@ -111,7 +111,7 @@ impl RecordAggregator {
     /// Adds a user record, or returns `false` if it has to wait for [`Self::finish_undigested`].
     #[inline]
     pub(crate) fn try_add(&mut self, record: &UserRecord<'_>) -> Result<bool, EncodeError> {
-        if self.packer.add(record, None) { Ok(true) } else { self.packer.why_not(record).map(|()| false) }
+        self.packer.add(record, None)
     }
 
     /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,
