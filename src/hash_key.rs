@@ -194,6 +194,19 @@ impl HashKeyRange {
         self.end
     }
 
+    /// The range of one hash key.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn of(key: HashKey) -> Self {
+        Self { start: key, end: key }
+    }
+
+    /// The smallest range with all of this one and a hash key.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn including(self, key: HashKey) -> Self {
+        Self { start: self.start.min(key), end: self.end.max(key) }
+    }
+
     /// Returns whether a hash key is in the range.
     #[must_use]
     pub const fn contains(&self, key: HashKey) -> bool {

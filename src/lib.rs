@@ -80,7 +80,14 @@
 //! # example().unwrap();
 //! ```
 //!
-//! The [routing guide](guides::routing) continues with PutRecords, retries and resharding.
+//! The [routing guide](guides::routing) explains why, and what happens during a reshard.
+//!
+//! # Produce
+//!
+//! A producer does all of this and sends: it routes, aggregates, forms PutRecords calls, paces and retries them, follows
+//! reshards, and returns exactly one result per user record. `KinesisProducer` (feature `producer`) runs on tokio and
+//! calls `aws-sdk-kinesis`. [`Producer`] is the state machine inside, for other clients and runtimes. See
+//! the [guide to producing](guides::producing).
 //!
 //! # Without a heap
 //!
@@ -113,7 +120,9 @@
 //! | deaggregate one record | [`deaggregate`] |
 //! | deaggregate a batch, an event or an SDK response | [`iter_deaggregate_records`] |
 //! | decode without a heap, or tell plain records from aggregates | [`Payload`] |
-//! | produce to a stream with several shards | [`AggregationManager`], [`ShardMap`] |
+//! | send to a stream, on tokio | `produce::KinesisProducer` (feature `producer`) |
+//! | send to a stream, with another client or runtime | [`Producer`] |
+//! | aggregate by shard without sending | [`AggregationManager`], [`ShardMap`] |
 //! | aggregate for one shard, or for consumers that do not check shards | [`RecordAggregator`] |
 //! | encode into a fixed buffer without a heap | [`Encoder`] |
 //! | set sizes, counts and ages | [`Limits`] |
@@ -125,11 +134,12 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | callbacks on a worker thread; includes `alloc` and `fast-digest` |
-//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`] and everything else that allocates |
+//! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`], [`Producer`] and everything else that allocates |
 //! | `fast-digest` | with `std` | MD5 a third faster, and several messages at once; otherwise the `md5` crate is used |
 //! | `small-digest` | | MD5 in 1.2 KB of flash instead of 8 KB, without `fast-digest` |
 //! | `simd` | | the widest vectors of the machine for many digests; includes `std`, needs Rust 1.89 |
 //! | `aws-sdk-kinesis` | | records, shards, entries and responses of `aws-sdk-kinesis`; includes `std` |
+//! | `producer` | | `KinesisProducer` for `aws-sdk-kinesis` on tokio; includes `aws-sdk-kinesis` |
 //! | `lambda-events` | | Kinesis, Firehose and Kinesis Analytics events of `aws_lambda_events`; includes `std` |
 //! | `arbitrary`, `proptest` | | the module `testing`: generators for fuzzing and property tests |
 //! | `cli` | | the command `kinesis-agg`; includes `std` |
@@ -146,6 +156,7 @@
 //! # Guides
 //!
 //! - [Wire format](guides::wire_format): the rules that this documentation cites as D10, E5 or R3
+//! - [Producing](guides::producing): the rules of a producer, its options, shutdown, migrating from the KPL
 //! - [Routing](guides::routing): why records disappear, and how to keep them
 //! - [AWS](guides::aws): which services deaggregate, permissions, limits, costs, troubleshooting
 //! - [Migrating from Python](guides::migrating_from_python): `aws_kinesis_agg`, name by name
@@ -178,9 +189,14 @@ pub mod guides {
         ($file:literal) => {
             concat!(
                 "[aws]: crate::guides::aws\n",
+                "[aws-costs]: crate::guides::aws#costs\n",
+                "[migrating-from-python]: crate::guides::migrating_from_python\n",
+                "[producing]: crate::guides::producing\n",
+                "[producing-driver]: crate::guides::producing#a-driver-of-your-own\n",
+                "[producing-from-kpl]: crate::guides::producing#migrating-from-the-kpl\n",
+                "[producing-from-python]: crate::guides::producing#migrating-from-pythons-kinesis_publisher\n",
+                "[producing-sizing]: crate::guides::producing#sizing\n",
                 "[routing]: crate::guides::routing\n",
-                "[routing-threads]: crate::guides::routing#threads-and-tasks\n",
-                "[routing-time]: crate::guides::routing#time\n",
                 "[wire-format]: crate::guides::wire_format\n",
                 "[wire-format-differences]: crate::guides::wire_format#differences-from-other-implementations\n",
                 "\n",
@@ -195,6 +211,10 @@ pub mod guides {
     #[cfg(any(not(doctest), feature = "std"))]
     #[doc = guide!("routing.md")]
     pub mod routing {}
+
+    #[cfg(any(not(doctest), feature = "producer"))]
+    #[doc = guide!("producing.md")]
+    pub mod producing {}
 
     #[doc = guide!("aws.md")]
     pub mod aws {}
@@ -225,6 +245,8 @@ mod hash_key;
 mod md5;
 mod message;
 pub mod route;
+#[cfg(feature = "alloc")]
+pub mod produce;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
 mod wire;
@@ -240,11 +262,13 @@ pub use crate::encode::encoder::Encoder;
 pub use crate::encode::limits::Limits;
 pub use crate::message::UserRecord;
 #[cfg(feature = "alloc")]
+pub use crate::produce::producer::Producer;
+#[cfg(feature = "alloc")]
 pub use crate::route::manager::AggregationManager;
 #[cfg(feature = "alloc")]
 pub use crate::route::shard_map::ShardMap;
 
 // The examples of the README are tested like those of the library.
-#[cfg(all(doctest, feature = "lambda-events"))]
+#[cfg(all(doctest, feature = "lambda-events", feature = "producer"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -13,6 +13,7 @@ use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 use crate::Aggregate;
 use crate::decode::{KinesisRecord, KinesisRecords};
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
+use crate::produce::{CallEntry, EntryAnswer};
 use crate::route::{PutOutcome, RoutedAggregate, Shard};
 
 impl KinesisRecord for types::Record {
@@ -147,5 +148,24 @@ impl<'a> TryFrom<&'a types::Shard> for Shard<'a> {
 impl<'a> From<&'a types::PutRecordsResultEntry> for PutOutcome<'a> {
     fn from(result: &'a types::PutRecordsResultEntry) -> Self {
         Self::new(result.error_code(), result.shard_id())
+    }
+}
+
+/// The error cannot occur: an entry has all required members.
+impl TryFrom<CallEntry<'_>> for types::PutRecordsRequestEntry {
+    type Error = BuildError;
+
+    fn try_from(entry: CallEntry<'_>) -> Result<Self, BuildError> {
+        PutRecordsRequestEntryBuilder::default()
+            .partition_key(entry.partition_key)
+            .set_explicit_hash_key(entry.explicit_hash_key.map(|key| key.to_string()))
+            .data(Blob::new(entry.data))
+            .build()
+    }
+}
+
+impl<'a> From<&'a types::PutRecordsResultEntry> for EntryAnswer<'a> {
+    fn from(result: &'a types::PutRecordsResultEntry) -> Self {
+        Self::new(result.error_code(), result.error_message(), result.shard_id(), result.sequence_number())
     }
 }

@@ -57,13 +57,13 @@ impl Aggregate {
     }
 }
 
-/// Fills in the digests of many aggregates, which takes a fraction of the time that [`Aggregate::write_digest`] takes for
+/// Fills in the digests in the data of many aggregates, which takes a fraction of the time that [`Aggregate::write_digest`] takes for
 /// each.
 #[cfg(feature = "alloc")]
-pub(crate) fn write_digests<'a>(aggregates: impl Iterator<Item = &'a mut Aggregate>) {
-    let (bodies, mut digests): (Vec<&[u8]>, Vec<&mut [u8; DIGEST_SIZE]>) = aggregates
-        .filter_map(|aggregate| {
-            let (body, digest) = split_digest(&mut aggregate.data)?;
+pub(crate) fn write_digests<'a>(data: impl Iterator<Item = &'a mut [u8]>) {
+    let (bodies, mut digests): (Vec<&[u8]>, Vec<&mut [u8; DIGEST_SIZE]>) = data
+        .filter_map(|data| {
+            let (body, digest) = split_digest(data)?;
             Some((&*body, digest))
         })
         .unzip();
@@ -173,7 +173,7 @@ mod tests {
     fn digests_of_many_are_those_of_each() {
         for count in [0, 1, 2, 5, 33] {
             let mut many: Vec<_> = (0..count).map(|number| undigested(number * 37 % 200)).collect();
-            write_digests(many.iter_mut());
+            write_digests(many.iter_mut().map(|aggregate| &mut *aggregate.data));
             for aggregate in many {
                 let (body, digest) = aggregate.data[MAGIC.len()..].split_last_chunk().unwrap();
                 assert_eq!(*digest, Md5::digest(body), "{} bytes, {count} aggregates", body.len());
@@ -188,7 +188,7 @@ mod tests {
     fn data_without_room_for_a_digest_stays_as_it_is() {
         let mut short = Aggregate { data: vec![7; 19], ..undigested(0) };
         short.write_digest();
-        write_digests(core::iter::once(&mut short));
+        write_digests(core::iter::once(&mut *short.data));
         assert_eq!(short.data, [7; 19]);
     }
 

@@ -108,6 +108,12 @@ impl RecordAggregator {
         Ok(full)
     }
 
+    /// Adds a user record, or returns `false` if it has to wait for [`Self::finish_undigested`].
+    #[inline]
+    pub(crate) fn try_add(&mut self, record: &UserRecord<'_>) -> Result<bool, EncodeError> {
+        self.packer.add(record, None)
+    }
+
     /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,
     /// its keys are known, and no memory is needed. Otherwise returns `false` and changes nothing.
     #[inline]
@@ -452,7 +458,7 @@ mod tests {
         let body = finished.data.len() - DIGEST_SIZE;
         assert_eq!(undigested.data[..body], finished.data[..body]);
         assert_eq!(undigested.data[body..], [0; DIGEST_SIZE]);
-        write_digests(core::iter::once(&mut undigested));
+        write_digests(core::iter::once(&mut *undigested.data));
         assert_eq!(undigested, finished);
         assert_eq!(
             fill().add(UserRecord::new("", "")).unwrap_err(),

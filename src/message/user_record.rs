@@ -33,6 +33,10 @@ pub struct UserRecord<'a> {
     pub sub_sequence_number: u64,
 }
 
+/// Marks user records without a key: the sub-sequence number of no user record, which encoding ignores.
+#[cfg(feature = "alloc")]
+const WITHOUT_KEY: u64 = u64::MAX;
+
 impl<'a> UserRecord<'a> {
     /// Creates a user record with a partition key and data.
     #[must_use]
@@ -45,6 +49,21 @@ impl<'a> UserRecord<'a> {
             tags: Tags::given(&[]),
             sub_sequence_number: 0,
         }
+    }
+
+    /// Creates a user record without a key, for [`Producer`](crate::Producer), which chooses its keys when it routes it (rule
+    /// P10). Everything else refuses it, as its partition key is empty.
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn without_key(data: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
+        Self { sub_sequence_number: WITHOUT_KEY, ..Self::new("", data) }
+    }
+
+    /// Whether this is from [`Self::without_key`]. An empty partition key alone is a mistake.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn is_without_key(&self) -> bool {
+        self.partition_key.is_empty() && self.sub_sequence_number == WITHOUT_KEY
     }
 
     /// Sets the explicit hash key: a decimal number below 2^128.

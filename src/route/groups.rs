@@ -63,7 +63,7 @@ pub(crate) enum Router {
 }
 
 /// Where a user record goes.
-enum Destination {
+pub(crate) enum Destination {
     /// To the group with this index.
     Group(usize),
     /// To a group that is yet to be begun.
@@ -97,6 +97,14 @@ impl Router {
         }
     }
 
+    /// Returns the index of the group of the shard at a position of the map.
+    pub(crate) fn group_of_shard(&self, position: usize) -> Option<usize> {
+        match self {
+            Self::Shard { groups, .. } => groups.get(position).copied().flatten(),
+            Self::Keys { .. } | Self::Unrouted { .. } => None,
+        }
+    }
+
     /// Returns the id of the shard that a route leads to.
     pub(crate) fn shard_id(&self, route: &Route) -> Option<&str> {
         match (self, route) {
@@ -116,7 +124,7 @@ impl Router {
     /// Returns the destination of a user record and, where routing is by shard, its hash key.
     ///
     /// `explicit_hash_key` is that of the user record, parsed. Other hash keys are cached in at most `cache_memory` bytes.
-    fn route(
+    pub(crate) fn route(
         &mut self,
         record: &UserRecord<'_>,
         explicit_hash_key: Option<HashKey>,
@@ -150,7 +158,7 @@ impl Router {
     }
 
     /// Sets the index of the group for a route, or that there is none.
-    fn set_group(&mut self, route: &Route, index: Option<usize>) {
+    pub(crate) fn set_group(&mut self, route: &Route, index: Option<usize>) {
         match (self, route) {
             (Self::Shard { groups, .. }, Route::Shard(position)) => {
                 if let Some(group) = groups.get_mut(*position) {

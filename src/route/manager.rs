@@ -355,7 +355,7 @@ impl AggregationManager {
                 self.count_finished(routed, out);
             }
         }
-        write_digests(out.0.iter_mut().skip(before).map(|routed| &mut routed.aggregate));
+        write_digests(out.0.iter_mut().skip(before).map(|routed| &mut *routed.aggregate.data));
     }
 
     fn count_finished(&mut self, routed: RoutedAggregate, out: &mut Aggregates) {

@@ -2,7 +2,7 @@
 //! that no consumer drops them.
 
 #[cfg(feature = "alloc")]
-mod groups;
+pub(crate) mod groups;
 #[cfg(feature = "alloc")]
 pub(crate) mod manager;
 #[cfg(feature = "alloc")]

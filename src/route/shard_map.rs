@@ -74,7 +74,7 @@ impl<'a> Shard<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShardMap {
     /// At least one, in the order of their hash keys.
-    shards: Vec<OpenShard>,
+    shards: Vec<ListedShard>,
     /// For each prefix of hash keys, the position of the shard that owns the lowest hash key with this prefix; then the position
     /// of the last shard. There are 256 prefixes, or more for more than 32 shards: at least 8 for each shard.
     ///
@@ -85,12 +85,20 @@ pub struct ShardMap {
     shift: u32,
     /// The positions of the shards, in the order of their ids.
     by_id: Vec<u32>,
+    /// The closed shards and parents that were listed, in the order of their ids.
+    closed: Vec<ListedShard>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct OpenShard {
+struct ListedShard {
     id: Box<str>,
     range: HashKeyRange,
+}
+
+impl ListedShard {
+    fn new(shard: &Shard<'_>) -> Self {
+        Self { id: shard.id.into(), range: shard.range }
+    }
 }
 
 impl ShardMap {
@@ -112,11 +120,13 @@ impl ShardMap {
         }
 
         let parents: BTreeSet<&str> = listed.iter().flat_map(|shard| shard.parents).flatten().collect();
-        listed.retain(|shard| !shard.closed && !parents.contains(shard.id));
+        let is_closed = |shard: &Shard<'_>| shard.closed || parents.contains(shard.id);
+        let closed = listed.iter().filter(|shard| is_closed(shard)).map(ListedShard::new).collect();
+        listed.retain(|shard| !is_closed(shard));
         // By the end as well, so that the error does not depend on the order of the listing.
         listed.sort_unstable_by_key(|shard| (shard.range.start(), shard.range.end()));
         check_cover(&listed)?;
-        Ok(Self::of_open_shards(&listed))
+        Ok(Self { closed, ..Self::of_open_shards(&listed) })
     }
 
     fn of_open_shards(open: &[Shard<'_>]) -> Self {
@@ -131,10 +141,11 @@ impl ShardMap {
         let mut by_id: Vec<u32> = (0..=last).collect();
         by_id.sort_unstable_by_key(|&position| open.get(to_usize(position)).map(Shard::id));
         Self {
-            shards: open.iter().map(|shard| OpenShard { id: shard.id.into(), range: shard.range }).collect(),
+            shards: open.iter().map(ListedShard::new).collect(),
             by_prefix: (0..).take(prefixes).map(owner_of_lowest).chain([last]).collect(),
             shift,
             by_id,
+            closed: Vec::new(),
         }
     }
 
@@ -180,6 +191,18 @@ impl ShardMap {
     }
 
     /// Returns the shard at a position in the order of hash keys.
+    /// The position of the open shard with this id, if it has this range.
+    pub(crate) fn position_with(&self, id: &str, range: HashKeyRange) -> Option<usize> {
+        let position = self.position_of_id(id)?;
+        self.get(position).is_some_and(|shard| shard.range == range).then_some(position)
+    }
+
+    /// The range of a shard that was listed as closed or as a parent.
+    pub(crate) fn closed_range(&self, id: &str) -> Option<HashKeyRange> {
+        let found = self.closed.binary_search_by(|shard| (*shard.id).cmp(id)).ok()?;
+        self.closed.get(found).map(|shard| shard.range)
+    }
+
     pub(crate) fn get(&self, position: usize) -> Option<Shard<'_>> {
         self.shards.get(position).map(|shard| Shard::new(&shard.id, shard.range))
     }
@@ -195,7 +218,7 @@ impl fmt::Debug for ShardMap {
 /// Checks that shards, sorted by hash key, own each hash key exactly once.
 fn check_cover(open: &[Shard<'_>]) -> Result<(), ShardMapError> {
     if open.is_empty() {
-        return Err(ShardMapError::NoOpenShard);
+        return Err(ShardMapError::NoListedShard);
     }
     // The lowest hash key without an owner so far; `None` once all have one.
     let mut next = Some(HashKey::MIN);
@@ -231,7 +254,7 @@ fn to_usize(position: u32) -> usize {
 #[non_exhaustive]
 pub enum ShardMapError {
     /// There is no open shard.
-    NoOpenShard,
+    NoListedShard,
     /// No open shard owns these hash keys.
     Gap {
         /// The first of them.
@@ -254,7 +277,7 @@ pub enum ShardMapError {
 impl fmt::Display for ShardMapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoOpenShard => f.write_str("no open shard"),
+            Self::NoListedShard => f.write_str("no open shard"),
             Self::Gap { start, end } => write!(f, "no open shard owns the hash keys {start} to {end}"),
             Self::Overlap { at } => write!(f, "two open shards own the hash key {at}"),
             Self::ListedTwice { start } => {

@@ -1,0 +1,167 @@
+//! What a producer has done, for operators (rule P13).
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+/// A count of durations by powers of two of a microsecond.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Histogram {
+    buckets: [u64; 40],
+    count: u64,
+    sum: Duration,
+    max: Duration,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self { buckets: [0; 40], count: 0, sum: Duration::ZERO, max: Duration::ZERO }
+    }
+}
+
+impl Histogram {
+    pub(super) fn record(&mut self, duration: Duration, times: u64) {
+        if times == 0 {
+            return;
+        }
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let bucket = (u64::BITS - micros.leading_zeros()) as usize;
+        let last = self.buckets.len() - 1;
+        if let Some(counted) = self.buckets.get_mut(bucket.min(last)) {
+            *counted += times;
+        }
+        self.count += times;
+        self.sum = self.sum.saturating_add(duration.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX)));
+        self.max = self.max.max(duration);
+    }
+
+    /// Counts what was recorded.
+    #[must_use]
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Returns the mean, or zero if nothing was recorded.
+    #[must_use]
+    pub fn mean(&self) -> Duration {
+        let nanos = self.sum.as_nanos().checked_div(u128::from(self.count)).unwrap_or(0);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// Returns the longest duration recorded.
+    #[must_use]
+    pub const fn max(&self) -> Duration {
+        self.max
+    }
+
+    /// Returns a duration that at least `thousandths` of 1,000 of all recorded ones do not exceed: 990 for the 99th percentile.
+    /// It is exact to a factor of two.
+    #[must_use]
+    pub fn percentile(&self, thousandths: u32) -> Duration {
+        let wanted = u128::from(self.count) * u128::from(thousandths.min(1000));
+        let mut seen = 0u128;
+        for (bucket, &count) in self.buckets.iter().enumerate() {
+            seen += u128::from(count) * 1000;
+            if count > 0 && seen >= wanted {
+                return Duration::from_micros(1u64.checked_shl(bucket as u32).unwrap_or(u64::MAX)).min(self.max);
+            }
+        }
+        self.max
+    }
+}
+
+/// What a producer has done on one shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShardStats {
+    /// User records delivered.
+    pub records: u64,
+    /// Entries delivered: aggregates and plain records.
+    pub entries: u64,
+    /// Bytes delivered, partition keys included.
+    pub bytes: u64,
+    /// Entries that were throttled.
+    pub throttled: u64,
+    /// Entries that failed for another reason.
+    pub failed: u64,
+}
+
+/// What a producer has done since it was made. Records are user records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProducerStats {
+    /// Records added.
+    pub added: u64,
+    /// Records that `add` returned with an error.
+    pub not_added: u64,
+    /// Records delivered.
+    pub delivered: u64,
+    /// Records delivered of which a second copy may be in the stream.
+    pub possible_duplicates: u64,
+    /// Records given up as expired, throttled, refused and abandoned.
+    pub expired: u64,
+    /// See [`Self::expired`].
+    pub throttled: u64,
+    /// See [`Self::expired`].
+    pub refused: u64,
+    /// See [`Self::expired`].
+    pub abandoned: u64,
+    /// PutRecords calls begun.
+    pub calls: u64,
+    /// Calls that failed as a whole.
+    pub failed_calls: u64,
+    /// Calls that were not answered in time.
+    pub timed_out_calls: u64,
+    /// Entries sent, retries included.
+    pub entries_sent: u64,
+    /// Bytes sent, retries and partition keys included.
+    pub bytes_sent: u64,
+    /// Entries delivered.
+    pub entries_delivered: u64,
+    /// Bytes delivered, partition keys included.
+    pub bytes_delivered: u64,
+    /// Answers to calls or listings that were not waited for, and entries beyond those of the call.
+    pub stale_answers: u64,
+    /// Shard listings begun, and those that failed or did not cover all hash keys once.
+    pub listings: u64,
+    /// See [`Self::listings`].
+    pub failed_listings: u64,
+    /// Records that were routed again after a reshard.
+    pub rerouted: u64,
+    /// Records that a shard took which does not own them; they were sent again.
+    pub misplaced: u64,
+    /// How often the stream turned out to be another one under the same name.
+    pub stream_replaced: u64,
+    /// Whether calls have been denied for [`ProducerConfig::stalled_after`](crate::produce::ProducerConfig::stalled_after).
+    pub stalled: bool,
+    /// Entries that failed, alone or with their call, by error code.
+    pub errors: BTreeMap<Arc<str>, u64>,
+    /// What was done on each shard.
+    pub shards: BTreeMap<Arc<str>, ShardStats>,
+    /// The time from `add` to the call that delivered a record: that of the oldest record of its aggregate.
+    pub time_in_buffer: Histogram,
+    /// The time from a call to its answer.
+    pub request_duration: Histogram,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_exact_to_a_factor_of_two() {
+        let mut histogram = Histogram::default();
+        assert_eq!((histogram.mean(), histogram.percentile(500)), (Duration::ZERO, Duration::ZERO));
+        for millis in 1..=1000 {
+            histogram.record(Duration::from_millis(millis), 1);
+        }
+        assert_eq!(histogram.count(), 1000);
+        assert_eq!(histogram.max(), Duration::from_secs(1));
+        assert_eq!(histogram.mean(), Duration::from_micros(500_500));
+        for thousandths in [1, 100, 500, 900, 990, 1000] {
+            let exact = Duration::from_millis(thousandths.into());
+            let found = histogram.percentile(thousandths);
+            assert!(exact <= found && found <= exact * 2, "{thousandths}: {found:?}");
+        }
+    }
+}
