@@ -2,11 +2,13 @@
 
 use core::fmt;
 
-use crate::frame::MAGIC;
 use crate::hash_key::HashKey;
 use crate::wire::length_delimited_len;
 #[cfg(feature = "alloc")]
-use crate::{frame::DIGEST_SIZE, md5::Md5, md5::digest_each};
+use crate::{
+    frame::{DIGEST_SIZE, MAGIC},
+    md5::{Md5, digest_each},
+};
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 

@@ -69,6 +69,7 @@ impl<'r> Plan<'r> {
         Self::new(record, Lookup::FIRST, record.explicit_hash_key.map(|key| (key, Lookup::FIRST)))
     }
 
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     fn has_new_key(&self) -> bool {
         self.partition_key.is_new() || self.explicit_hash_key.is_some_and(|(_, lookup)| lookup.is_new())
@@ -197,7 +198,8 @@ impl<S: Store> Packer<S> {
 
     pub(crate) fn expired(&self, now: Duration) -> bool {
         match (self.pending.since, self.limits.max_age()) {
-            (Some(since), Some(age)) => now.saturating_sub(since) >= age,
+            // Before the clock began, nothing is old. `saturating_sub` keeps a path to a panic on Cortex-M.
+            (Some(since), Some(age)) => now.checked_sub(since).is_some_and(|passed| passed >= age),
             _ => false,
         }
     }

@@ -2,8 +2,8 @@
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
-    use kinesis_aggregation::{Encoder, Limits, UserRecord};
     use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
     let mut encoder = Encoder::<{ crate::input::CAPACITY }>::new(buffer, Limits::default());
     for (key, data) in records {
@@ -12,13 +12,15 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
             Ok(AddStatus::Full) | Err(_) => return None,
         }
     }
-    Some(encoder.finish()?.data().len())
+    Some(encoder.finish()?.data.len())
 }
 
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
-    let aggregate =
-        kinesis_aggregation::decode::AggregatedRecord::parse(payload, [""; crate::input::CAPACITY]).ok()?;
+    use kinesis_aggregation::Payload;
+
+    let mut keys = [""; crate::input::CAPACITY];
+    let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else { return None };
     for record in &aggregate {
         seen.record(record.partition_key, record.data);
     }
@@ -35,8 +37,8 @@ mod firmware {
     use core::hint::black_box;
     use core::time::Duration;
 
-    use kinesis_aggregation::{Encoder, Limits, UserRecord};
     use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
     use crate::input::{CAPACITY, Record, Seen};
 
@@ -75,8 +77,8 @@ mod firmware {
 
     fn send(encoder: &mut Encoder<'_, CAPACITY>, seen: &mut Seen) -> Option<()> {
         let aggregate = encoder.finish()?;
-        black_box((aggregate.partition_key(), aggregate.explicit_hash_key()));
-        super::decode(aggregate.data(), seen)
+        black_box((aggregate.partition_key, aggregate.explicit_hash_key));
+        super::decode(aggregate.data, seen)
     }
 }
 

@@ -1,62 +1,61 @@
-//! Decoding, with every kind of key buffer.
+//! Decoding.
 
-use kinesis_aggregation::{IntoUserRecords, KeyRoom, ParseError, Payload, UserRecord};
 use kinesis_aggregation::decode::{
     AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
     verify_each,
 };
 use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
+use kinesis_aggregation::{Payload, UserRecord};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 
-#[expect(clippy::needless_borrows_for_generic_args, reason = "a borrowed buffer has separate code")]
 pub(crate) fn decode(payload: &[u8], seen: &mut Seen) {
-    with_room(payload, [""; 16], seen);
-    with_room(payload, &mut [""; 16], seen);
-    with_room(payload, [""; 16].as_mut_slice(), seen);
-    with_room(payload, heapless::Vec::<_, 16>::new(), seen);
-    with_room(payload, &mut heapless::Vec::<_, 16>::new(), seen);
-    values(payload, seen);
-}
+    let check = defaulted::<DigestCheck>();
+    value::<DigestCheck>(seen, &check);
+    debugged::<DigestCheck>(seen, &check);
 
-fn with_room<'a, K: KeyRoom<'a>>(payload: &'a [u8], room: K, seen: &mut Seen) {
-    match Payload::parse(payload, room) {
-        Payload::Aggregated(aggregate) => aggregated(aggregate, seen),
-        Payload::Plain(reason) => plain(reason, seen),
-        Payload::NeedsRoom { needed } => seen.number(needed),
-    }
-    match Payload::parse_with(payload, [""; 1], DigestCheck::Skip) {
-        Payload::Aggregated(aggregate) => seen.number(AggregatedRecord::into_room(aggregate).len()),
-        Payload::Plain(reason) => plain(reason, seen),
-        Payload::NeedsRoom { needed } => seen.number(needed),
+    parsed(&Payload::parse(payload, &mut [""; 16]), seen);
+    parsed(&Payload::parse_with(payload, &mut [""; 1], DigestCheck::Skip), seen);
+
+    let mut verdicts = [Ok(()); 2];
+    verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
+    for verdict in verdicts {
+        compared(seen, &verdict, &Ok(()));
     }
 }
 
-fn aggregated<'a, K: KeyRoom<'a>>(aggregate: AggregatedRecord<'a, K>, seen: &mut Seen) {
-    seen.number(AggregatedRecord::len(&aggregate));
-    seen.number(u8::from(AggregatedRecord::is_empty(&aggregate)));
-    for key in AggregatedRecord::partition_keys(&aggregate) {
+fn parsed(payload: &Payload<'_, '_>, seen: &mut Seen) {
+    match copied::<Payload<'_, '_>>(payload) {
+        Payload::Aggregated(aggregate) => aggregated(&copied::<AggregatedRecord<'_, '_>>(&aggregate), seen),
+        Payload::Plain(reason) => plain(reason, seen),
+        Payload::NeedsKeys { needed } => seen.number(needed),
+    }
+}
+
+fn aggregated(aggregate: &AggregatedRecord<'_, '_>, seen: &mut Seen) {
+    seen.number(AggregatedRecord::len(aggregate));
+    seen.number(u8::from(AggregatedRecord::is_empty(aggregate)));
+    for key in AggregatedRecord::partition_keys(aggregate) {
         seen.text(key);
     }
-    for key in AggregatedRecord::explicit_hash_keys(&aggregate) {
+    for key in AggregatedRecord::explicit_hash_keys(aggregate) {
         seen.text(key);
     }
-    let left =
-        walked::<UserRecords<'_, '_>>(AggregatedRecord::records(&aggregate), |user| record(&user, seen));
+    let users = copied::<UserRecords<'_, '_>>(&AggregatedRecord::records(aggregate));
+    let left = walked::<UserRecords<'_, '_>>(users, |user| record(&copied::<UserRecord<'_>>(&user), seen));
     seen.number(left);
     for after in [0, 3, u64::MAX] {
-        AggregatedRecord::records_after(&aggregate, after).for_each(|user| record(&user, seen));
+        AggregatedRecord::records_after(aggregate, after).for_each(|user| record(&user, seen));
     }
-    let mut users = entered::<&AggregatedRecord<'_, _>>(&aggregate);
+    let mut users = entered::<&AggregatedRecord<'_, '_>>(aggregate);
     if let (Some(a), Some(b)) = (users.next(), users.next()) {
         compared::<UserRecord<'_>>(seen, &a, &b);
     }
     seen.number(users.len());
-    in_range(&aggregate, seen);
-    entered::<AggregatedRecord<'_, _>>(aggregate).for_each(|user| record(&user, seen));
+    in_range(aggregate, seen);
 }
 
-fn in_range<'a, K: KeyRoom<'a>>(aggregate: &AggregatedRecord<'a, K>, seen: &mut Seen) {
+fn in_range(aggregate: &AggregatedRecord<'_, '_>, seen: &mut Seen) {
     for mode in [RangeMode::All, defaulted::<RangeMode>()] {
         value::<RangeMode>(seen, &mode);
         debugged::<RangeMode>(seen, &mode);
@@ -98,40 +97,5 @@ fn plain(reason: PlainReason, seen: &mut Seen) {
         value::<DecodeErrorKind>(seen, &kind);
         debugged::<DecodeErrorKind>(seen, &kind);
         seen.number(DecodeError::offset(fault));
-    }
-}
-
-/// Uses clones of borrowing types, and the errors.
-fn values(payload: &[u8], seen: &mut Seen) {
-    let check = defaulted::<DigestCheck>();
-    value::<DigestCheck>(seen, &check);
-    debugged::<DigestCheck>(seen, &check);
-    match AggregatedRecord::parse_with(payload, [""; 64], check) {
-        Ok(aggregate) => {
-            debugged::<AggregatedRecord<'_, _>>(seen, &aggregate);
-            let users = copied::<UserRecords<'_, '_>>(&aggregate.records());
-            users.for_each(|user| record(&copied::<UserRecord<'_>>(&user), seen));
-            let users = copied::<AggregatedRecord<'_, _>>(&aggregate).into_iter();
-            seen.number(users.len());
-            let left = walked::<IntoUserRecords<'_, _>>(users, |user| record(&user, seen));
-            seen.number(left);
-        }
-        Err(fault) => {
-            error::<ParseError>(seen, &fault);
-            value::<ParseError>(seen, &fault);
-            debugged::<ParseError>(seen, &fault);
-        }
-    }
-    if let Ok(aggregate) = AggregatedRecord::parse(payload, [""; 2]) {
-        seen.number(aggregate.len());
-    }
-    let mut verdicts = [Ok(()); 2];
-    verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
-    for verdict in verdicts {
-        compared(seen, &verdict, &Ok(()));
-    }
-    let payload = Payload::parse(payload, [""; 3]);
-    if let Payload::Aggregated(aggregate) = copied::<Payload<'_, _>>(&payload) {
-        seen.number(aggregate.len());
     }
 }
