@@ -30,12 +30,23 @@ mod common {
     use crate::message::{
         RECORD_DATA, RECORD_EXPLICIT_HASH_KEY_INDEX, RECORD_PARTITION_KEY_INDEX, RECORDS, UserRecord,
     };
-    use crate::wire::{length_delimited_tag, varint_tag, widen};
+    use crate::wire::widen;
 
     const RECORD: u8 = length_delimited_tag(RECORDS);
     const PARTITION_KEY_INDEX: u8 = varint_tag(RECORD_PARTITION_KEY_INDEX);
     const EXPLICIT_HASH_KEY_INDEX: u8 = varint_tag(RECORD_EXPLICIT_HASH_KEY_INDEX);
     const DATA: u8 = length_delimited_tag(RECORD_DATA);
+
+    /// The tag of a field with a varint. Field numbers below 16 make a tag of one byte.
+    #[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
+    const fn varint_tag(number: u32) -> u8 {
+        (number << 3) as u8
+    }
+
+    /// The tag of a field with a length and as many bytes.
+    const fn length_delimited_tag(number: u32) -> u8 {
+        varint_tag(number) | 2
+    }
 
     /// The head of a common record, as read.
     pub(in crate::message) struct RecordHead {

@@ -18,17 +18,6 @@ pub(crate) const fn widen(size: usize) -> u64 {
     size as u64
 }
 
-/// The tag, one byte, of field `number`, below 16, with a varint in it.
-#[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
-pub(crate) const fn varint_tag(number: u32) -> u8 {
-    (number << 3) as u8
-}
-
-/// The tag, one byte, of field `number`, below 16, with a length and as many bytes in it.
-pub(crate) const fn length_delimited_tag(number: u32) -> u8 {
-    varint_tag(number) | 2
-}
-
 /// Every value at which a varint gets longer, with its neighbours and their lengths.
 #[cfg(test)]
 pub(crate) const VARINT_BOUNDARIES: &[(u64, usize)] = &[
