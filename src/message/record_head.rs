@@ -32,20 +32,15 @@ mod common {
     };
     use crate::wire::widen;
 
-    const RECORD: u8 = length_delimited_tag(RECORDS);
-    const PARTITION_KEY_INDEX: u8 = varint_tag(RECORD_PARTITION_KEY_INDEX);
-    const EXPLICIT_HASH_KEY_INDEX: u8 = varint_tag(RECORD_EXPLICIT_HASH_KEY_INDEX);
-    const DATA: u8 = length_delimited_tag(RECORD_DATA);
+    /// The tags. Field numbers are below 16, so they have one byte; a varint is wire type 0, a length 2.
+    const RECORD: u8 = tag(RECORDS, 2);
+    const PARTITION_KEY_INDEX: u8 = tag(RECORD_PARTITION_KEY_INDEX, 0);
+    const EXPLICIT_HASH_KEY_INDEX: u8 = tag(RECORD_EXPLICIT_HASH_KEY_INDEX, 0);
+    const DATA: u8 = tag(RECORD_DATA, 2);
 
-    /// The tag of a field with a varint. Field numbers below 16 make a tag of one byte.
     #[expect(clippy::as_conversions, reason = "field numbers below 16 leave the upper bits clear")]
-    const fn varint_tag(number: u32) -> u8 {
-        (number << 3) as u8
-    }
-
-    /// The tag of a field with a length and as many bytes.
-    const fn length_delimited_tag(number: u32) -> u8 {
-        varint_tag(number) | 2
+    const fn tag(number: u32, wire_type: u32) -> u8 {
+        (number << 3 | wire_type) as u8
     }
 
     /// The head of a common record, as read.
