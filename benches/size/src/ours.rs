@@ -77,7 +77,7 @@ mod firmware {
 
     fn send(encoder: &mut Encoder<'_, CAPACITY>, seen: &mut Seen) -> Option<()> {
         let aggregate = encoder.finish()?;
-        black_box((aggregate.partition_key, aggregate.explicit_hash_key));
+        black_box((aggregate.partition_key(), aggregate.explicit_hash_key));
         super::decode(aggregate.data, seen)
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn pack(text: &str, seen: &mut Seen) {
 }
 
 fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
-    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT];
+    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT, Limits::IOT_CORE];
     for limits in &limits {
         value::<Limits>(seen, limits);
         seen.number(Limits::target_bytes(limits) ^ Limits::max_bytes(limits));
@@ -73,7 +73,7 @@ fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
     if let Some(aggregate) = Encoder::finish(&mut encoder) {
         compared::<AggregateRef<'_>>(seen, &aggregate, &copied::<AggregateRef<'_>>(&aggregate));
         seen.number(aggregate.data.len());
-        seen.text(aggregate.partition_key);
+        seen.text(AggregateRef::partition_key(&aggregate));
         seen.number(aggregate.explicit_hash_key.map_or(0, HashKey::get));
         seen.number(AggregateRef::size_bytes(&aggregate) ^ aggregate.user_records);
     }

@@ -19,6 +19,8 @@ pub(crate) fn route(text: &str, seen: &mut Seen) {
                 shown::<HashKeyRange>(seen, &range);
                 value::<HashKeyRange>(seen, &range);
                 seen.number(u8::from(HashKeyRange::contains(&range, key)));
+                let reversed = HashKeyRange::new(HashKeyRange::end(&range), HashKeyRange::start(&range));
+                seen.number(u8::from(reversed.is_some()));
             }
             Err(fault) => {
                 error::<HashKeyRangeError>(seen, &fault);

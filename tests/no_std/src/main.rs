@@ -60,7 +60,7 @@ fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'stati
     }
     let size = encoder.size_bytes();
     let aggregate = encoder.finish().ok_or("nothing was pending")?;
-    if aggregate.size_bytes() != size || aggregate.partition_key != "device-7" {
+    if aggregate.size_bytes() != size || aggregate.partition_key() != "device-7" {
         return Err("the aggregate differs from the announced size or key");
     }
     compare(aggregate.data, records)
