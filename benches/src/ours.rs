@@ -1,13 +1,11 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
-pub use kinesis_aggregation::{
-pub     Payload, RecordAggregator, deaggregate, pub, pub, pub, pub, pub     Limits,
-pub     pub     OwnedShardMap as ShardMap, pub     pub     AggregationManager, pub     pub     Encoder,
-pub     pub     pub     UserRecord,
-pub };
-pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
+pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5, deaggregate_all};
 pub use kinesis_aggregation::encode::AddStatus;
 pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+pub use kinesis_aggregation::{
+    AggregationManager, Encoder, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate,
+};
 
 use crate::others::look_at;
 
@@ -28,12 +26,8 @@ pub fn manager(map: &ShardMap) -> AggregationManager {
 
 /// Decodes an aggregate and visits every user record.
 pub fn decode<'a>(payload: &'a [u8], keys: &mut Vec<&'a str>, check: DigestCheck) -> usize {
-    match Payload::parse_with(payload, keys, check) {
-        Payload::Aggregated(aggregate) => {
-            aggregate.records().fold(0, |sum, record| look_at(sum, record.partition_key, record.data))
-        }
-        other => panic!("{other:?}"),
-    }
+    let aggregate = AggregatedRecord::parse_reusing(payload, keys, check).expect("an aggregated record");
+    aggregate.records().fold(0, |sum, record| look_at(sum, record.partition_key, record.data))
 }
 
 /// Decodes many payloads together.
@@ -50,7 +44,7 @@ pub fn aggregate<'r>(
     for record in records {
         drop(aggregator.add(record).expect("a valid user record"));
     }
-    aggregator.finish().map(|aggregate| aggregate.into_data())
+    aggregator.finish().map(|aggregate| aggregate.data)
 }
 
 /// Encodes in canonical order, and keeps every aggregate.
@@ -58,9 +52,9 @@ pub fn aggregate_all<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<V
     let mut aggregator = aggregator();
     let mut payloads = Vec::new();
     for record in records {
-        payloads.extend(aggregator.add(record).expect("a valid user record").map(|full| full.into_data()));
+        payloads.extend(aggregator.add(record).expect("a valid user record").map(|full| full.data));
     }
-    payloads.extend(aggregator.finish().map(|rest| rest.into_data()));
+    payloads.extend(aggregator.finish().map(|rest| rest.data));
     payloads
 }
 
@@ -82,7 +76,7 @@ pub fn stream<'r, const KEYS: usize>(
     records: impl Iterator<Item = UserRecord<'r>>,
 ) -> usize {
     fill(encoder, records);
-    encoder.finish().map_or(0, |aggregate| aggregate.data().len())
+    encoder.finish().map_or(0, |aggregate| aggregate.data.len())
 }
 
 /// Routes to shards and encodes, in canonical order.

@@ -1,16 +1,14 @@
 //! What several test files use: owned records to compare, the vectors, hexadecimal and framing.
 
 #![allow(dead_code, reason = "no test file uses all of it")]
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
 pub(crate) mod random;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{MAGIC, Md5};
-#[cfg(feature = "alloc")]
-use kinesis_aggregation::{Limits, RecordAggregator};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 

@@ -3,7 +3,6 @@
 use arbitrary::{Arbitrary, Unstructured};
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
-use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, OwnedUserRecord, ValidAggregate};
 
 use crate::agree::agree;

@@ -1,25 +1,25 @@
-//! This library. Without `digest`, `run` builds it with a digest that does nothing.
+//! This library.
 
 #[cfg(feature = "encode")]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
-    use kinesis_aggregation::{Encoder, Limits, UserRecord};
     use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
-    let mut encoder = Encoder::<{ crate::input::ROOM }>::new(buffer, Limits::default());
+    let mut encoder = Encoder::<{ crate::input::CAPACITY }>::new(buffer, Limits::default());
     for (key, data) in records {
         match encoder.add(UserRecord::new(key, data)) {
             Ok(AddStatus::Added) => {}
             Ok(AddStatus::Full) | Err(_) => return None,
         }
     }
-    Some(encoder.finish()?.data().len())
+    Some(encoder.finish()?.data.len())
 }
 
 #[cfg(feature = "decode")]
 pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
     use kinesis_aggregation::Payload;
 
-    let mut keys = [""; crate::input::ROOM];
+    let mut keys = [""; crate::input::CAPACITY];
     let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) else { return None };
     for record in &aggregate {
         seen.record(record.partition_key, record.data);
@@ -27,7 +27,62 @@ pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
     Some(())
 }
 
-#[cfg(not(any(feature = "encode", feature = "decode")))]
+#[cfg(feature = "firmware")]
+pub use self::firmware::firmware;
+
+/// What firmware does: some records have explicit hash keys, the clock may not be set yet, and an aggregate that is full is
+/// sent before the record is added again. Each aggregate is decoded instead of sent.
+#[cfg(feature = "firmware")]
+mod firmware {
+    use core::hint::black_box;
+    use core::time::Duration;
+
+    use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
+
+    use crate::input::{CAPACITY, Record, Seen};
+
+    pub fn firmware(records: &[Record], buffer: &mut [u8], seen: &mut Seen) -> Option<()> {
+        let limits = Limits::default().with_max_age(Duration::from_secs(60));
+        let mut encoder = Encoder::<CAPACITY>::new(buffer, limits);
+        for (seconds, (key, data)) in records.iter().enumerate() {
+            let mut record = UserRecord::new(key, data);
+            if key.as_bytes().last() == Some(&b'2') {
+                record = record.with_explicit_hash_key("170141183460469231731687303715884105728");
+            }
+            let now = black_box((seconds > 1).then_some(Duration::from_secs(seconds as u64)));
+            if now.is_some_and(|now| encoder.expired(now)) {
+                send(&mut encoder, seen)?;
+            }
+            if add(&mut encoder, record, now)? == AddStatus::Full {
+                send(&mut encoder, seen)?;
+                if add(&mut encoder, record, now)? == AddStatus::Full {
+                    return None;
+                }
+            }
+        }
+        send(&mut encoder, seen)
+    }
+
+    fn add(
+        encoder: &mut Encoder<'_, CAPACITY>,
+        record: UserRecord<'_>,
+        now: Option<Duration>,
+    ) -> Option<AddStatus> {
+        match now {
+            Some(now) => encoder.add_at(record, now).ok(),
+            None => encoder.add(record).ok(),
+        }
+    }
+
+    fn send(encoder: &mut Encoder<'_, CAPACITY>, seen: &mut Seen) -> Option<()> {
+        let aggregate = encoder.finish()?;
+        black_box((aggregate.partition_key(), aggregate.explicit_hash_key));
+        super::decode(aggregate.data, seen)
+    }
+}
+
+#[cfg(feature = "digest")]
 pub fn digest(body: &[u8]) -> [u8; 16] {
     kinesis_aggregation::decode::Md5::digest(body)
 }

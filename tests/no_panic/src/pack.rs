@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{Encoder, Limits, UserRecord};
 use kinesis_aggregation::decode::RecordTag;
 use kinesis_aggregation::encode::{AddStatus, AggregateRef, EncodeError};
 use kinesis_aggregation::route::{HashKey, HashKeyError};
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, error, shown, value};
 
@@ -28,7 +28,7 @@ fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
     let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT, Limits::IOT_CORE];
     for limits in &limits {
         value::<Limits>(seen, limits);
-        seen.number(Limits::max_bytes(limits) ^ Limits::target_bytes(limits));
+        seen.number(Limits::target_bytes(limits) ^ Limits::max_bytes(limits));
         seen.number(Limits::max_user_records(limits));
         seen.number(Limits::max_age(limits).map_or(0, |age| age.as_secs()));
     }
@@ -74,9 +74,7 @@ fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
         compared::<AggregateRef<'_>>(seen, &aggregate, &copied::<AggregateRef<'_>>(&aggregate));
         seen.number(aggregate.data.len());
         seen.text(AggregateRef::partition_key(&aggregate));
-        if let Some(key) = aggregate.explicit_hash_key {
-            shown::<HashKey>(seen, &key);
-        }
+        seen.number(aggregate.explicit_hash_key.map_or(0, HashKey::get));
         seen.number(AggregateRef::size_bytes(&aggregate) ^ aggregate.user_records);
     }
 }

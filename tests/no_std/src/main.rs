@@ -1,8 +1,7 @@
-//! Encodes and decodes user records in a program that has no standard library and no allocator.
+//! Encodes and decodes user records in a program without the standard library and without an allocator.
 //!
-//! The C library is linked for what every program of the host needs: to be started, to write, to abort. Whatever
-//! needed a heap would not link: nothing here defines `#[global_allocator]`, and `extern crate alloc` without one is
-//! a compile error.
+//! The C library is linked only to start, write and abort. Code that needs a heap would not build: nothing here defines a
+//! `#[global_allocator]`, and `extern crate alloc` without one is a compile error.
 
 #![no_std]
 #![no_main]
@@ -12,20 +11,20 @@ mod take_once;
 
 use core::fmt::Write;
 
-use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 use kinesis_aggregation::decode::{DecodeErrorKind, Md5, PlainReason, RecordTag};
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 
 use crate::host::Output;
 use crate::take_once::TakeOnce;
 
-/// Where firmware would have its buffer: in static memory, not on the stack.
+/// The buffer, in static memory as in firmware, not on the stack.
 static BUFFER: TakeOnce<[u8; 1024]> = TakeOnce::new([0; 1024]);
 
 const TAGS: &[RecordTag<'_>] =
     &[RecordTag { key: "unit", value: Some("°C") }, RecordTag { key: "raw", value: None }];
 
-/// The C library calls this.
+/// The entry point, called by the C library.
 #[unsafe(no_mangle)]
 extern "C" fn main() -> i32 {
     let (answer, status) = match round_trips() {
@@ -36,7 +35,7 @@ extern "C" fn main() -> i32 {
 }
 
 fn round_trips() -> Result<usize, &'static str> {
-    let buffer = BUFFER.take().ok_or("the buffer is taken")?;
+    let buffer = BUFFER.take().ok_or("the buffer is already in use")?;
     let records = [
         UserRecord::new("device-7", "21.5"),
         UserRecord::new("device-8", "19.0").with_explicit_hash_key("340282366920938463463374607431768211455"),
@@ -51,7 +50,7 @@ fn round_trips() -> Result<usize, &'static str> {
     Ok(records.len())
 }
 
-/// All in one aggregate, a key at a time.
+/// Encodes all user records into one aggregate, in streamed order.
 fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
     let mut encoder = Encoder::<4>::new(buffer, Limits::default());
     for record in records {
@@ -62,27 +61,27 @@ fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'stati
     let size = encoder.size_bytes();
     let aggregate = encoder.finish().ok_or("nothing was pending")?;
     if aggregate.size_bytes() != size || aggregate.partition_key() != "device-7" {
-        return Err("the aggregate is not what was announced");
+        return Err("the aggregate differs from the announced size or key");
     }
     compare(aggregate.data, records)
 }
 
-/// In as many aggregates as a small limit makes of them.
+/// Encodes the user records into several aggregates, with a limit of two each.
 fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static str> {
     let mut encoder = Encoder::<0>::new(buffer, Limits::default().with_max_user_records(2));
     let mut finished = 0;
     for (i, record) in records.iter().enumerate() {
         if encoder.add(*record) == Ok(AddStatus::Full) {
-            let aggregate = encoder.finish().ok_or("nothing was full")?;
-            compare(aggregate.data, records.get(finished..i).ok_or("more than were added")?)?;
+            let aggregate = encoder.finish().ok_or("there is no full aggregate")?;
+            compare(aggregate.data, records.get(finished..i).ok_or("more user records than were added")?)?;
             finished = i;
             if encoder.add(*record) != Ok(AddStatus::Added) {
                 return Err("a user record was not added after the aggregate was finished");
             }
         }
     }
-    let aggregate = encoder.finish().ok_or("nothing was left")?;
-    compare(aggregate.data, records.get(finished..).ok_or("more than were added")?)
+    let aggregate = encoder.finish().ok_or("the last aggregate is missing")?;
+    compare(aggregate.data, records.get(finished..).ok_or("more user records than were added")?)
 }
 
 /// In a buffer of exactly the size that is needed, and in one that is a byte too small.
@@ -104,10 +103,10 @@ fn exact(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static s
     compare(encoder.finish().ok_or("nothing was pending")?.data, core::slice::from_ref(first))
 }
 
-/// A body with a right frame, whose only user record has no data.
+/// Decodes a payload with a valid frame, whose only user record has no data.
 fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
     let body = [0x0a, 1, b'a', 0x1a, 2, 0x08, 0];
-    let payload = buffer.get_mut(..4 + body.len() + 16).ok_or("more than the buffer")?;
+    let payload = buffer.get_mut(..4 + body.len() + 16).ok_or("larger than the buffer")?;
     let parts = [&kinesis_aggregation::decode::MAGIC[..], &body, &Md5::digest(&body)];
     for (to, from) in payload.iter_mut().zip(parts.into_iter().flatten()) {
         *to = *from;
@@ -118,7 +117,7 @@ fn malformed(buffer: &mut [u8]) -> Result<(), &'static str> {
         {
             Ok(())
         }
-        _ => Err("a malformed payload was not noticed"),
+        _ => Err("a malformed payload was accepted"),
     }
 }
 
@@ -129,13 +128,13 @@ fn compare(payload: &[u8], records: &[UserRecord<'_>]) -> Result<(), &'static st
         return Err("not an aggregate, or too many keys");
     };
     if aggregate.len() != records.len() {
-        return Err("the number of user records is another one");
+        return Err("the number of user records differs");
     }
     for (i, (record, expected)) in (0..).zip(aggregate.records().zip(records)) {
         let mut expected = *expected;
         expected.sub_sequence_number = i;
         if record != expected {
-            return Err("a user record is another one");
+            return Err("a user record differs");
         }
     }
     Ok(())
