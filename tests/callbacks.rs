@@ -1,5 +1,5 @@
-//! Handing out by callback, on the calling thread and on a worker: in order, nothing lost, nothing twice, whatever
-//! the callback does.
+//! Passing aggregates to a callback, on the calling thread and on a worker: in order, none lost, none twice, whatever the
+//! callback does.
 
 #![cfg(feature = "std")]
 #![expect(
@@ -13,8 +13,9 @@ mod common_encode;
 use core::ops::Range;
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
+use std::collections::HashSet;
 use std::panic::{catch_unwind, panic_any, resume_unwind};
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 
@@ -22,10 +23,10 @@ use common_encode::unpack;
 use kinesis_aggregation::encode::{AddError, BackgroundAggregator, EncodeError, WorkerPanic};
 use kinesis_aggregation::{Aggregate, Limits, RecordAggregator, UserRecord};
 
-/// Far longer than any test here takes on any machine.
+/// Far longer than any test here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs a test on a thread of its own, so that one that waits forever fails.
+/// Runs a test on a thread of its own, so that a deadlock fails.
 fn in_time(test: impl FnOnce() + Send + 'static) {
     let (running, ended) = channel::<()>();
     let thread = thread::spawn(move || {
@@ -41,28 +42,28 @@ fn in_time(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// Hands out an aggregate as soon as it has this many user records and another one comes.
+/// An aggregator of so many user records per aggregate.
 fn every(user_records: usize) -> RecordAggregator {
     RecordAggregator::new(Limits::default().with_max_user_records(user_records))
 }
 
-/// The user records of these tests are numbered: this is what `add` adds for a number.
+/// A user record with a number as its data.
 fn record(number: &str) -> UserRecord<'_> {
     UserRecord::new("key", number)
 }
 
 /// The numbers of the user records of an aggregate.
-fn numbers(aggregate: &Aggregate<Vec<u8>>) -> Vec<usize> {
+fn numbers(aggregate: &Aggregate) -> Vec<usize> {
     let number = |data: Vec<u8>| String::from_utf8(data).unwrap().parse().unwrap();
-    unpack(aggregate.data).into_iter().map(|record| number(record.data)).collect()
+    unpack(&aggregate.data).into_iter().map(|record| number(record.data)).collect()
 }
 
-/// What callbacks have been given: a list of aggregates, as the numbers of their user records.
+/// The aggregates that callbacks were given, as the numbers of their user records.
 #[derive(Clone, Default)]
 struct Given(Arc<Mutex<Vec<Vec<usize>>>>);
 
 impl Given {
-    fn push(&self, aggregate: &Aggregate<Vec<u8>>) {
+    fn push(&self, aggregate: &Aggregate) {
         self.0.lock().unwrap().push(numbers(aggregate));
     }
 
@@ -99,7 +100,7 @@ mod on_the_calling_thread {
         aggregator.finish();
         assert_eq!(given.borrow().last(), Some(&vec![6, 7]));
         aggregator.finish();
-        assert_eq!(given.borrow().len(), 3, "nothing pending is not handed out");
+        assert_eq!(given.borrow().len(), 3, "there is nothing to pass on");
 
         aggregator.add(record("8")).unwrap();
         aggregator.add_at(record("9"), Duration::ZERO).unwrap();
@@ -109,28 +110,24 @@ mod on_the_calling_thread {
     }
 
     #[test]
-    fn drop_hands_out_what_is_pending_and_nothing_else() {
+    fn drop_passes_on_what_is_pending_and_nothing_else() {
         let calls = Cell::new(0);
         let count = |_| calls.set(calls.get() + 1);
-        drop(every(3).on_complete(count));
-        assert_eq!(calls.get(), 0, "nothing was pending");
-
-        let mut aggregator = every(3).on_complete(count);
-        aggregator.add(record("0")).unwrap();
-        aggregator.clear();
-        drop(aggregator);
-        assert_eq!(calls.get(), 0, "cleared");
-
-        let mut aggregator = every(3).on_complete(count);
-        aggregator.add(record("0")).unwrap();
-        drop(aggregator);
-        assert_eq!(calls.get(), 1);
-
-        // What was pending before there was a callback is handed out as well.
-        let mut before = every(3);
-        assert_eq!(before.add(record("0")), Ok(None));
-        drop(before.on_complete(count));
-        assert_eq!(calls.get(), 2);
+        for (name, add, clear, expected) in
+            [("nothing", false, false, 0), ("cleared", true, true, 0), ("pending", true, false, 1)]
+        {
+            calls.set(0);
+            let mut before = every(3);
+            if add {
+                assert_eq!(before.add(record("0")), Ok(None));
+            }
+            let mut aggregator = before.on_complete(count);
+            if clear {
+                aggregator.clear();
+            }
+            drop(aggregator);
+            assert_eq!(calls.get(), expected, "{name}");
+        }
     }
 
     #[test]
@@ -153,42 +150,33 @@ mod on_the_calling_thread {
         assert_eq!(*given.borrow(), [[0], [1]]);
     }
 
-    /// Dropped after a panic of its callback, as while unwinding: the callback is not called again.
+    /// Dropped while a panic of its callback unwinds, it does not call it again: a second panic would abort.
     #[test]
-    fn drop_after_a_panic() {
+    fn dropped_by_a_panic() {
         let calls = Cell::new(0);
-        let mut aggregator = every(1).on_complete(|_| {
+        let callback = |_| {
             calls.set(calls.get() + 1);
-            // A second panic while unwinding would end the whole test program.
-            if calls.get() == 1 {
-                panic!("callback");
-            }
-        });
+            assert!(calls.get() > 1, "callback");
+        };
+        let mut aggregator = every(1).on_complete(callback);
         aggregator.add(record("0")).unwrap();
         let unwinding = catch_unwind(AssertUnwindSafe(move || {
             _ = aggregator.add(record("1"));
-            unreachable!("the callback panics");
         }));
-        assert_eq!(unwinding.unwrap_err().downcast_ref(), Some(&"callback"));
+        assert!(unwinding.is_err());
         assert_eq!(calls.get(), 1);
-    }
 
-    #[test]
-    fn panic_while_dropped() {
-        let calls = Cell::new(0);
-        let mut aggregator = every(1).on_complete(|_| {
-            calls.set(calls.get() + 1);
-            panic!("callback");
-        });
+        calls.set(0);
+        let mut aggregator = every(1).on_complete(callback);
         aggregator.add(record("0")).unwrap();
-        assert!(catch_unwind(AssertUnwindSafe(|| drop(aggregator))).is_err());
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(aggregator))).is_err(), "the panic comes out of drop");
         assert_eq!(calls.get(), 1);
     }
 
     /// A panic that is caught loses nothing: the callback has had its aggregate, and the user record that made it
     /// full is pending.
     #[test]
-    fn on_after_a_panic() {
+    fn goes_on_after_a_panic() {
         let given = RefCell::new(Vec::new());
         let mut aggregator = every(2).on_complete(|full| {
             given.borrow_mut().push(numbers(&full));
@@ -205,10 +193,10 @@ mod on_the_calling_thread {
         }
         assert_eq!(*given.borrow(), [[0, 1], [2, 3], [4, 5], [6, 7]]);
         drop(aggregator);
-        assert_eq!(given.borrow().last(), Some(&vec![8]), "drop hands out again, the panic being over");
+        assert_eq!(given.borrow().last(), Some(&vec![8]), "drop passes on again, the panic being over");
     }
 
-    /// The one case in which something pending is not handed out by drop can be helped by `finish`.
+    /// What drop would not pass on after a panic, `finish` does.
     #[test]
     fn finish_after_a_panic() {
         let given = RefCell::new(Vec::new());
@@ -238,8 +226,8 @@ mod on_a_worker {
         }
     }
 
-    /// Lets a thread that should wait go on if it can. No test needs the pause to pass, or rests a proof on it.
-    fn give_a_chance_to_err() {
+    /// Lets a thread that should wait go on if it can. No test needs the pause to pass.
+    fn pause() {
         thread::sleep(Duration::from_millis(1));
     }
 
@@ -249,38 +237,20 @@ mod on_a_worker {
     }
 
     #[test]
-    fn one_other_thread() {
-        in_time(|| {
-            let threads = Arc::new(Mutex::new(Vec::<(ThreadId, Option<String>)>::new()));
-            let seen = Arc::clone(&threads);
-            let mut aggregator = every(1)
-                .on_complete_in_background(2, move |_| {
-                    let thread = thread::current();
-                    seen.lock().unwrap().push((thread.id(), thread.name().map(str::to_owned)));
-                })
-                .unwrap();
-            for number in 0..5 {
-                aggregator.add(record(&number.to_string())).unwrap();
-            }
-            aggregator.finish().unwrap();
-            let threads = threads.lock().unwrap();
-            assert_eq!(threads.len(), 5);
-            for (id, name) in &*threads {
-                assert_ne!(*id, thread::current().id());
-                assert_eq!(*id, threads.first().unwrap().0, "always the same thread");
-                assert_eq!(name.as_deref(), Some("kinesis-aggregation"));
-            }
-        });
-    }
-
-    #[test]
-    fn in_order() {
+    fn in_order_on_one_other_thread() {
         in_time(|| {
             for queue in QUEUES {
                 let given = Given::default();
                 let seen = given.clone();
-                let mut aggregator =
-                    every(3).on_complete_in_background(queue, move |full| seen.push(&full)).unwrap();
+                let threads = Arc::new(Mutex::new(HashSet::<(ThreadId, Option<String>)>::new()));
+                let seen_threads = Arc::clone(&threads);
+                let mut aggregator = every(3)
+                    .on_complete_in_background(queue, move |full| {
+                        let thread = thread::current();
+                        seen_threads.lock().unwrap().insert((thread.id(), thread.name().map(str::to_owned)));
+                        seen.push(&full);
+                    })
+                    .unwrap();
                 for number in 0..301 {
                     aggregator.add(record(&number.to_string())).unwrap();
                 }
@@ -288,6 +258,10 @@ mod on_a_worker {
                 aggregator.finish().unwrap();
                 assert_eq!(given.all().concat(), (0..301).collect::<Vec<_>>(), "queue of {queue}");
                 assert_eq!(given.len(), 101, "queue of {queue}");
+                let threads = threads.lock().unwrap();
+                let [(id, name)] = &threads.iter().collect::<Vec<_>>()[..] else { panic!("{threads:?}") };
+                assert_ne!(*id, thread::current().id());
+                assert_eq!(name.as_deref(), Some("kinesis-aggregation"));
             }
         });
     }
@@ -302,7 +276,7 @@ mod on_a_worker {
             aggregator.flush();
             aggregator.add(record("0")).unwrap();
             aggregator.flush();
-            assert_eq!(incoming.recv(), Ok(vec![0]), "handed out before the end");
+            assert_eq!(incoming.recv(), Ok(vec![0]), "passed on before the end");
             aggregator.add(record("1")).unwrap();
             aggregator.clear();
             assert!(aggregator.aggregator().is_empty());
@@ -392,14 +366,14 @@ mod on_a_worker {
                 match event {
                     Event::Adding(n) if n > queue + 1 => {
                         // It has to wait now.
-                        give_a_chance_to_err();
+                        pause();
                         open.as_ref().unwrap().send(()).unwrap();
                     }
                     Event::Adding(_) => {}
                     Event::Added(n) => {
                         assert!(
                             n <= ended + queue + 1,
-                            "queue of {queue}: {n} handed out, {ended} callbacks ended"
+                            "queue of {queue}: {n} passed on, {ended} callbacks ended"
                         );
                         if n == LAST {
                             open = None;
@@ -425,7 +399,7 @@ mod on_a_worker {
             let panic = panic_of(|| panic!("a text"));
             assert_eq!(panic.message(), Some("a text"));
             assert!(panic.undelivered.is_empty(), "the callback was given all there was");
-            let text = "the callback has panicked (a text); 0 aggregates were not handed out";
+            let text = "the callback has panicked (a text); 0 aggregates were not delivered";
             assert_eq!(panic.to_string(), text);
             assert_eq!(panic.into_payload().downcast_ref(), Some(&"a text"));
 
@@ -504,7 +478,7 @@ mod on_a_worker {
             // Aggregate 0 is in the callback, `queue` more wait, and the next one finds no room.
             let waits = queue + 2;
             assert!(entered.iter().any(|number| number == waits));
-            give_a_chance_to_err();
+            pause();
             drop(open);
             let (added, panic) = adding.join().unwrap();
             // The one that found no room was added too, unless the panic came before it had begun.
@@ -556,7 +530,7 @@ mod on_a_worker {
         });
     }
 
-    /// Flushing goes on after the worker has stopped: it loses nothing, and does not wait for anyone.
+    /// Flushing after the worker has stopped loses nothing, and waits for nobody.
     #[test]
     fn flush_after_a_panic() {
         in_time(|| {
@@ -598,6 +572,130 @@ mod on_a_worker {
                     assert_eq!(Arc::strong_count(&given.0), 1, "queue of {queue}: its thread has ended");
                 }
             }
+        });
+    }
+
+    /// Panics when it is dropped, as a value that a callback has captured may.
+    struct PanicsWhenDropped;
+
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn nothing_is_lost_if_dropping_the_callback_panics() {
+        in_time(|| {
+            for (panics_at, undelivered_from, message) in [(1, 2, "callback"), (usize::MAX, 6, "dropped")] {
+                let captured = PanicsWhenDropped;
+                let mut calls = 0;
+                let mut aggregator = every(1)
+                    .on_complete_in_background(16, move |_| {
+                        let _captured = &captured;
+                        calls += 1;
+                        assert!(calls <= panics_at, "callback");
+                    })
+                    .unwrap();
+                let added = (0..6).take_while(|n| aggregator.add(record(&n.to_string())).is_ok()).count();
+                let panic = aggregator.finish().unwrap_err();
+                assert_eq!(undelivered(&panic), one_each(undelivered_from.min(added)..added), "{message}");
+                assert_eq!(panic.message(), Some(message));
+            }
+        });
+    }
+
+    /// A panic may carry something that panics when it is dropped.
+    #[test]
+    fn payloads_that_panic_when_dropped() {
+        in_time(|| {
+            let spawn = || {
+                let captured = PanicsWhenDropped;
+                let callback = move |_| {
+                    let _captured = &captured;
+                    panic_any(PanicsWhenDropped);
+                };
+                let mut aggregator = every(1).on_complete_in_background(1, callback).unwrap();
+                aggregator.add(record("0")).unwrap();
+                aggregator
+            };
+            drop(spawn());
+            let payload = spawn().finish().unwrap_err().into_payload();
+            assert!(payload.is::<PanicsWhenDropped>());
+            core::mem::forget(payload);
+        });
+    }
+
+    #[test]
+    fn queues_of_any_length() {
+        in_time(|| {
+            for queue in [5_000, usize::MAX] {
+                let given = Given::default();
+                let seen = given.clone();
+                let mut aggregator =
+                    every(1).on_complete_in_background(queue, move |full| seen.push(&full)).unwrap();
+                for number in 0..10 {
+                    aggregator.add(record(&number.to_string())).unwrap();
+                }
+                aggregator.finish().unwrap();
+                assert_eq!(given.all(), one_each(0..10), "queue of {queue}");
+            }
+        });
+    }
+
+    /// The callback waits for the thread that adds, which takes what it sends only now and then. With `add` both would wait
+    /// for each other.
+    #[test]
+    fn callbacks_that_wait_for_the_thread_that_adds() {
+        in_time(|| {
+            for queue in QUEUES {
+                let (sender, receiver) = sync_channel(1);
+                let callback = move |full: Aggregate| _ = sender.send(numbers(&full));
+                let mut aggregator = every(1).on_complete_in_background(queue, callback).unwrap();
+                let mut received = Vec::new();
+                for number in 0..300 {
+                    let number = number.to_string();
+                    loop {
+                        let before = aggregator.aggregator().size_bytes();
+                        match aggregator.try_add(record(&number)) {
+                            Ok(()) => break,
+                            Err(error) => {
+                                assert_eq!(error, AddError::QueueFull, "queue of {queue}");
+                                assert_eq!(
+                                    aggregator.aggregator().size_bytes(),
+                                    before,
+                                    "nothing has changed"
+                                );
+                                received.extend(receiver.try_recv());
+                                thread::yield_now();
+                            }
+                        }
+                    }
+                }
+                let rest = thread::spawn(move || receiver.iter().collect::<Vec<_>>());
+                aggregator.finish().unwrap();
+                received.extend(rest.join().unwrap());
+                assert_eq!(received, one_each(0..300), "queue of {queue}");
+            }
+        });
+    }
+
+    #[test]
+    fn trying_at_a_time() {
+        in_time(|| {
+            let given = Given::default();
+            let seen = given.clone();
+            let limits = Limits::default().with_max_age(Duration::from_secs(10));
+            let mut aggregator = RecordAggregator::new(limits)
+                .on_complete_in_background(1, move |full| seen.push(&full))
+                .unwrap();
+            for (number, seconds) in [("0", 0), ("1", 9), ("2", 10)] {
+                assert_eq!(aggregator.try_add_at(record(number), Duration::from_secs(seconds)), Ok(()));
+            }
+            let error = EncodeError::PartitionKeyLength { characters: 0 };
+            assert_eq!(aggregator.try_add(UserRecord::new("", "")), Err(AddError::Encode(error)));
+            aggregator.finish().unwrap();
+            assert_eq!(given.all(), [vec![0, 1], vec![2]]);
         });
     }
 }

@@ -258,7 +258,7 @@ fn refused_by_encoder<const KEYS: usize>(records: &[UserRecord<'_>], limits: Lim
         }
         let outer = encoder
             .finish()
-            .map(|aggregate| (aggregate.partition_key.to_owned(), aggregate.explicit_hash_key));
+            .map(|aggregate| (aggregate.partition_key().to_owned(), aggregate.explicit_hash_key));
         (outer, buffer)
     };
     assert!(fill(true) == fill(false), "Encoder<{KEYS}>");

@@ -18,7 +18,6 @@
 #![cfg(feature = "alloc")]
 #![expect(
     clippy::indexing_slicing,
-    clippy::panic,
     clippy::unwrap_used,
     reason = "all numbers are small or bounded, and a panic fails the test, as it should"
 )]

@@ -13,7 +13,7 @@ mod common_encode;
 use core::time::Duration;
 
 use common_encode::arithmetic::{encoded_len, field_len, message_len, size_bytes};
-use common_encode::pack::{Pack, Packed, for_packers};
+use common_encode::pack::{Pack, for_packers};
 use common_encode::{OwnedRecord, with_record, with_records};
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
 use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord};

@@ -173,7 +173,7 @@ fn streamed_order_is_what_the_encoder_writes() {
             assert_eq!(encoder.add(record.as_user_record()), Ok(AddStatus::Added));
         }
         let streamed = ValidAggregate::new(records.clone(), &[1, 1]);
-        assert_eq!(streamed.payload, encoder.finish().unwrap().data());
+        assert_eq!(streamed.payload, encoder.finish().unwrap().data);
     }
 }
 

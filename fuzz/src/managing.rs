@@ -22,6 +22,7 @@ impl<'a> Arbitrary<'a> for Script {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let mut limits = Limits::default()
             .with_max_bytes(*u.choose(&[150, 300, 500, 1_000, 51_200])?)
+            .with_target_bytes(*u.choose(&[100, 150, 300, u32::MAX])?)
             .with_max_user_records(*u.choose(&[1, 2, 5, usize::MAX])?);
         if u.arbitrary()? {
             limits = limits.with_max_age(Duration::from_millis(*u.choose(&[0, 20, 100])?));

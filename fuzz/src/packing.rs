@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
 use kinesis_aggregation::encode::EncodeError;
+use kinesis_aggregation::route::HashKey;
+use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
 
 use crate::common_encode::pack::{Pack, Packed};
 use crate::common_encode::{OwnedRecord, arithmetic, with_record, with_records};
@@ -14,6 +15,8 @@ use crate::records::any_record;
 #[derive(Arbitrary, Debug)]
 pub struct Script {
     max_bytes: u16,
+    /// Half of the scripts have a target below the maximum.
+    target_bytes: u16,
     max_user_records: Option<u8>,
     /// In milliseconds.
     max_age: Option<u8>,
@@ -47,6 +50,7 @@ impl<'a> Arbitrary<'a> for Step {
 impl Script {
     fn limits(&self) -> Limits {
         let limits = Limits::default().with_max_bytes(self.max_bytes.into());
+        let limits = limits.with_target_bytes(self.target_bytes.into());
         let count = self.max_user_records.map_or(usize::MAX, usize::from);
         let limits = limits.with_max_user_records(count);
         let age = self.max_age.map(|age| Duration::from_millis(age.into()));
@@ -116,12 +120,12 @@ impl Model {
         Self { limits, remembers, capacity, pending: Vec::new(), since: None, now: Duration::ZERO }
     }
 
-    /// Returns whether an aggregate of these user records is within the limits and the capacity (E6).
+    /// Returns whether an aggregate of these user records is within the limits and the capacity (E6). The target is for
+    /// two or more.
     fn allows(&self, records: &[OwnedRecord]) -> bool {
         let (encoded_len, size_bytes) = self.sizes(records);
-        encoded_len <= self.capacity
-            && size_bytes <= self.max_bytes()
-            && records.len() <= self.limits.max_user_records()
+        let limit = if records.len() == 1 { self.max_bytes() } else { self.limits.target_bytes() as usize };
+        encoded_len <= self.capacity && size_bytes <= limit && records.len() <= self.limits.max_user_records()
     }
 
     fn sizes(&self, records: &[OwnedRecord]) -> (usize, usize) {
@@ -151,9 +155,7 @@ impl Model {
             // The parser says which error it is; it has tests of its own.
             let number = key.parse::<u128>().ok().filter(|number| number.to_string() == *key);
             if number.is_none() {
-                return Err(EncodeError::ExplicitHashKey(
-                    key.parse::<kinesis_aggregation::route::HashKey>().unwrap_err(),
-                ));
+                return Err(EncodeError::ExplicitHashKey(key.parse::<HashKey>().unwrap_err()));
             }
         }
         let mut with = self.pending.clone();

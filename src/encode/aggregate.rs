@@ -2,11 +2,13 @@
 
 use core::fmt;
 
-use crate::frame::MAGIC;
 use crate::hash_key::HashKey;
 use crate::wire::length_delimited_len;
 #[cfg(feature = "alloc")]
-use crate::{frame::DIGEST_SIZE, md5::Md5, md5::digest_each};
+use crate::{
+    frame::{DIGEST_SIZE, MAGIC},
+    md5::{Md5, digest_each},
+};
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
@@ -31,8 +33,8 @@ pub struct Aggregate {
 pub struct AggregateRef<'b> {
     /// The data to put: magic, body and digest.
     pub data: &'b [u8],
-    /// The partition key to put it with: that of the first user record (rule E8).
-    pub partition_key: &'b str,
+    /// Not a `str`: making one takes 650 bytes of flash, which firmware that knows its key can do without.
+    pub(crate) partition_key: &'b [u8],
     /// The explicit hash key to put it with, if any: that of the first user record (rule E8).
     pub explicit_hash_key: Option<HashKey>,
     /// The number of user records, at least one.
@@ -78,7 +80,13 @@ fn split_digest(data: &mut [u8]) -> Option<(&mut [u8], &mut [u8; DIGEST_SIZE])> 
     data.get_mut(MAGIC.len()..)?.split_last_chunk_mut()
 }
 
-impl AggregateRef<'_> {
+impl<'b> AggregateRef<'b> {
+    /// Returns the partition key to put it with: that of the first user record (rule E8).
+    #[must_use]
+    pub fn partition_key(&self) -> &'b str {
+        text(self.partition_key)
+    }
+
     /// Returns the number of bytes that Kinesis counts: the data and the partition key (rule E6).
     #[must_use]
     pub const fn size_bytes(&self) -> usize {
@@ -90,7 +98,7 @@ impl AggregateRef<'_> {
     pub fn to_owned(&self) -> Aggregate {
         Aggregate {
             data: self.data.into(),
-            partition_key: self.partition_key.into(),
+            partition_key: self.partition_key().into(),
             explicit_hash_key: self.explicit_hash_key,
             user_records: self.user_records,
         }
@@ -104,12 +112,17 @@ impl From<AggregateRef<'_>> for Aggregate {
     }
 }
 
-/// The first key of an encoded table, which has `len` bytes.
-pub(crate) fn first_key(table: &[u8], len: usize) -> &str {
-    let start = length_delimited_len(len).saturating_sub(len);
-    let key = table.get(start..).and_then(|rest| rest.get(..len)).map(core::str::from_utf8);
-    debug_assert!(matches!(key, Some(Ok(_))), "a key is text, and written as it is");
-    key.and_then(Result::ok).unwrap_or_default()
+/// Returns the first key of an encoded table. It has `len` bytes.
+pub(crate) fn first_key(table: &[u8], len: usize) -> &[u8] {
+    let start = length_delimited_len(len) - len;
+    table.get(start..).and_then(|rest| rest.get(..len)).unwrap_or_default()
+}
+
+/// Returns a key as text.
+pub(crate) fn text(key: &[u8]) -> &str {
+    let text = core::str::from_utf8(key);
+    debug_assert!(text.is_ok(), "keys are written as they are");
+    text.unwrap_or_default()
 }
 
 #[cfg(feature = "alloc")]
@@ -122,8 +135,8 @@ impl fmt::Debug for Aggregate {
 
 impl fmt::Debug for AggregateRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { data, partition_key, explicit_hash_key, user_records } = self;
-        show("AggregateRef", data.len(), partition_key, *explicit_hash_key, *user_records, f)
+        let Self { data, explicit_hash_key, user_records, .. } = self;
+        show("AggregateRef", data.len(), self.partition_key(), *explicit_hash_key, *user_records, f)
     }
 }
 
@@ -187,8 +200,9 @@ mod tests {
         assert_eq!(format!("{aggregate:?}"), format!("Aggregate {fields}"));
         let Aggregate { data, partition_key, explicit_hash_key, user_records } = &aggregate;
         let (explicit_hash_key, user_records) = (*explicit_hash_key, *user_records);
-        let lent = AggregateRef { data, partition_key, explicit_hash_key, user_records };
-        assert_eq!(format!("{lent:?}"), format!("AggregateRef {fields}"));
-        assert_eq!(Aggregate::from(lent), aggregate);
+        let partition_key = partition_key.as_bytes();
+        let borrowed = AggregateRef { data, partition_key, explicit_hash_key, user_records };
+        assert_eq!(format!("{borrowed:?}"), format!("AggregateRef {fields}"));
+        assert_eq!(Aggregate::from(borrowed), aggregate);
     }
 }

@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::encode::CallbackAggregator;
-use crate::encode::aggregate::first_key;
+use crate::encode::aggregate::{first_key, text};
 use crate::encode::key_map::{GrowingKeyMap, Lookup};
 use crate::encode::packer::{Packer, Plan, Store};
 use crate::error::EncodeError;
@@ -59,7 +59,10 @@ impl RecordAggregator {
     /// take ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Nothing has changed then.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate>, EncodeError> {
-        if self.packer.add(&record, None) { Ok(None) } else { self.finish_and_add(&record, None) }
+        match self.packer.add(&record, None) {
+            Ok(true) => Ok(None),
+            not_added => self.finish_and_add(not_added, &record, None),
+        }
     }
 
     /// Adds a user record, as [`Self::add`], at a time on any clock that does not go back. An aggregate that has reached
@@ -83,21 +86,25 @@ impl RecordAggregator {
         record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate>, EncodeError> {
-        if self.packer.add(record, now) { Ok(None) } else { self.finish_and_add(record, now) }
+        match self.packer.add(record, now) {
+            Ok(true) => Ok(None),
+            not_added => self.finish_and_add(not_added, record, now),
+        }
     }
 
-    /// Adds a user record that does not fit what is pending, or refuses it.
+    /// Adds a user record that does not fit what is pending, unless it was refused.
     #[cold]
     #[inline(never)]
     fn finish_and_add(
         &mut self,
+        not_added: Result<bool, EncodeError>,
         record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Aggregate>, EncodeError> {
-        self.packer.why_not(record)?;
+        not_added?;
         let full = self.finish();
         let added = self.packer.add(record, now);
-        debug_assert!(added, "it fits an empty aggregate");
+        debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
         Ok(full)
     }
 
@@ -131,8 +138,8 @@ impl RecordAggregator {
     /// Finishes the pending aggregate, except that its digest is all zeros: [`write_digests`](crate::encode::write_digests)
     /// fills in those of many aggregates together.
     pub(crate) fn finish_undigested(&mut self) -> Option<Aggregate> {
-        let pending = self.packer.take_pending()?;
-        let tables = &mut self.packer.store;
+        let pending = self.packer.pending()?;
+        let tables = &self.packer.store;
         let mut data = Vec::with_capacity(tables.framed_len());
         let parts =
             [tables.partition_keys.encoded(), tables.explicit_hash_keys.encoded(), tables.records.written()];
@@ -141,8 +148,9 @@ impl RecordAggregator {
             data.extend_from_slice(part);
         }
         data.extend_from_slice(&[0; DIGEST_SIZE]);
-        let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len).into();
-        tables.clear();
+        let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len);
+        let partition_key = text(partition_key).into();
+        self.packer.clear();
         Some(Aggregate {
             data,
             partition_key,

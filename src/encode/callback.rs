@@ -395,7 +395,7 @@ impl fmt::Debug for WorkerPanic {
         f.debug_struct("WorkerPanic")
             .field("message", &self.message())
             .field("undelivered", &self.undelivered.len())
-            .finish_non_exhaustive()
+            .finish()
     }
 }
 

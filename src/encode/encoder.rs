@@ -41,14 +41,14 @@ use crate::wire::{Full, Writer};
 ///     if encoder.add(record)? == AddStatus::Full {
 ///         // Send what is in the buffer, then add the user record again.
 ///         if let Some(aggregate) = encoder.finish() {
-///             send(aggregate.partition_key, aggregate.data);
+///             send(aggregate.partition_key(), aggregate.data);
 ///         }
 ///         encoder.add(record)?;
 ///     }
 /// }
 /// if let Some(aggregate) = encoder.finish() {
 ///     assert_eq!(aggregate.user_records, 3);
-///     send(aggregate.partition_key, aggregate.data);
+///     send(aggregate.partition_key(), aggregate.data);
 /// }
 /// # fn send(_: &str, _: &[u8]) {}
 /// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
@@ -101,13 +101,9 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         self.add_with(&record, Some(now))
     }
 
-    #[inline(always)]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
     fn add_with(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> Result<AddStatus, EncodeError> {
-        if self.packer.add(record, now) {
-            Ok(AddStatus::Added)
-        } else {
-            self.packer.why_not(record).map(|()| AddStatus::Full)
-        }
+        Ok(if self.packer.add(record, now)? { AddStatus::Added } else { AddStatus::Full })
     }
 
     /// Returns whether [`Self::add`] would add this user record now.
@@ -125,11 +121,13 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
 
     /// Finishes the pending aggregate and leaves the encoder empty. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<AggregateRef<'_>> {
-        let pending = self.packer.take_pending()?;
-        let data = self.packer.store.finish()?;
+        let pending = self.packer.pending()?;
+        let len = self.packer.store.finish();
+        self.packer.clear();
+        let data = self.packer.store.buffer.get(..len)?;
         Some(AggregateRef {
             data,
-            partition_key: first_key(data.get(MAGIC.len()..)?, pending.partition_key_len),
+            partition_key: first_key(data.get(MAGIC.len()..).unwrap_or_default(), pending.partition_key_len),
             explicit_hash_key: pending.explicit_hash_key,
             user_records: pending.user_records,
         })
@@ -222,17 +220,15 @@ impl<'b, const KEYS: usize> Streamed<'b, KEYS> {
         self.buffer.get(..self.written).unwrap_or_default()
     }
 
-    /// Writes the digest, and returns the whole aggregate.
-    fn finish(&mut self) -> Option<&[u8]> {
+    /// Writes the digest. Returns the length of the whole aggregate.
+    fn finish(&mut self) -> usize {
         self.digest_written();
-        let digest = core::mem::take(&mut self.digest).finalize();
+        let digest = self.digest.clone().finalize();
         let mut writer = Writer::new(self.buffer, self.written);
         // Every size that was admitted includes the digest.
         let digest_written = writer.bytes(&digest);
         debug_assert_eq!(digest_written, Ok(()));
-        let len = writer.position();
-        self.clear();
-        self.buffer.get(..len)
+        writer.position()
     }
 
     #[cfg_attr(target_pointer_width = "64", inline(never))]

@@ -69,6 +69,7 @@ impl<'r> Plan<'r> {
         Self::new(record, Lookup::FIRST, record.explicit_hash_key.map(|key| (key, Lookup::FIRST)))
     }
 
+    #[cfg(feature = "alloc")]
     #[inline(always)]
     fn has_new_key(&self) -> bool {
         self.partition_key.is_new() || self.explicit_hash_key.is_some_and(|(_, lookup)| lookup.is_new())
@@ -115,18 +116,23 @@ impl<S: Store> Packer<S> {
         Self { store, limits, pending: Pending::NOTHING }
     }
 
-    /// Adds a user record if it is valid, fits, and the aggregate is not too old. Otherwise returns `false` and changes
-    /// nothing; [`Self::why_not`] finds out why.
-    #[inline(always)]
-    pub(crate) fn add(&mut self, record: &UserRecord<'_>, now: Option<Duration>) -> bool {
+    /// Adds a user record. Returns `false` if it does not fit, or the aggregate is too old, but it will fit once nothing is
+    /// pending.
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    pub(crate) fn add(
+        &mut self,
+        record: &UserRecord<'_>,
+        now: Option<Duration>,
+    ) -> Result<bool, EncodeError> {
         let plan = self.plan(record);
-        let Ok(explicit_hash_key) = plan.validate() else { return false };
+        let explicit_hash_key = plan.validate()?;
         if !self.admits(&plan) || now.is_some_and(|now| self.expired(now)) {
-            return false;
+            self.check_alone(record)?;
+            return Ok(false);
         }
         if self.store.commit(&plan).is_err() {
             debug_assert!(false, "sizes are checked before anything is written");
-            return false;
+            return Ok(false);
         }
         if self.pending.user_records == 0 {
             // The keys of the first user record are always new.
@@ -138,15 +144,12 @@ impl<S: Store> Packer<S> {
             // The earlier one: user records that are requeued may be older than everything pending.
             self.pending.since = Some(self.pending.since.map_or(now, |since| since.min(now)));
         }
-        true
+        Ok(true)
     }
 
-    /// Finds out why [`Self::add`] did not add a user record: returns the error if it never will, and `Ok` if it will once
-    /// nothing is pending.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn why_not(&self, record: &UserRecord<'_>) -> Result<(), EncodeError> {
-        record.validate()?;
+    /// Refuses a user record that does not fit an empty aggregate.
+    #[cfg_attr(target_pointer_width = "64", cold, inline(never))]
+    fn check_alone(&self, record: &UserRecord<'_>) -> Result<(), EncodeError> {
         let required = check_alone(&self.limits, record)?;
         let available = self.store.capacity();
         if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
@@ -184,10 +187,10 @@ impl<S: Store> Packer<S> {
         self.plan(record).added.saturating_add(first)
     }
 
-    /// Takes what is known of the aggregate, so that nothing is pending. Returns `None` if nothing is. The store is to be
-    /// cleared once its bytes are used.
-    pub(crate) fn take_pending(&mut self) -> Option<Pending> {
-        if self.is_empty() { None } else { Some(core::mem::replace(&mut self.pending, Pending::NOTHING)) }
+    /// What is known of the pending aggregate. Returns `None` if nothing is pending.
+    #[inline(always)]
+    pub(crate) fn pending(&self) -> Option<Pending> {
+        if self.is_empty() { None } else { Some(self.pending) }
     }
 
     pub(crate) fn clear(&mut self) {
@@ -197,7 +200,7 @@ impl<S: Store> Packer<S> {
 
     pub(crate) fn expired(&self, now: Duration) -> bool {
         match (self.pending.since, self.limits.max_age()) {
-            (Some(since), Some(age)) => now.saturating_sub(since) >= age,
+            (Some(since), Some(age)) => is_reached(since, age, now),
             _ => false,
         }
     }
@@ -249,6 +252,15 @@ impl<S: Store> Packer<S> {
         plan.added <= largest.saturating_sub(self.store.framed_len())
             && self.pending.user_records < self.limits.max_user_records()
     }
+}
+
+/// Returns whether `age` has passed from `since` to `now`. In the arithmetic of `Duration` the compiler may keep a panic.
+fn is_reached(since: Duration, age: Duration, now: Duration) -> bool {
+    const SECOND: u32 = 1_000_000_000;
+    let nanos = since.subsec_nanos() + age.subsec_nanos();
+    let (carry, nanos) = if nanos < SECOND { (0, nanos) } else { (1, nanos - SECOND) };
+    let seconds = since.as_secs().checked_add(age.as_secs()).and_then(|seconds| seconds.checked_add(carry));
+    seconds.is_some_and(|seconds| (now.as_secs(), now.subsec_nanos()) >= (seconds, nanos))
 }
 
 impl Pending {

@@ -312,7 +312,8 @@ mod none {
     }
 }
 
-#[cfg(all(test, target_pointer_width = "64"))]
+#[cfg(test)]
+#[cfg(target_pointer_width = "64")]
 mod tests {
     use super::*;
     use crate::message::record::{IndexedRecord, RawRecord};

@@ -112,9 +112,12 @@ impl<'a> Reader<'a> {
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        if let Some((&byte @ ..0x80, rest)) = self.unread.split_first() {
-            self.unread = rest;
-            return Ok(u64::from(byte));
+        match self.unread.split_first() {
+            Some((&byte, rest)) if bytes::FAST_PATHS && byte < 0x80 => {
+                self.unread = rest;
+                return Ok(u64::from(byte));
+            }
+            _ => {}
         }
         let Some((value, len)) = long_varint(self.unread) else {
             let cut = self.unread.len() < MAX_VARINT_LEN;
@@ -192,23 +195,16 @@ impl Tag {
 }
 
 /// Reads a varint of any length, and counts its bytes.
-#[inline(never)]
+#[cfg_attr(target_pointer_width = "64", inline(never))]
 fn long_varint(unread: &[u8]) -> Option<(u64, NonZero<usize>)> {
-    let mut value = 0;
-    let mut shift = 0;
-    for &byte in unread {
-        value |= u64::from(byte & 0x7f) << shift;
-        // The tenth byte holds bit 63 and nothing else.
-        if shift == 63 && byte > 1 {
-            return None;
-        }
-        shift += 7;
-        if byte < 0x80 {
-            // `usize` from a small `u32`.
-            return Some((value, NonZero::new(usize::try_from(shift / 7).ok()?)?));
-        }
+    let last = unread.iter().take(MAX_VARINT_LEN).position(|&byte| byte < 0x80)?;
+    let varint = unread.get(..=last)?;
+    // The tenth byte holds bit 63 and nothing else.
+    if varint.get(MAX_VARINT_LEN - 1).is_some_and(|&byte| byte > 1) {
+        return None;
     }
-    None
+    let value = varint.iter().rfold(0, |value, &byte| value << 7 | u64::from(byte & 0x7f));
+    Some((value, NonZero::new(varint.len())?))
 }
 
 /// Counts the bytes of a value that is skipped, where that does not take a varint.

@@ -3,9 +3,9 @@
 use core::fmt::Write;
 use core::time::Duration;
 
-use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 use kinesis_aggregation::decode::Md5;
 use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 
 use crate::Failure;
 use crate::vectors::{Line, take_in};
@@ -61,12 +61,12 @@ fn unpack(
 ) -> Result<(), Failure> {
     let size = encoder.size_bytes();
     let aggregate = encoder.finish().ok_or(Failure("nothing is pending"))?;
-    all.update(aggregate.data());
+    all.update(aggregate.data);
     if aggregate.size_bytes() != size || size > 1024 {
         return Err(Failure("the aggregate is larger than announced"));
     }
     let mut keys = [""; 8];
-    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data(), &mut keys) else {
+    let Payload::Aggregated(unpacked) = Payload::parse(aggregate.data, &mut keys) else {
         return Err(Failure("the encoder's output is not an aggregate"));
     };
     let mut users = unpacked.records();

@@ -2,9 +2,9 @@
 
 use core::fmt::{self, Write};
 
-use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 use kinesis_aggregation::decode::{Md5, PlainReason};
 use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 
 use crate::Failure;
 
@@ -67,11 +67,12 @@ pub(crate) fn encode_again(buffer: &mut [u8], all: &mut Md5) -> Result<usize, Fa
             }
         }
         let encoded = encoder.finish().ok_or(failure)?;
-        all.update(encoded.data());
-        let Payload::Aggregated(again) = Payload::parse(encoded.data(), [""; KEYS]) else {
+        all.update(encoded.data);
+        let mut keys = [""; KEYS];
+        let Payload::Aggregated(again) = Payload::parse(encoded.data, &mut keys) else {
             return Err(failure);
         };
-        if encoded.data().len() != vector.payload.len() || !again.into_iter().eq(&aggregate) {
+        if encoded.data.len() != vector.payload.len() || !again.records().eq(aggregate.records()) {
             return Err(failure);
         }
     }

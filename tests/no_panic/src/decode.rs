@@ -1,20 +1,31 @@
-//! Decoding, with the keys in a slice.
+//! Decoding.
 
-use kinesis_aggregation::{
-    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, FaultyHashKey, HashKeyRange, InRange,
-    Payload, PlainReason, RangeMode, RecordTag, Tags, UserRecord, UserRecords, verify_each,
+use kinesis_aggregation::decode::{
+    AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
+    verify_each,
 };
+use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
+use kinesis_aggregation::{Payload, UserRecord};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, entered, error, shown, value, walked};
 
 pub(crate) fn decode(payload: &[u8], seen: &mut Seen) {
-    parsed(Payload::parse(payload, &mut [""; 16]), seen);
-    parsed(Payload::parse_with(payload, [""; 1].as_mut_slice(), DigestCheck::Skip), seen);
-    values(payload, seen);
+    let check = defaulted::<DigestCheck>();
+    value::<DigestCheck>(seen, &check);
+    debugged::<DigestCheck>(seen, &check);
+
+    parsed(&Payload::parse(payload, &mut [""; 16]), seen);
+    parsed(&Payload::parse_with(payload, &mut [""; 1], DigestCheck::Skip), seen);
+
+    let mut verdicts = [Ok(()); 2];
+    verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
+    for verdict in verdicts {
+        compared(seen, &verdict, &Ok(()));
+    }
 }
 
-fn parsed(payload: Payload<'_, '_>, seen: &mut Seen) {
-    match copied::<Payload<'_, '_>>(&payload) {
+fn parsed(payload: &Payload<'_, '_>, seen: &mut Seen) {
+    match copied::<Payload<'_, '_>>(payload) {
         Payload::Aggregated(aggregate) => aggregated(&copied::<AggregatedRecord<'_, '_>>(&aggregate), seen),
         Payload::Plain(reason) => plain(reason, seen),
         Payload::NeedsKeys { needed } => seen.number(needed),
@@ -52,12 +63,12 @@ fn in_range(aggregate: &AggregatedRecord<'_, '_>, seen: &mut Seen) {
         let left = walked::<InRange<_>>(copied::<InRange<_>>(&inside), |user| match user {
             Ok(user) => record(&user, seen),
             Err(fault) => {
-                error::<FaultyHashKey<'_>>(seen, &fault);
-                compared::<FaultyHashKey<'_>>(seen, &fault, &copied(&fault));
+                error::<InvalidHashKey<'_>>(seen, &fault);
+                compared::<InvalidHashKey<'_>>(seen, &fault, &copied(&fault));
             }
         });
         seen.number(left ^ inside.by_ref().count());
-        seen.number(InRange::left_out(&inside) ^ InRange::faulty(&inside));
+        seen.number(InRange::left_out(&inside) ^ InRange::invalid(&inside));
     }
 }
 
@@ -86,17 +97,5 @@ fn plain(reason: PlainReason, seen: &mut Seen) {
         value::<DecodeErrorKind>(seen, &kind);
         debugged::<DecodeErrorKind>(seen, &kind);
         seen.number(DecodeError::offset(fault));
-    }
-}
-
-/// The digests of several payloads.
-fn values(payload: &[u8], seen: &mut Seen) {
-    let check = defaulted::<DigestCheck>();
-    value::<DigestCheck>(seen, &check);
-    debugged::<DigestCheck>(seen, &check);
-    let mut verdicts = [Ok(()); 2];
-    verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
-    for verdict in verdicts {
-        compared(seen, &verdict, &Ok(()));
     }
 }

@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use kinesis_aggregation::{Aggregate, Encoder, Limits, UserRecord};
 use kinesis_aggregation::decode::RecordTag;
-use kinesis_aggregation::encode::{AddStatus, EncodeError};
-use kinesis_aggregation::route::HashKeyError;
+use kinesis_aggregation::encode::{AddStatus, AggregateRef, EncodeError};
+use kinesis_aggregation::route::{HashKey, HashKeyError};
+use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
 use crate::seen::{Seen, compared, copied, debugged, defaulted, error, shown, value};
 
@@ -28,11 +28,12 @@ fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
     let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT];
     for limits in &limits {
         value::<Limits>(seen, limits);
-        seen.number(Limits::max_bytes(limits));
+        seen.number(Limits::target_bytes(limits) ^ Limits::max_bytes(limits));
         seen.number(Limits::max_user_records(limits));
         seen.number(Limits::max_age(limits).map_or(0, |age| age.as_secs()));
     }
     let limits = Limits::with_max_bytes(Limits::KINESIS_MAX, max_bytes);
+    let limits = Limits::with_target_bytes(limits, max_bytes / 2);
     let limits = Limits::with_max_user_records(limits, seen_count(max_bytes));
     Limits::with_max_age(limits, Duration::from_millis(5))
 }
@@ -70,12 +71,11 @@ fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
     }
     value::<Limits>(seen, &Encoder::limits(&encoder));
     if let Some(aggregate) = Encoder::finish(&mut encoder) {
-        compared::<Aggregate<_>>(seen, &aggregate, &copied::<Aggregate<_>>(&aggregate));
-        seen.number(Aggregate::data(&aggregate).len());
-        seen.text(Aggregate::partition_key(&aggregate));
-        seen.text(Aggregate::explicit_hash_key(&aggregate).unwrap_or("none"));
-        seen.number(Aggregate::size_bytes(&aggregate) ^ Aggregate::user_records(&aggregate));
-        seen.number(Aggregate::into_data(aggregate).len());
+        compared::<AggregateRef<'_>>(seen, &aggregate, &copied::<AggregateRef<'_>>(&aggregate));
+        seen.number(aggregate.data.len());
+        seen.text(AggregateRef::partition_key(&aggregate));
+        seen.number(aggregate.explicit_hash_key.map_or(0, HashKey::get));
+        seen.number(AggregateRef::size_bytes(&aggregate) ^ aggregate.user_records);
     }
 }
 

@@ -11,9 +11,9 @@ mod take_once;
 
 use core::fmt::Write;
 
-use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 use kinesis_aggregation::decode::{DecodeErrorKind, Md5, PlainReason, RecordTag};
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 
 use crate::host::Output;
 use crate::take_once::TakeOnce;
@@ -63,7 +63,7 @@ fn streamed(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'stati
     if aggregate.size_bytes() != size || aggregate.partition_key() != "device-7" {
         return Err("the aggregate differs from the announced size or key");
     }
-    compare(aggregate.data(), records)
+    compare(aggregate.data, records)
 }
 
 /// Encodes the user records into several aggregates, with a limit of two each.
@@ -73,7 +73,7 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
     for (i, record) in records.iter().enumerate() {
         if encoder.add(*record) == Ok(AddStatus::Full) {
             let aggregate = encoder.finish().ok_or("there is no full aggregate")?;
-            compare(aggregate.data(), records.get(finished..i).ok_or("more user records than were added")?)?;
+            compare(aggregate.data, records.get(finished..i).ok_or("more user records than were added")?)?;
             finished = i;
             if encoder.add(*record) != Ok(AddStatus::Added) {
                 return Err("a user record was not added after the aggregate was finished");
@@ -81,7 +81,7 @@ fn several(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static
         }
     }
     let aggregate = encoder.finish().ok_or("the last aggregate is missing")?;
-    compare(aggregate.data(), records.get(finished..).ok_or("more user records than were added")?)
+    compare(aggregate.data, records.get(finished..).ok_or("more user records than were added")?)
 }
 
 /// In a buffer of exactly the size that is needed, and in one that is a byte too small.
@@ -100,7 +100,7 @@ fn exact(records: &[UserRecord<'_>], buffer: &mut [u8]) -> Result<(), &'static s
     if encoder.add(*first) != Ok(AddStatus::Added) {
         return Err("a buffer that is just large enough was refused");
     }
-    compare(encoder.finish().ok_or("nothing was pending")?.data(), core::slice::from_ref(first))
+    compare(encoder.finish().ok_or("nothing was pending")?.data, core::slice::from_ref(first))
 }
 
 /// Decodes a payload with a valid frame, whose only user record has no data.
