@@ -244,9 +244,9 @@ mod frame;
 mod hash_key;
 mod md5;
 mod message;
-pub mod route;
 #[cfg(feature = "alloc")]
 pub mod produce;
+pub mod route;
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
 mod wire;

@@ -4,8 +4,8 @@ pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5,
 pub use kinesis_aggregation::encode::AddStatus;
 pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 pub use kinesis_aggregation::{
-    AggregationManager, Encoder, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate,
-};
+pub     AggregationManager, Encoder, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate,
+pub };
 
 use crate::others::look_at;
 

@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use serde_json::{Value, json};
 
 use crate::args::{InputArgs, InputForm};
-use crate::common_encode::OwnedRecord;
+use crate::common::Record;
 use crate::failure::Failure;
 use crate::input::{Data, for_each_payload, for_each_user_record};
 use crate::listing::Shards;
@@ -30,11 +30,11 @@ fn ended(result: Result<(), Failure>) -> Result<(), String> {
     })
 }
 
-fn read_events(input: &[u8], at_once: usize) -> (Vec<OwnedRecord>, Result<(), String>) {
+fn read_events(input: &[u8], at_once: usize) -> (Vec<Record>, Result<(), String>) {
     let mut records = Vec::new();
     let progress = Progress { bytes: input.to_vec(), at_once };
     let result = for_each_user_record(&[], Data::Optional, &progress, |input| {
-        records.push(OwnedRecord::from(input.record));
+        records.push(Record::from(input.record));
         Ok(())
     });
     (records, ended(result))
@@ -54,8 +54,8 @@ fn events(input: &[u8]) {
         }
     }
 
-    let line = |record: &OwnedRecord| {
-        let OwnedRecord { partition_key, explicit_hash_key, data, tags } = record;
+    let line = |record: &Record| {
+        let Record { partition_key, explicit_hash_key, data, tags } = record;
         let data = BASE64.encode(data);
         json!({"partitionKey": partition_key, "explicitHashKey": explicit_hash_key, "data": data, "tags": tags})
             .to_string()
@@ -65,10 +65,10 @@ fn events(input: &[u8]) {
 }
 
 /// Returns the user record on a line.
-fn event(line: &Value) -> OwnedRecord {
+fn event(line: &Value) -> Record {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let data = line["data"].as_str().map(|data| BASE64.decode(data.as_bytes()).unwrap());
-    OwnedRecord {
+    Record {
         partition_key: text(&line["partitionKey"]).unwrap(),
         explicit_hash_key: text(&line["explicitHashKey"]),
         data: data.or(text(&line["text"]).map(String::into_bytes)).unwrap_or_default(),

@@ -3,9 +3,8 @@
 use kinesis_aggregation::decode::{DigestCheck, MAGIC};
 use kinesis_aggregation::testing::{BrokenAggregate, ValidAggregate};
 
-use crate::agree::agree;
+use crate::agree::{agree, compare};
 use crate::by_prost;
-use crate::compare::compare;
 use crate::generated_checks::{check_broken, check_valid};
 
 /// Checks any payload. Most of them get further when the digest is not checked.

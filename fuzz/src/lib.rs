@@ -19,27 +19,19 @@ pub mod shards;
 
 #[path = "../../tests/common/agree.rs"]
 mod agree;
-#[path = "../../tests/common/by_prost.rs"]
+#[path = "../../tests/spec/by_prost.rs"]
 mod by_prost;
 #[path = "../../tests/common/mod.rs"]
 mod common;
-#[path = "../../tests/common_encode/mod.rs"]
-mod common_encode;
-#[path = "../../tests/common/compare.rs"]
-mod compare;
-#[path = "../../tests/manager/driver.rs"]
-mod driver;
-#[path = "../../tests/testing/checks.rs"]
+#[path = "../../tests/spec/generated_checks.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod generated_checks;
-#[path = "../../tests/manager/model.rs"]
+#[path = "../../tests/route/model.rs"]
 mod model;
-#[path = "../../tests/put_queue/steps.rs"]
+#[path = "../../tests/route/put_queue_steps.rs"]
 mod put_steps;
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
-#[path = "../../tests/manager/steps.rs"]
-mod steps;
 
 // The command's input. `args` and `progress` replace its arguments and its progress bar.
 

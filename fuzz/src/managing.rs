@@ -1,13 +1,12 @@
-//! Generates calls to an `AggregationManager`, which `tests/manager.rs` makes and checks.
+//! Generates calls to an `AggregationManager`, which `tests/route/model.rs` makes and checks.
 
 use core::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use kinesis_aggregation::Limits;
 
-use crate::model::Routing;
+use crate::model::{Answer, Index, Reshard, Routing, Step, check};
 use crate::records::any_record;
-use crate::steps::{Answer, Index, Reshard, Step, check};
 
 /// A way to route, limits, and the calls to make.
 #[derive(Debug)]

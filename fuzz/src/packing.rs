@@ -7,8 +7,9 @@ use kinesis_aggregation::encode::EncodeError;
 use kinesis_aggregation::route::HashKey;
 use kinesis_aggregation::{Encoder, Limits, RecordAggregator};
 
-use crate::common_encode::pack::{Pack, Packed};
-use crate::common_encode::{OwnedRecord, arithmetic, with_record, with_records};
+use crate::common::encode::arithmetic;
+use crate::common::encode::pack::{Pack, Packed};
+use crate::common::{Record, with_record, with_records};
 use crate::records::any_record;
 
 /// Limits, and the calls to make.
@@ -28,7 +29,7 @@ pub struct Script {
 #[derive(Debug)]
 enum Step {
     /// Adds a user record: with the time, so many milliseconds later, or without a time.
-    Add(OwnedRecord, Option<u8>),
+    Add(Record, Option<u8>),
     Finish,
     Clear,
     /// Lets so many milliseconds pass.
@@ -110,7 +111,7 @@ struct Model {
     remembers: usize,
     /// The size of the buffer.
     capacity: usize,
-    pending: Vec<OwnedRecord>,
+    pending: Vec<Record>,
     since: Option<Duration>,
     now: Duration,
 }
@@ -122,13 +123,13 @@ impl Model {
 
     /// Returns whether an aggregate of these user records is within the limits and the capacity (E6). The target is for
     /// two or more.
-    fn allows(&self, records: &[OwnedRecord]) -> bool {
+    fn allows(&self, records: &[Record]) -> bool {
         let (encoded_len, size_bytes) = self.sizes(records);
         let limit = if records.len() == 1 { self.max_bytes() } else { self.limits.target_bytes() as usize };
         encoded_len <= self.capacity && size_bytes <= limit && records.len() <= self.limits.max_user_records()
     }
 
-    fn sizes(&self, records: &[OwnedRecord]) -> (usize, usize) {
+    fn sizes(&self, records: &[Record]) -> (usize, usize) {
         with_records(records, |records| {
             let sizes = [arithmetic::encoded_len, arithmetic::size_bytes];
             let [encoded_len, size_bytes] = sizes.map(|size| size(records, self.remembers));
@@ -146,7 +147,7 @@ impl Model {
     }
 
     /// Adds a user record, or returns the error: E4, E5, E7 and E9.
-    fn add(&mut self, record: &OwnedRecord, now: Option<Duration>) -> Result<Option<Packed>, EncodeError> {
+    fn add(&mut self, record: &Record, now: Option<Duration>) -> Result<Option<Packed>, EncodeError> {
         let characters = record.partition_key.chars().count();
         if !(1..=256).contains(&characters) {
             return Err(EncodeError::PartitionKeyLength { characters });
@@ -173,7 +174,7 @@ impl Model {
         Ok(full)
     }
 
-    fn too_large(&self, record: &OwnedRecord) -> EncodeError {
+    fn too_large(&self, record: &Record) -> EncodeError {
         let (encoded_len, required) = self.sizes(core::slice::from_ref(record));
         let plain = record.partition_key.len() + record.data.len();
         let limit = self.max_bytes();
@@ -191,7 +192,7 @@ impl Model {
         let (_, size_bytes) = self.sizes(&self.pending);
         let records = core::mem::take(&mut self.pending);
         self.since = None;
-        let OwnedRecord { partition_key, explicit_hash_key, .. } = records.first()?.clone();
+        let Record { partition_key, explicit_hash_key, .. } = records.first()?.clone();
         Some(Packed { records, partition_key, explicit_hash_key, size_bytes })
     }
 

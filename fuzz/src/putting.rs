@@ -1,4 +1,4 @@
-//! Generates calls to a `PutQueue`, which `tests/put_queue/steps.rs` makes and checks.
+//! Generates calls to a `PutQueue`, which `tests/route/put_queue_steps.rs` makes and checks.
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 

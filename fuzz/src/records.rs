@@ -3,11 +3,12 @@
 use arbitrary::{Arbitrary, Result, Unstructured};
 use kinesis_aggregation::testing::OwnedUserRecord;
 
-use crate::common_encode::{OwnedRecord, checks, with_records};
+use crate::common::encode::checks;
+use crate::common::{Record, with_records};
 
 /// Generates a user record, now and then one that is refused.
-pub(crate) fn any_record(u: &mut Unstructured<'_>) -> Result<OwnedRecord> {
-    let mut record = OwnedRecord::from(OwnedUserRecord::arbitrary(u)?.as_user_record());
+pub(crate) fn any_record(u: &mut Unstructured<'_>) -> Result<Record> {
+    let mut record = Record::from(OwnedUserRecord::arbitrary(u)?.as_user_record());
     match u.arbitrary::<u8>()? {
         248..=249 => record.partition_key.clear(),
         250..=251 => record.partition_key = "é".repeat(u.int_in_range(255..=257)?),
@@ -22,7 +23,7 @@ pub(crate) fn any_record(u: &mut Unstructured<'_>) -> Result<OwnedRecord> {
 /// Checks that user records survive encoding in every way, that records that were parsed encode to the same bytes, that
 /// buffers of the exact size are enough, and that sizes are known in advance.
 pub fn round_trip(records: &[OwnedUserRecord]) {
-    let owned: Vec<OwnedRecord> = records.iter().map(|record| record.as_user_record().into()).collect();
+    let owned: Vec<Record> = records.iter().map(|record| record.as_user_record().into()).collect();
     checks::round_trip(&owned);
     with_records(&owned, |records| {
         checks::parsed_records_encode_alike(records);

@@ -159,7 +159,9 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MaxCallEntries => "max_call_entries must be 1 to 500",
-            Self::MaxCallBytes => "max_call_bytes must be at least the maximum of the limits and at most 10 MiB",
+            Self::MaxCallBytes => {
+                "max_call_bytes must be at least the maximum of the limits and at most 10 MiB"
+            }
             Self::MaxCalls => "max_calls must be at least 1",
             Self::ShardRate => "shard_rate must be at least 1 percent",
             Self::CallTimeout => "call_timeout must not be 0",

@@ -40,7 +40,13 @@ pub(super) struct Records<R> {
 
 impl<R> Default for Records<R> {
     fn default() -> Self {
-        Self { receipts: Vec::new(), since: Duration::MAX, added: Vec::new(), keyless: Vec::new(), histories: Vec::new() }
+        Self {
+            receipts: Vec::new(),
+            since: Duration::MAX,
+            added: Vec::new(),
+            keyless: Vec::new(),
+            histories: Vec::new(),
+        }
     }
 }
 
@@ -78,7 +84,8 @@ impl<R> Records<R> {
         }
         let ends = self.histories.iter().skip(1).map(|&(from, _)| from).chain([self.len()]);
         let runs = self.histories.iter().zip(ends);
-        let stored = runs.filter(|((_, history), _)| history.as_ref().is_some_and(|history| history.possibly_stored));
+        let stored =
+            runs.filter(|((_, history), _)| history.as_ref().is_some_and(|history| history.possibly_stored));
         stored.map(|(&(from, _), end)| (end - from) as u64).sum()
     }
 
@@ -180,7 +187,13 @@ pub(super) struct Entry<R> {
 
 impl<R> Entry<R> {
     /// A plain record.
-    pub(super) fn plain(record: &UserRecord<'_>, hash_key: Option<HashKey>, receipt: R, meta: Meta, keep_times: bool) -> Self {
+    pub(super) fn plain(
+        record: &UserRecord<'_>,
+        hash_key: Option<HashKey>,
+        receipt: R,
+        meta: Meta,
+        keep_times: bool,
+    ) -> Self {
         let mut records = Records::default();
         records.push(receipt, meta, keep_times);
         Self {
@@ -267,7 +280,8 @@ impl<R> Builder<R> {
         let records = &mut self.records;
         let roomy = size_of::<R>() == 0 || records.receipts.len() < records.receipts.capacity();
         let last = records.receipts.len() + 1 >= self.aggregator.limits().max_user_records();
-        let simple = !last && records.added.is_empty() && records.histories.is_empty() && !records.receipts.is_empty();
+        let simple =
+            !last && records.added.is_empty() && records.histories.is_empty() && !records.receipts.is_empty();
         if !roomy || !simple || !self.aggregator.add_in_place(record) {
             return Err(receipt);
         }
@@ -315,7 +329,8 @@ impl<R> Builder<R> {
 
     /// Ends the aggregate, without its digest.
     pub(super) fn finish(&mut self) -> Option<Entry<R>> {
-        let Aggregate { data, partition_key, explicit_hash_key, user_records } = self.aggregator.finish_undigested()?;
+        let Aggregate { data, partition_key, explicit_hash_key, user_records } =
+            self.aggregator.finish_undigested()?;
         let records = core::mem::take(&mut self.records);
         debug_assert_eq!(user_records, records.len());
         let span = self.span.take();

@@ -8,12 +8,12 @@ use core::ops::Bound;
 use core::time::Duration;
 
 use crate::encode::EncodeError;
-use crate::{Limits, RecordAggregator, UserRecord};
 use crate::produce::config::{Order, ProducerConfig};
 use crate::produce::entry::{Builder, Entry, Meta};
 use crate::produce::pace::{Backoff, Bucket};
-use crate::route::{HashKey, HashKeyRange};
 use crate::route::groups::Route;
+use crate::route::{HashKey, HashKeyRange};
+use crate::{Limits, RecordAggregator, UserRecord};
 
 /// How much of a shard's queue goes into one call: whole entries of so many bytes, or one that is larger.
 pub(super) const SHARE: usize = 256 * 1024;
@@ -233,7 +233,8 @@ impl<R> Lanes<R> {
         receipt: R,
         added: Duration,
     ) -> Result<(), R> {
-        let builder = self.lanes.get_mut(lane).and_then(Option::as_mut).and_then(|lane| lane.builder.as_mut());
+        let builder =
+            self.lanes.get_mut(lane).and_then(Option::as_mut).and_then(|lane| lane.builder.as_mut());
         match builder {
             Some(builder) => builder.add_in_place(record, hash_key, receipt, added),
             None => Err(receipt),
@@ -257,7 +258,11 @@ impl<R> Lanes<R> {
                 Some(new) => lane.builder.insert(new),
                 None => lane.builder.as_mut()?,
             };
-            Some(builder.add(record, hash_key, receipt, meta, options.keep_times).map(|full| (full, builder.is_full())))
+            Some(
+                builder
+                    .add(record, hash_key, receipt, meta, options.keep_times)
+                    .map(|full| (full, builder.is_full())),
+            )
         });
         match outcome.flatten() {
             Some(Ok((full, is_full))) => {
@@ -387,7 +392,8 @@ impl<R> Lanes<R> {
             return true;
         }
         let Some(&(memory, lane)) = self.builders.last() else { return false };
-        let used = self.get(lane).and_then(|lane| lane.builder.as_ref()).map_or(0, |builder| builder.size_bytes());
+        let used =
+            self.get(lane).and_then(|lane| lane.builder.as_ref()).map_or(0, |builder| builder.size_bytes());
         if memory < used + MIN_GAIN {
             return false;
         }

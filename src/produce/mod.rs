@@ -49,8 +49,8 @@ mod stats;
 pub use crate::adapters::{BlockingProducer, Delivered, Delivery, KinesisProducer, Undelivered};
 pub use config::{ConfigError, Order, ProducerConfig, Routing};
 pub use outcome::{
-    Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer, FailureKind,
-    ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
+    Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer,
+    FailureKind, ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
 };
 pub use producer::Call;
 pub use stats::{Histogram, ProducerStats, ShardStats};

@@ -66,7 +66,6 @@ impl Backoff {
             *self = Self::default();
         }
     }
-
 }
 
 /// How much a shard accepts: bytes and entries a second.
@@ -124,7 +123,8 @@ mod tests {
         let (mut backoff, mut jitter) = (Backoff::default(), Jitter::new(7));
         for failure in 0..70 {
             backoff.failed(failure, failure + 1, ms(1000), DELAYS, &mut jitter);
-            let longest = ms(100).saturating_mul(1u32.checked_shl(failure as u32).unwrap_or(u32::MAX)).min(DELAYS.1);
+            let longest =
+                ms(100).saturating_mul(1u32.checked_shl(failure as u32).unwrap_or(u32::MAX)).min(DELAYS.1);
             let delay = backoff.until - ms(1000);
             assert!(longest / 2 <= delay && delay <= longest, "failure {failure}: {delay:?} of {longest:?}");
         }

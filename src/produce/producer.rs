@@ -253,7 +253,8 @@ impl<R> Producer<R> {
         }
         let meta = Meta { added: self.now, keyless: record.is_without_key(), history: None };
         let waits = self.router.is_none() || !self.inbox.is_empty();
-        let added = if waits { self.add_to_inbox(record, receipt, meta) } else { self.route(record, receipt, meta) };
+        let added =
+            if waits { self.add_to_inbox(record, receipt, meta) } else { self.route(record, receipt, meta) };
         added.map_err(|(receipt, _, error)| AddError { receipt, reason: NotAdded::Invalid(error) })
     }
 
@@ -311,8 +312,10 @@ impl<R> Producer<R> {
         };
         let can_call = self.can_call();
         let split = (can_call && !self.splits.is_empty()).then_some(self.now.max(self.backoff.until));
-        let ready = self.lanes.next_ready(None).filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
-        let timeout = self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
+        let ready =
+            self.lanes.next_ready(None).filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
+        let timeout =
+            self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
         [inbox, split, ready, timeout, self.listing.deadline()].into_iter().flatten().min()
     }
 
@@ -476,7 +479,12 @@ impl<R> Producer<R> {
 /// Routing.
 impl<R> Producer<R> {
     /// Adds a record behind those that wait to be routed.
-    fn add_to_inbox(&mut self, record: &UserRecord<'_>, receipt: R, meta: Meta) -> Result<(), (R, Meta, EncodeError)> {
+    fn add_to_inbox(
+        &mut self,
+        record: &UserRecord<'_>,
+        receipt: R,
+        meta: Meta,
+    ) -> Result<(), (R, Meta, EncodeError)> {
         let default_key = UserRecord { partition_key: &self.config.default_partition_key, ..*record };
         let record = if meta.keyless { &default_key } else { record };
         if let Err(error) = record.validate() {
@@ -552,7 +560,12 @@ impl<R> Producer<R> {
     }
 
     /// Adds a record to the lane that it belongs to.
-    fn route(&mut self, record: &UserRecord<'_>, receipt: R, meta: Meta) -> Result<(), (R, Meta, EncodeError)> {
+    fn route(
+        &mut self,
+        record: &UserRecord<'_>,
+        receipt: R,
+        meta: Meta,
+    ) -> Result<(), (R, Meta, EncodeError)> {
         if !meta.keyless {
             return self.route_keyed(record, receipt, meta).map(|_| ());
         }
@@ -585,7 +598,8 @@ impl<R> Producer<R> {
                     let position = (random % map.shards().len().max(1) as u64) as usize;
                     let lane = self.router.as_ref().and_then(|router| router.group_of_shard(position));
                     let lane = lane.and_then(|lane| self.lanes.get(lane));
-                    let load = lane.map_or((Duration::ZERO, 0), |lane| (lane.bucket.ready_at(), lane.bytes()));
+                    let load =
+                        lane.map_or((Duration::ZERO, 0), |lane| (lane.bucket.ready_at(), lane.bytes()));
                     (load, map.get(position).map_or(HashKey::MIN, |shard| shard.range().start()))
                 });
                 let [first, second] = candidates;
@@ -630,7 +644,8 @@ impl<R> Producer<R> {
             Err((receipt, meta, error)) => match plain_instead(record, receipt, meta, error) {
                 Ok((receipt, meta)) => {
                     self.lanes.finish(lane);
-                    self.lanes.push_back(lane, Entry::plain(record, hash_key, receipt, meta, options.keep_times));
+                    self.lanes
+                        .push_back(lane, Entry::plain(record, hash_key, receipt, meta, options.keep_times));
                 }
                 Err(refused) => {
                     self.tidy(lane);
@@ -698,7 +713,10 @@ impl<R> Producer<R> {
                 return;
             }
             let replaced = |id: &str, range: HashKeyRange| {
-                map.find(id).map(|shard| shard.range()).or(map.closed_range(id)).is_some_and(|new| new != range)
+                map.find(id)
+                    .map(|shard| shard.range())
+                    .or(map.closed_range(id))
+                    .is_some_and(|new| new != range)
             };
             if old.shards().any(|shard| replaced(shard.id(), shard.range())) {
                 // The same id with another range: another stream with the same name.
@@ -708,11 +726,14 @@ impl<R> Producer<R> {
                 self.closed_shards.keep(old, &map, self.now);
             }
         }
-        let lanes: Vec<usize> = self.lanes.iter().filter(|(_, lane)| !lane.retired).map(|(lane, _)| lane).collect();
+        let lanes: Vec<usize> =
+            self.lanes.iter().filter(|(_, lane)| !lane.retired).map(|(lane, _)| lane).collect();
         let mut router = Router::by_shard(map);
         let mut gone = Vec::new();
         for lane in lanes {
-            let Some((id, range)) = self.lanes.get(lane).and_then(|lane| lane.shard.clone()) else { continue };
+            let Some((id, range)) = self.lanes.get(lane).and_then(|lane| lane.shard.clone()) else {
+                continue;
+            };
             match router.shard_map().and_then(|map| map.position_with(&id, range)) {
                 Some(position) => {
                     router.set_group(&Route::Shard(position), Some(lane));
@@ -942,7 +963,13 @@ impl<R> Producer<R> {
     }
 
     /// Judges an entry by the shard that took it (rules R3 and P3). Returns it if it has to be sent again.
-    fn on_stored(&mut self, mut entry: Entry<R>, shard: &str, sequence_number: &str, started: Duration) -> Option<Entry<R>> {
+    fn on_stored(
+        &mut self,
+        mut entry: Entry<R>,
+        shard: &str,
+        sequence_number: &str,
+        started: Duration,
+    ) -> Option<Entry<R>> {
         self.attempt(&mut entry, started, None);
         match self.judge(&entry, shard) {
             Placement::Owned => {
@@ -1089,7 +1116,8 @@ impl<R> Producer<R> {
         });
         halves[1].extend(builder.finish());
         self.lanes.keep_aggregator(builder.into_aggregator());
-        let [first, second] = halves.map(|half| half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
+        let [first, second] =
+            halves.map(|half| half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
         batch.rest.push(second);
         batch.rest.push(first);
     }
@@ -1154,7 +1182,11 @@ impl<R> Producer<R> {
     }
 
     /// Routes the records of an entry again, before all others of their lanes.
-    fn requeue_records(&mut self, entry: Entry<R>, fronts: &mut BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>) {
+    fn requeue_records(
+        &mut self,
+        entry: Entry<R>,
+        fronts: &mut BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>,
+    ) {
         self.stats.rerouted += entry.records.len() as u64;
         let keep_times = self.config.ttl.is_some();
         let plain = matches!(entry.kind, Kind::Plain { .. });
@@ -1300,7 +1332,9 @@ impl<R> Producer<R> {
 
     fn count_error(&mut self, entry: &Entry<R>, code: &Arc<str>) {
         *self.stats.errors.entry(Arc::clone(code)).or_default() += 1;
-        let Some((shard, _)) = self.lanes.get(entry.lane).and_then(|lane| lane.shard.as_ref()) else { return };
+        let Some((shard, _)) = self.lanes.get(entry.lane).and_then(|lane| lane.shard.as_ref()) else {
+            return;
+        };
         let on_shard = self.stats.shards.entry(Arc::clone(shard)).or_default();
         if &**code == THROUGHPUT {
             on_shard.throttled += 1;
@@ -1340,7 +1374,9 @@ fn plain_instead<R>(
     error: EncodeError,
 ) -> Result<(R, Meta), (R, Meta, EncodeError)> {
     match error {
-        EncodeError::FitsOnlyPlain { .. } if record.explicit_hash_key.is_none() || meta.keyless => Ok((receipt, meta)),
+        EncodeError::FitsOnlyPlain { .. } if record.explicit_hash_key.is_none() || meta.keyless => {
+            Ok((receipt, meta))
+        }
         EncodeError::FitsOnlyPlain { required, limit, .. } => {
             Err((receipt, meta, EncodeError::TooLarge { required, limit }))
         }

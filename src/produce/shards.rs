@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
+use crate::ShardMap;
 use crate::produce::config::ProducerConfig;
 use crate::produce::outcome::ListId;
 use crate::produce::pace::{Backoff, Jitter};
-use crate::ShardMap;
 use crate::route::HashKeyRange;
 
 /// How long the ranges of shards are kept after they have left the map, as the KPL keeps them.
@@ -54,13 +54,7 @@ pub(super) struct Listing {
 
 impl Listing {
     pub(super) const fn new(wanted: bool) -> Self {
-        Self {
-            wanted,
-            in_flight: None,
-            next: 0,
-            not_before: Duration::ZERO,
-            backoff: Backoff::NONE,
-        }
+        Self { wanted, in_flight: None, next: 0, not_before: Duration::ZERO, backoff: Backoff::NONE }
     }
 
     pub(super) const fn want(&mut self) {

@@ -63,7 +63,8 @@ impl Histogram {
         for (bucket, &count) in self.buckets.iter().enumerate() {
             seen += u128::from(count) * 1000;
             if count > 0 && seen >= wanted {
-                return Duration::from_micros(1u64.checked_shl(bucket as u32).unwrap_or(u64::MAX)).min(self.max);
+                return Duration::from_micros(1u64.checked_shl(bucket as u32).unwrap_or(u64::MAX))
+                    .min(self.max);
             }
         }
         self.max

@@ -1,18 +1,25 @@
-//! What several test files use: owned records to compare, the vectors, hexadecimal and framing.
+//! What several tests use: user records that own what they hold, the vectors, hexadecimal and framing.
 
-#![allow(dead_code, reason = "no test file uses all of it")]
+#![allow(dead_code, reason = "no test uses all of it")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
+#[cfg(feature = "alloc")]
+pub(crate) mod encode;
 pub(crate) mod random;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kinesis_aggregation::decode::{MAGIC, Md5};
-use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{MAGIC, Md5, RecordTag};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-/// A user record with all it holds, to be compared wherever it came from.
+/// Returns how many cases a test should run, if a number is asked for.
+pub(crate) fn cases() -> Option<usize> {
+    std::env::var("KINESIS_AGG_CASES").ok()?.parse().ok()
+}
+
+/// A user record that owns what it holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) partition_key: String,
@@ -22,7 +29,20 @@ pub(crate) struct Record {
 }
 
 impl Record {
-    /// The user record that a producer would add. It has no tags.
+    pub(crate) fn new(partition_key: impl Into<String>, data: impl Into<Vec<u8>>) -> Self {
+        Self { partition_key: partition_key.into(), data: data.into(), ..Self::default() }
+    }
+
+    pub(crate) fn with_explicit_hash_key(self, key: impl Into<String>) -> Self {
+        Self { explicit_hash_key: Some(key.into()), ..self }
+    }
+
+    pub(crate) fn with_tag(mut self, key: impl Into<String>, value: Option<&str>) -> Self {
+        self.tags.push((key.into(), value.map(Into::into)));
+        self
+    }
+
+    /// Borrows everything except for the tags.
     pub(crate) fn untagged(&self) -> UserRecord<'_> {
         let record = UserRecord::new(&self.partition_key, &self.data);
         match &self.explicit_hash_key {
@@ -30,6 +50,23 @@ impl Record {
             None => record,
         }
     }
+
+    fn borrow_tags(&self) -> Vec<RecordTag<'_>> {
+        self.tags.iter().map(|(key, value)| RecordTag { key, value: value.as_deref() }).collect()
+    }
+}
+
+/// Runs a test on user records that borrow from these.
+pub(crate) fn with_records<T>(owned: &[Record], test: impl FnOnce(&[UserRecord<'_>]) -> T) -> T {
+    let tags: Vec<_> = owned.iter().map(Record::borrow_tags).collect();
+    let records: Vec<_> =
+        owned.iter().zip(&tags).map(|(record, tags)| record.untagged().with_tags(tags)).collect();
+    test(&records)
+}
+
+/// Runs a test on a user record that borrows from this one.
+pub(crate) fn with_record<T>(owned: &Record, test: impl FnOnce(UserRecord<'_>) -> T) -> T {
+    test(owned.untagged().with_tags(&owned.borrow_tags()))
 }
 
 impl From<UserRecord<'_>> for Record {
@@ -43,22 +80,13 @@ impl From<UserRecord<'_>> for Record {
     }
 }
 
-/// Aggregates user records in canonical order. No user records are no bytes.
-pub(crate) fn aggregate(users: &[UserRecord<'_>]) -> Vec<u8> {
-    let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-    for &user in users {
-        assert_eq!(aggregator.add(user), Ok(None));
-    }
-    aggregator.finish().map_or_else(Vec::new, |aggregate| aggregate.data)
-}
-
-/// Copies user records, and asserts that each knows its place (D17).
+/// Copies user records, and asserts that each has its sub-sequence number (D17).
 pub(crate) fn records<'a>(users: impl IntoIterator<Item = UserRecord<'a>>) -> Vec<Record> {
-    let in_place = |(place, user): (u64, UserRecord<'a>)| {
-        assert_eq!(user.sub_sequence_number, place, "{user:?}");
+    let numbered = |(number, user): (u64, UserRecord<'a>)| {
+        assert_eq!(user.sub_sequence_number, number, "{user:?}");
         Record::from(user)
     };
-    (0..).zip(users).map(in_place).collect()
+    (0..).zip(users).map(numbered).collect()
 }
 
 /// A line of `tests/vectors/decode.jsonl`: a payload and what it is.
@@ -148,7 +176,7 @@ fn lines<T: DeserializeOwned>(file: &str) -> Vec<T> {
     text.lines().map(row).collect()
 }
 
-/// Reads hexadecimal digits; whatever else there is stands there for the eye.
+/// Reads hexadecimal digits, and ignores everything else.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|digit| digit.to_digit(16)).collect();
     let byte = |pair: &[u32]| match *pair {
@@ -174,18 +202,29 @@ pub(crate) fn varint(value: u64) -> Vec<u8> {
     if value < 0x80 { vec![lowest] } else { [vec![lowest | 0x80], varint(value >> 7)].concat() }
 }
 
-/// A field with a string, some data or a message in it.
+/// A varint of at least so many bytes.
+pub(crate) fn long_varint(value: u64, at_least: usize) -> Vec<u8> {
+    let mut bytes = varint(value);
+    if bytes.len() < at_least {
+        bytes.last_mut().into_iter().for_each(|last| *last |= 0x80);
+        bytes.resize(at_least.saturating_sub(1), 0x80);
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// A length-delimited field.
 pub(crate) fn field(number: u64, bytes: &[u8]) -> Vec<u8> {
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     [&varint(number << 3 | 2), &varint(length), bytes].concat()
 }
 
-/// Puts the right frame round a body.
+/// Puts a body into a valid frame.
 pub(crate) fn frame(body: &[u8]) -> Vec<u8> {
     [&MAGIC, body, &Md5::digest(body)].concat()
 }
 
-/// Takes the frame off, whatever it is.
+/// Returns the body of a payload, whatever its magic and digest are.
 pub(crate) fn unframe(payload: &[u8]) -> &[u8] {
     let body = payload.split_first_chunk::<4>().and_then(|(_, rest)| rest.split_last_chunk::<16>());
     body.map_or(&[], |(body, _)| body)

@@ -1,29 +1,24 @@
-//! How long one thing takes beside another.
+//! How long one thing takes, compared with another.
 //!
-//! Times are compared with times taken in between, in the same process, never with the clock. What a busy machine does to
-//! one measurement it does not do to all: each question is asked again before the answer counts.
-//!
-//! A file that uses it names the module by its path.
+//! Both are measured in turns in the same process. A ratio that is too high is measured again before it counts, because a busy
+//! machine does not disturb every measurement.
 
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]
 
-use core::hint::black_box;
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
-
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How often each of the two is done, in turns, for one ratio.
+/// How often each of the two runs for one ratio.
 const RUNS: usize = 25;
 
-/// When fewer runs have to do, so that a failure is not long in coming.
+/// After this time fewer runs are enough, so that a failure does not take long.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
-/// How often a ratio is taken before one that is too high counts.
+/// How often a ratio is measured before one that is too high counts.
 const ATTEMPTS: usize = 5;
 
 /// Asserts that `subject` takes at most `limit` times as long as `yardstick`.
@@ -37,7 +32,7 @@ pub(crate) fn takes_at_most(limit: f64, name: &str, mut subject: impl FnMut(), m
             return;
         }
         ratios.push(ratio);
-        // This far off, and once more, it is not the machine.
+        // If it is this far off twice, it is not the machine.
         if ratios.iter().filter(|&&ratio| ratio > 4.0 * limit).count() > 1 {
             break;
         }
@@ -49,8 +44,7 @@ fn ratio(subject: &mut impl FnMut(), yardstick: &mut impl FnMut()) -> f64 {
     let start = Instant::now();
     let mut fastest = (Duration::MAX, Duration::MAX);
     for _ in 0..RUNS {
-        // A busy machine makes a run slower, and nothing makes it faster than it is: a median would still move with the
-        // machine.
+        // A busy machine makes a run slower, and nothing makes it faster than it is. A median would depend on the machine.
         fastest.0 = fastest.0.min(time(subject));
         fastest.1 = fastest.1.min(time(yardstick));
         if start.elapsed() > LONG_ENOUGH {
@@ -64,14 +58,4 @@ fn time(work: &mut impl FnMut()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
-}
-
-/// Does everything that a reader does with a payload.
-pub(crate) fn read(payload: &[u8], check: DigestCheck) {
-    if let Ok(aggregate) = AggregatedRecord::parse_with(black_box(payload), check) {
-        for user in &aggregate {
-            black_box((user.partition_key, user.explicit_hash_key, user.data));
-            user.tags.for_each(|tag| _ = black_box(tag));
-        }
-    }
 }

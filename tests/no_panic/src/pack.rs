@@ -25,7 +25,7 @@ pub(crate) fn pack(text: &str, seen: &mut Seen) {
 }
 
 fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
-    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT, Limits::IOT_CORE];
+    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT];
     for limits in &limits {
         value::<Limits>(seen, limits);
         seen.number(Limits::target_bytes(limits) ^ Limits::max_bytes(limits));
