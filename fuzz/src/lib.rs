@@ -29,6 +29,8 @@ mod common_encode;
 mod compare;
 #[path = "../../tests/manager/driver.rs"]
 mod driver;
+#[path = "../../tests/produce/events.rs"]
+pub mod events;
 #[path = "../../tests/testing/checks.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod generated_checks;
