@@ -621,7 +621,7 @@ impl<R> Producer<R> {
                 self.tidy(lane);
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
             }
-            let entry = Entry::plain(record, hash_key.or(explicit), receipt, meta, options.keep_times);
+            let entry = Entry::plain(record, hash_key, receipt, meta, options.keep_times);
             self.lanes.push_back(lane, entry);
             return Ok(lane);
         }
