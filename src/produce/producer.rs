@@ -502,11 +502,8 @@ impl<R> Producer<R> {
                 Ok(())
             }
             Err((receipt, meta, error)) => {
-                let receipt_and_meta = plain_instead(record, receipt, meta, error)?;
-                if let Some(entry) = self.inbox.builder.as_mut().and_then(|builder| builder.finish()) {
-                    self.inbox.push_back(entry);
-                }
-                let (receipt, meta) = receipt_and_meta;
+                self.inbox.finish();
+                let (receipt, meta) = plain_instead(record, receipt, meta, error)?;
                 self.inbox.push_back(Entry::plain(record, None, receipt, meta, options.keep_times));
                 Ok(())
             }
@@ -1373,19 +1370,27 @@ impl<R> Inbox<R> {
         self.entries.push_back(entry);
     }
 
+    /// Ends the aggregate under construction, and frees its buffers.
+    fn finish(&mut self) {
+        let Some(mut builder) = self.builder.take() else { return };
+        self.memory -= builder.memory();
+        if let Some(entry) = builder.finish() {
+            self.push_back(entry);
+        }
+    }
+
     fn push_front(&mut self, entry: Entry<R>) {
         self.memory += entry.memory();
         self.entries.push_front(entry);
     }
 
     fn pop_front(&mut self) -> Option<Entry<R>> {
-        if let Some(entry) = self.entries.pop_front() {
-            self.memory -= entry.memory();
-            return Some(entry);
+        if self.entries.is_empty() {
+            self.finish();
         }
-        let mut builder = self.builder.take()?;
-        self.memory -= builder.memory();
-        builder.finish()
+        let entry = self.entries.pop_front()?;
+        self.memory -= entry.memory();
+        Some(entry)
     }
 }
 
