@@ -523,9 +523,6 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
-            if entry.lane != NO_LANE {
-                self.stats.rerouted += entry.records.len() as u64;
-            }
             match self.lane_of(&entry) {
                 Some(lane) => {
                     self.lanes.finish(lane);
@@ -727,7 +724,9 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.inbox.push_front(entry);
+            self.stats.rerouted += entry.records.len() as u64;
+            // The lane may soon be another one's.
+            self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
     }
 
