@@ -477,7 +477,8 @@ impl<R> Producer<R> {
 impl<R> Producer<R> {
     /// Adds a record behind those that wait to be routed.
     fn add_to_inbox(&mut self, record: &UserRecord<'_>, receipt: R, meta: Meta) -> Result<(), (R, Meta, EncodeError)> {
-        let default_key = UserRecord { partition_key: &self.config.default_partition_key, ..*record };
+        let default_key =
+            UserRecord { partition_key: &self.config.default_partition_key, explicit_hash_key: None, ..*record };
         let record = if meta.keyless { &default_key } else { record };
         if let Err(error) = record.validate() {
             return Err((receipt, meta, error));
@@ -536,10 +537,9 @@ impl<R> Producer<R> {
     /// Routes the records of an entry, each behind all others of its lane.
     fn route_records(&mut self, entry: Entry<R>) {
         entry.for_each_record(|record, receipt, meta| {
-            let record = if meta.keyless { UserRecord::without_key(record.data) } else { record };
             if let Err((receipt, meta, error)) = self.route(&record, receipt, meta) {
-                // It was accepted before, so this is a fault of this crate. The receipt comes back all the same.
-                debug_assert!(false, "a record that was accepted before: {error}");
+                // It was accepted before. But the explicit hash key of a record without a key may be longer than the last one.
+                debug_assert!(meta.keyless, "a record that was accepted before: {error}");
                 self.refuse(receipt, meta, &error.to_string());
             }
         });
@@ -1172,18 +1172,20 @@ impl<R> Producer<R> {
             };
             let lane = self.lane_at(destination);
             let (front, builder) = self.front(fronts, lane);
-            if plain {
-                front.extend(builder.finish());
-                front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
-                return;
-            }
-            match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                Ok(full) => front.extend(full),
-                Err((receipt, meta, error)) => {
-                    debug_assert!(false, "a record that was accepted before: {error}");
-                    self.refuse(receipt, meta, &error.to_string());
+            let (receipt, meta) = if plain {
+                (receipt, meta)
+            } else {
+                let refused = match builder.add(&record, hash_key, receipt, meta, keep_times) {
+                    Ok(full) => return front.extend(full),
+                    Err((receipt, meta, error)) => plain_instead(&record, receipt, meta, error),
+                };
+                match refused {
+                    Ok(receipt_and_meta) => receipt_and_meta,
+                    Err((receipt, meta, error)) => return self.refuse(receipt, meta, &error.to_string()),
                 }
-            }
+            };
+            front.extend(builder.finish());
+            front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
         });
     }
 
