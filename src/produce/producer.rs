@@ -902,9 +902,13 @@ impl<R> Producer<R> {
     }
 
     fn on_entries(&mut self, id: u64, call: InFlight<R>, answers: &[EntryAnswer<'_>]) {
-        self.backoff.succeeded(id);
-        self.denied_since = None;
-        self.stats.stalled = false;
+        // Where the stream accepts nothing, that an answer came is no success.
+        let of_stream = |answer: &EntryAnswer<'_>| matches!(answer, EntryAnswer::Failed { code, .. } if is_of_stream(code));
+        if !answers.iter().any(of_stream) {
+            self.backoff.succeeded(id);
+            self.denied_since = None;
+            self.stats.stalled = false;
+        }
         self.newest_answered = self.newest_answered.max(id);
         self.stats.stale_answers += answers.len().saturating_sub(call.entries.len()) as u64;
         let InFlight { entries, started, mut batch, .. } = call;
@@ -929,6 +933,7 @@ impl<R> Producer<R> {
                 None => {
                     let error = self.error("no_answer", "");
                     entry.history.possibly_stored = true;
+                    self.back_off(id, entry.lane, &error.code);
                     self.attempt(&mut entry, started, Some(error));
                     batch.returned.push(entry);
                 }
@@ -1192,10 +1197,7 @@ impl<R> Producer<R> {
     /// Backs off for what an entry's error code is about (rule P6).
     fn back_off(&mut self, id: u64, lane: usize, code: &str) {
         let (next, now, delays) = (self.next_call, self.now, self.config.backoff);
-        let of_stream = code.starts_with("KMS")
-            || code.contains("AccessDenied")
-            || matches!(code, "LimitExceededException" | "ResourceNotFoundException");
-        if of_stream {
+        if is_of_stream(code) {
             self.backoff.failed(id, next, now, delays, &mut self.jitter);
         } else {
             let jitter = &mut self.jitter;
@@ -1310,6 +1312,13 @@ impl<R> Producer<R> {
 
 /// The error code of an entry whose shard accepts no more for now.
 const THROUGHPUT: &str = "ProvisionedThroughputExceededException";
+
+/// Whether the error code of an entry is about the stream, not the shard.
+fn is_of_stream(code: &str) -> bool {
+    code.starts_with("KMS")
+        || code.contains("AccessDenied")
+        || matches!(code, "LimitExceededException" | "ResourceNotFoundException")
+}
 
 /// The lane of an entry that is in none.
 pub(super) const NO_LANE: usize = usize::MAX;
