@@ -891,7 +891,7 @@ impl<R> Producer<R> {
 
     fn time_out_calls(&mut self) {
         let timeout = self.config.call_timeout;
-        let late = |call: &InFlight<R>| call.started.saturating_add(timeout) <= self.now;
+        let late = |call: &InFlight<R>| call.started.checked_add(timeout).is_some_and(|until| until <= self.now);
         let late: Vec<u64> = self.calls.iter().filter(|(_, call)| late(call)).map(|(&id, _)| id).collect();
         for id in late {
             let Some(call) = self.take_call(id) else { continue };
@@ -1239,13 +1239,17 @@ impl<R> Producer<R> {
     }
 
     fn is_expired(&self, entry: &Entry<R>) -> bool {
-        self.config.ttl.is_some_and(|ttl| entry.records.since.saturating_add(ttl) <= self.now)
+        self.has_expired(entry.records.since)
+    }
+
+    fn has_expired(&self, added: Duration) -> bool {
+        let expires = self.config.ttl.and_then(|ttl| added.checked_add(ttl));
+        expires.is_some_and(|expires| expires <= self.now)
     }
 
     /// Gives up the records of an entry that are too old; returns entries of the others (rule P7).
     fn drop_expired(&mut self, entry: Entry<R>) -> Vec<Entry<R>> {
-        let Some(ttl) = self.config.ttl else { return alloc::vec![entry] };
-        let (lane, routed, now) = (entry.lane, entry.span.is_some(), self.now);
+        let (lane, routed) = (entry.lane, entry.span.is_some());
         if matches!(entry.kind, Kind::Plain { .. }) {
             self.settle(entry, Verdict::Expired);
             return Vec::new();
@@ -1254,7 +1258,7 @@ impl<R> Producer<R> {
         let mut rest = Vec::new();
         let mut builder = Builder::new(self.lanes.take_aggregator(self.config.limits));
         entry.for_each_record(|record, receipt, meta| {
-            if meta.added.saturating_add(ttl) <= now {
+            if self.has_expired(meta.added) {
                 expired.push(receipt, meta, true);
                 return;
             }
@@ -1275,8 +1279,7 @@ impl<R> Producer<R> {
 
     /// Gives up records that are too old while the shards are not known.
     fn expire_inbox(&mut self) {
-        let Some(ttl) = self.config.ttl else { return };
-        while self.inbox.oldest().is_some_and(|oldest| oldest.saturating_add(ttl) <= self.now) {
+        while self.inbox.oldest().is_some_and(|oldest| self.has_expired(oldest)) {
             let Some(entry) = self.inbox.pop_front() else { return };
             let rest = self.drop_expired(entry);
             for entry in rest.into_iter().rev() {
