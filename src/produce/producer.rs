@@ -295,7 +295,10 @@ impl<R> Producer<R> {
         self.update_capacity();
         match call {
             Some(id) => Action::Put(id),
-            None if self.closed && self.outstanding() == 0 => Action::Finished,
+            None if self.closed && self.outstanding() == 0 => {
+                self.lanes.release_spare();
+                Action::Finished
+            }
             None => Action::Idle,
         }
     }
