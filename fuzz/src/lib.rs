@@ -23,6 +23,8 @@ mod agree;
 mod by_prost;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/produce/events.rs"]
+pub mod events;
 #[path = "../../tests/spec/generated_checks.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod generated_checks;

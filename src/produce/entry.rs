@@ -186,7 +186,7 @@ pub(super) struct Entry<R> {
 }
 
 impl<R> Entry<R> {
-    /// A plain record.
+    /// A plain record. `hash_key` is the one that it is routed by, if it is routed by shard.
     pub(super) fn plain(
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
@@ -194,13 +194,14 @@ impl<R> Entry<R> {
         meta: Meta,
         keep_times: bool,
     ) -> Self {
+        let explicit = record.explicit_hash_key.and_then(|key| key.parse().ok());
         let mut records = Records::default();
         records.push(receipt, meta, keep_times);
         Self {
             kind: Kind::Plain { explicit: record.explicit_hash_key.is_some() },
             data: record.data.into(),
             partition_key: record.partition_key.into(),
-            explicit_hash_key: hash_key,
+            explicit_hash_key: hash_key.or(explicit),
             span: hash_key.map(HashKeyRange::of),
             records,
             history: History::default(),

@@ -384,6 +384,12 @@ impl<R> Lanes<R> {
         self.spare.push(aggregator);
     }
 
+    /// Releases all aggregators that are kept.
+    pub(super) fn release_spare(&mut self) {
+        self.spare = Vec::new();
+        self.spare_memory = 0;
+    }
+
     /// Releases memory that holds no records: first aggregators that are kept, then the unused part of the largest aggregate
     /// under construction, where that is worth it (rule P8). Returns whether there was any.
     pub(super) fn release(&mut self) -> bool {

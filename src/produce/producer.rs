@@ -296,7 +296,10 @@ impl<R> Producer<R> {
         self.update_capacity();
         match call {
             Some(id) => Action::Put(id),
-            None if self.closed && self.outstanding() == 0 => Action::Finished,
+            None if self.closed && self.outstanding() == 0 => {
+                self.lanes.release_spare();
+                Action::Finished
+            }
             None => Action::Idle,
         }
     }
@@ -485,7 +488,11 @@ impl<R> Producer<R> {
         receipt: R,
         meta: Meta,
     ) -> Result<(), (R, Meta, EncodeError)> {
-        let default_key = UserRecord { partition_key: &self.config.default_partition_key, ..*record };
+        let default_key = UserRecord {
+            partition_key: &self.config.default_partition_key,
+            explicit_hash_key: None,
+            ..*record
+        };
         let record = if meta.keyless { &default_key } else { record };
         if let Err(error) = record.validate() {
             return Err((receipt, meta, error));
@@ -510,11 +517,8 @@ impl<R> Producer<R> {
                 Ok(())
             }
             Err((receipt, meta, error)) => {
-                let receipt_and_meta = plain_instead(record, receipt, meta, error)?;
-                if let Some(entry) = self.inbox.builder.as_mut().and_then(|builder| builder.finish()) {
-                    self.inbox.push_back(entry);
-                }
-                let (receipt, meta) = receipt_and_meta;
+                self.inbox.finish();
+                let (receipt, meta) = plain_instead(record, receipt, meta, error)?;
                 self.inbox.push_back(Entry::plain(record, None, receipt, meta, options.keep_times));
                 Ok(())
             }
@@ -534,9 +538,6 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
-            if entry.lane != NO_LANE {
-                self.stats.rerouted += entry.records.len() as u64;
-            }
             match self.lane_of(&entry) {
                 Some(lane) => {
                     self.lanes.finish(lane);
@@ -550,10 +551,9 @@ impl<R> Producer<R> {
     /// Routes the records of an entry, each behind all others of its lane.
     fn route_records(&mut self, entry: Entry<R>) {
         entry.for_each_record(|record, receipt, meta| {
-            let record = if meta.keyless { UserRecord::without_key(record.data) } else { record };
             if let Err((receipt, meta, error)) = self.route(&record, receipt, meta) {
-                // It was accepted before, so this is a fault of this crate. The receipt comes back all the same.
-                debug_assert!(false, "a record that was accepted before: {error}");
+                // It was accepted before. But the explicit hash key of a record without a key may be longer than the last one.
+                debug_assert!(meta.keyless, "a record that was accepted before: {error}");
                 self.refuse(receipt, meta, &error.to_string());
             }
         });
@@ -635,7 +635,7 @@ impl<R> Producer<R> {
                 self.tidy(lane);
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
             }
-            let entry = Entry::plain(record, hash_key.or(explicit), receipt, meta, options.keep_times);
+            let entry = Entry::plain(record, hash_key, receipt, meta, options.keep_times);
             self.lanes.push_back(lane, entry);
             return Ok(lane);
         }
@@ -751,7 +751,9 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.inbox.push_front(entry);
+            self.stats.rerouted += entry.records.len() as u64;
+            // The lane may soon be another one's.
+            self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
     }
 
@@ -916,7 +918,8 @@ impl<R> Producer<R> {
 
     fn time_out_calls(&mut self) {
         let timeout = self.config.call_timeout;
-        let late = |call: &InFlight<R>| call.started.saturating_add(timeout) <= self.now;
+        let late =
+            |call: &InFlight<R>| call.started.checked_add(timeout).is_some_and(|until| until <= self.now);
         let late: Vec<u64> = self.calls.iter().filter(|(_, call)| late(call)).map(|(&id, _)| id).collect();
         for id in late {
             let Some(call) = self.take_call(id) else { continue };
@@ -927,9 +930,13 @@ impl<R> Producer<R> {
     }
 
     fn on_entries(&mut self, id: u64, call: InFlight<R>, answers: &[EntryAnswer<'_>]) {
-        self.backoff.succeeded(id);
-        self.denied_since = None;
-        self.stats.stalled = false;
+        // Where the stream accepts nothing, that an answer came is no success.
+        let of_stream = |answer: &EntryAnswer<'_>| matches!(answer, EntryAnswer::Failed { code, .. } if is_of_stream(code));
+        if !answers.iter().any(of_stream) {
+            self.backoff.succeeded(id);
+            self.denied_since = None;
+            self.stats.stalled = false;
+        }
         self.newest_answered = self.newest_answered.max(id);
         self.stats.stale_answers += answers.len().saturating_sub(call.entries.len()) as u64;
         let InFlight { entries, started, mut batch, .. } = call;
@@ -954,6 +961,7 @@ impl<R> Producer<R> {
                 None => {
                     let error = self.error("no_answer", "");
                     entry.history.possibly_stored = true;
+                    self.back_off(id, entry.lane, &error.code);
                     self.attempt(&mut entry, started, Some(error));
                     batch.returned.push(entry);
                 }
@@ -1208,28 +1216,27 @@ impl<R> Producer<R> {
             };
             let lane = self.lane_at(destination);
             let (front, builder) = self.front(fronts, lane);
-            if plain {
-                front.extend(builder.finish());
-                front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
-                return;
-            }
-            match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                Ok(full) => front.extend(full),
-                Err((receipt, meta, error)) => {
-                    debug_assert!(false, "a record that was accepted before: {error}");
-                    self.refuse(receipt, meta, &error.to_string());
+            let (receipt, meta) = if plain {
+                (receipt, meta)
+            } else {
+                let refused = match builder.add(&record, hash_key, receipt, meta, keep_times) {
+                    Ok(full) => return front.extend(full),
+                    Err((receipt, meta, error)) => plain_instead(&record, receipt, meta, error),
+                };
+                match refused {
+                    Ok(receipt_and_meta) => receipt_and_meta,
+                    Err((receipt, meta, error)) => return self.refuse(receipt, meta, &error.to_string()),
                 }
-            }
+            };
+            front.extend(builder.finish());
+            front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
         });
     }
 
     /// Backs off for what an entry's error code is about (rule P6).
     fn back_off(&mut self, id: u64, lane: usize, code: &str) {
         let (next, now, delays) = (self.next_call, self.now, self.config.backoff);
-        let of_stream = code.starts_with("KMS")
-            || code.contains("AccessDenied")
-            || matches!(code, "LimitExceededException" | "ResourceNotFoundException");
-        if of_stream {
+        if is_of_stream(code) {
             self.backoff.failed(id, next, now, delays, &mut self.jitter);
         } else {
             let jitter = &mut self.jitter;
@@ -1271,13 +1278,17 @@ impl<R> Producer<R> {
     }
 
     fn is_expired(&self, entry: &Entry<R>) -> bool {
-        self.config.ttl.is_some_and(|ttl| entry.records.since.saturating_add(ttl) <= self.now)
+        self.has_expired(entry.records.since)
+    }
+
+    fn has_expired(&self, added: Duration) -> bool {
+        let expires = self.config.ttl.and_then(|ttl| added.checked_add(ttl));
+        expires.is_some_and(|expires| expires <= self.now)
     }
 
     /// Gives up the records of an entry that are too old; returns entries of the others (rule P7).
     fn drop_expired(&mut self, entry: Entry<R>) -> Vec<Entry<R>> {
-        let Some(ttl) = self.config.ttl else { return alloc::vec![entry] };
-        let (lane, routed, now) = (entry.lane, entry.span.is_some(), self.now);
+        let (lane, routed) = (entry.lane, entry.span.is_some());
         if matches!(entry.kind, Kind::Plain { .. }) {
             self.settle(entry, Verdict::Expired);
             return Vec::new();
@@ -1286,7 +1297,7 @@ impl<R> Producer<R> {
         let mut rest = Vec::new();
         let mut builder = Builder::new(self.lanes.take_aggregator(self.config.limits));
         entry.for_each_record(|record, receipt, meta| {
-            if meta.added.saturating_add(ttl) <= now {
+            if self.has_expired(meta.added) {
                 expired.push(receipt, meta, true);
                 return;
             }
@@ -1307,8 +1318,7 @@ impl<R> Producer<R> {
 
     /// Gives up records that are too old while the shards are not known.
     fn expire_inbox(&mut self) {
-        let Some(ttl) = self.config.ttl else { return };
-        while self.inbox.oldest().is_some_and(|oldest| oldest.saturating_add(ttl) <= self.now) {
+        while self.inbox.oldest().is_some_and(|oldest| self.has_expired(oldest)) {
             let Some(entry) = self.inbox.pop_front() else { return };
             let rest = self.drop_expired(entry);
             for entry in rest.into_iter().rev() {
@@ -1346,6 +1356,13 @@ impl<R> Producer<R> {
 
 /// The error code of an entry whose shard accepts no more for now.
 const THROUGHPUT: &str = "ProvisionedThroughputExceededException";
+
+/// Whether the error code of an entry is about the stream, not the shard.
+fn is_of_stream(code: &str) -> bool {
+    code.starts_with("KMS")
+        || code.contains("AccessDenied")
+        || matches!(code, "LimitExceededException" | "ResourceNotFoundException")
+}
 
 /// The lane of an entry that is in none.
 pub(super) const NO_LANE: usize = usize::MAX;
@@ -1409,19 +1426,27 @@ impl<R> Inbox<R> {
         self.entries.push_back(entry);
     }
 
+    /// Ends the aggregate under construction, and frees its buffers.
+    fn finish(&mut self) {
+        let Some(mut builder) = self.builder.take() else { return };
+        self.memory -= builder.memory();
+        if let Some(entry) = builder.finish() {
+            self.push_back(entry);
+        }
+    }
+
     fn push_front(&mut self, entry: Entry<R>) {
         self.memory += entry.memory();
         self.entries.push_front(entry);
     }
 
     fn pop_front(&mut self) -> Option<Entry<R>> {
-        if let Some(entry) = self.entries.pop_front() {
-            self.memory -= entry.memory();
-            return Some(entry);
+        if self.entries.is_empty() {
+            self.finish();
         }
-        let mut builder = self.builder.take()?;
-        self.memory -= builder.memory();
-        builder.finish()
+        let entry = self.entries.pop_front()?;
+        self.memory -= entry.memory();
+        Some(entry)
     }
 }
 
