@@ -18,8 +18,11 @@ pub struct Group<'w> {
     /// How much each run works on.
     pub bytes: usize,
     pub user_records: usize,
-    pub contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
+    pub contenders: Vec<(String, Work<'w>)>,
 }
+
+/// Does the work once. Returns the time that it spent on getting ready for the next run, which does not count.
+type Work<'w> = Box<dyn FnMut() -> Duration + 'w>;
 
 /// The measurements of a group.
 #[derive(Serialize)]
@@ -50,7 +53,29 @@ impl<'w> Group<'w> {
 
     /// Adds a contender. The optimiser cannot remove its work, since the result is used.
     pub fn with<T>(mut self, name: &str, mut work: impl FnMut() -> T + 'w) -> Self {
-        self.contenders.push((name.into(), Box::new(move || _ = black_box(work()))));
+        let work = move || {
+            black_box(work());
+            Duration::ZERO
+        };
+        self.contenders.push((name.into(), Box::new(work)));
+        self
+    }
+
+    /// Adds a contender that changes `state`. The time of `reset`, which makes it ready for the next run, does not count.
+    pub fn with_reset<S: 'w>(
+        mut self,
+        name: &str,
+        mut state: S,
+        mut work: impl FnMut(&mut S) + 'w,
+        mut reset: impl FnMut(&mut S) + 'w,
+    ) -> Self {
+        let work = move || {
+            work(&mut state);
+            let start = Instant::now();
+            reset(&mut state);
+            start.elapsed()
+        };
+        self.contenders.push((name.into(), Box::new(work)));
         self
     }
 
@@ -86,10 +111,8 @@ impl<'w> Group<'w> {
                 // The contender before has filled the caches with its own data.
                 work();
                 let start = Instant::now();
-                for _ in 0..runs {
-                    work();
-                }
-                turns.push(start.elapsed().as_nanos() as f64 / f64::from(runs));
+                let untimed: Duration = (0..runs).map(|_| work()).sum();
+                turns.push((start.elapsed() - untimed).as_nanos() as f64 / f64::from(runs));
             }
         }
         let first = turns[0].clone();

@@ -7,7 +7,7 @@ use core::iter::Peekable;
 use core::time::Duration;
 
 use crate::decode::{AggregatedRecord, DigestCheck};
-use crate::encode::EncodeError;
+use crate::encode::{EncodeError, Undigested};
 use crate::produce::outcome::History;
 use crate::route::{HashKey, HashKeyRange};
 use crate::{Aggregate, RecordAggregator, UserRecord};
@@ -315,7 +315,8 @@ impl<R> Builder<R> {
 
     /// Ends the aggregate, without its digest.
     pub(super) fn finish(&mut self) -> Option<Entry<R>> {
-        let Aggregate { data, partition_key, explicit_hash_key, user_records } = self.aggregator.finish_undigested()?;
+        let Undigested(aggregate) = self.aggregator.finish_undigested()?;
+        let Aggregate { data, partition_key, explicit_hash_key, user_records } = aggregate;
         let records = core::mem::take(&mut self.records);
         debug_assert_eq!(user_records, records.len());
         let span = self.span.take();

@@ -291,7 +291,7 @@ impl Groups {
     /// Finishes what is pending in a group that was removed, without its digest.
     pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
         let since = group.aggregator.since();
-        let aggregate = group.aggregator.finish_undigested()?;
+        let aggregate = group.aggregator.finish_undigested()?.0;
         let routed = self.router.routed(aggregate, &group, since);
         self.keep_spare(group.aggregator);
         Some(routed)
