@@ -42,6 +42,8 @@ pub struct Timing {
     pub upper_quartile_ns: f64,
     /// The median, over all rounds, of its time divided by that of the first contender.
     pub ratio: f64,
+    /// The shortest time, divided by that of the first contender: less noise on a busy machine.
+    pub fastest_ratio: f64,
     /// The median in processor cycles, as far as a chain of dependent operations tells how long a cycle is.
     pub cycles: f64,
 }
@@ -116,6 +118,7 @@ impl<'w> Group<'w> {
             }
         }
         let first = turns[0].clone();
+        let fastest = quantile(first.clone(), 0.0);
         let contenders = self
             .contenders
             .iter()
@@ -123,6 +126,7 @@ impl<'w> Group<'w> {
             .map(|((name, _), turns)| Timing {
                 name: name.clone(),
                 ratio: quantile(turns.iter().zip(&first).map(|(own, first)| own / first).collect(), 0.5),
+                fastest_ratio: quantile(turns.clone(), 0.0) / fastest,
                 cycles: quantile(turns.iter().zip(&cycles).map(|(own, cycle)| own / cycle).collect(), 0.5),
                 lower_quartile_ns: quantile(turns.clone(), 0.25),
                 upper_quartile_ns: quantile(turns.clone(), 0.75),
@@ -137,7 +141,7 @@ impl Outcome {
     fn show(&self) {
         println!("{} ({} bytes, {} user records)", self.group, self.bytes, self.user_records);
         for timing in &self.contenders {
-            print!("  {:40} {:12.0} ns {:7.3} x", timing.name, timing.median_ns, timing.ratio);
+            print!("  {:40} {:12.0} ns {:7.3} x ({:.3})", timing.name, timing.median_ns, timing.ratio, timing.fastest_ratio);
             if self.user_records > 0 {
                 print!(" {:10.2} ns/record", timing.median_ns / self.user_records as f64);
             }

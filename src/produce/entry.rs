@@ -232,11 +232,20 @@ pub(super) struct Builder<R> {
     /// The hash key of the first record, and the lowest and highest of all.
     span: Option<(HashKey, HashKeyRange)>,
     records: Records<R>,
+    /// How many more records [`Self::add_in_place`] may add.
+    in_place: usize,
 }
 
 impl<R> Builder<R> {
     pub(super) fn new(aggregator: RecordAggregator) -> Self {
-        Self { aggregator, span: None, records: Records::default() }
+        Self { aggregator, span: None, records: Records::default(), in_place: 0 }
+    }
+
+    /// Prepares for so many records: most aggregates have about as many as the one before, and growing step by step costs more
+    /// than what is not used.
+    pub(super) fn expecting(mut self, records: usize) -> Self {
+        self.records.receipts.reserve_exact(records);
+        self
     }
 
     pub(super) fn since(&self) -> Duration {
@@ -255,28 +264,36 @@ impl<R> Builder<R> {
         self.aggregator.size_bytes()
     }
 
-    /// Adds a record where that takes no more memory and leaves the aggregate unfinished; returns the receipt otherwise.
+    /// Adds a record where that takes no more memory and leaves the aggregate unfinished; returns the receipt otherwise. No record
+    /// in the aggregate may have been added later.
     #[inline]
     pub(super) fn add_in_place(
         &mut self,
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
         receipt: R,
-        added: Duration,
     ) -> Result<(), R> {
-        let records = &mut self.records;
-        let roomy = size_of::<R>() == 0 || records.receipts.len() < records.receipts.capacity();
-        let last = records.receipts.len() + 1 >= self.aggregator.limits().max_user_records();
-        let simple = !last && records.added.is_empty() && records.histories.is_empty() && !records.receipts.is_empty();
-        if !roomy || !simple || !self.aggregator.add_in_place(record) {
+        if self.in_place == 0 || !self.aggregator.add_in_place(record) {
             return Err(receipt);
         }
+        self.in_place -= 1;
         if let (Some(key), Some((_, span))) = (hash_key, &mut self.span) {
             *span = span.including(key);
         }
-        records.since = records.since.min(added);
-        records.receipts.push(receipt);
+        self.records.receipts.push(receipt);
         Ok(())
+    }
+
+    /// Returns how many records may be added to these with nothing but a receipt each. This is found out once, not for each of
+    /// them.
+    fn count_in_place(&self) -> usize {
+        let Records { receipts, added, histories, .. } = &self.records;
+        if receipts.is_empty() || !added.is_empty() || !histories.is_empty() {
+            return 0;
+        }
+        // The last one that is allowed ends the aggregate, which is up to `add`.
+        let allowed = self.aggregator.limits().max_user_records().saturating_sub(receipts.len() + 1);
+        allowed.min(receipts.capacity() - receipts.len())
     }
 
     /// Adds a record; returns the aggregate that was full before it.
@@ -304,6 +321,7 @@ impl<R> Builder<R> {
             self.span = Some((first, span.including(key)));
         }
         self.records.push(receipt, meta, keep_times);
+        self.in_place = self.count_in_place();
         Ok(full)
     }
 
@@ -318,6 +336,7 @@ impl<R> Builder<R> {
         let Undigested(aggregate) = self.aggregator.finish_undigested()?;
         let Aggregate { data, partition_key, explicit_hash_key, user_records } = aggregate;
         let records = core::mem::take(&mut self.records);
+        self.in_place = 0;
         debug_assert_eq!(user_records, records.len());
         let span = self.span.take();
         Some(Entry {

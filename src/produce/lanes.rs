@@ -30,6 +30,8 @@ pub(super) struct Lane<R> {
     builder: Option<Box<Builder<R>>>,
     /// How many aggregates were finished here.
     pub(super) finished: u64,
+    /// How many records the last of them had.
+    last_records: usize,
     /// Calls in flight with entries of this lane.
     pub(super) holds: usize,
     /// Lanes of parent shards that must settle before this one sends.
@@ -55,6 +57,7 @@ impl<R> Lane<R> {
             queued_bytes: 0,
             builder: None,
             finished: 0,
+            last_records: 0,
             holds: 0,
             blockers: 0,
             blocks: Vec::new(),
@@ -231,11 +234,10 @@ impl<R> Lanes<R> {
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
         receipt: R,
-        added: Duration,
     ) -> Result<(), R> {
         let builder = self.lanes.get_mut(lane).and_then(Option::as_mut).and_then(|lane| lane.builder.as_mut());
         match builder {
-            Some(builder) => builder.add_in_place(record, hash_key, receipt, added),
+            Some(builder) => builder.add_in_place(record, hash_key, receipt),
             None => Err(receipt),
         }
     }
@@ -251,7 +253,8 @@ impl<R> Lanes<R> {
         options: Options,
     ) -> Result<(), (R, Meta, EncodeError)> {
         let is_new = self.get(lane).is_some_and(|lane| lane.builder.is_none());
-        let new = is_new.then(|| Box::new(Builder::new(self.take_aggregator(options.limits))));
+        let expected = self.get(lane).map_or(0, |lane| lane.last_records);
+        let new = is_new.then(|| Box::new(Builder::new(self.take_aggregator(options.limits)).expecting(expected)));
         let outcome = self.update(lane, |lane| {
             let builder = match new {
                 Some(new) => lane.builder.insert(new),
@@ -262,7 +265,10 @@ impl<R> Lanes<R> {
         match outcome.flatten() {
             Some(Ok((full, is_full))) => {
                 if let Some(full) = full {
-                    self.update(lane, |lane| lane.finished += 1);
+                    self.update(lane, |lane| {
+                        lane.finished += 1;
+                        lane.last_records = full.records.len();
+                    });
                     self.push_back(lane, full);
                 }
                 if is_full {
@@ -286,6 +292,7 @@ impl<R> Lanes<R> {
         let finished = self.update(lane, |lane| {
             let mut builder = lane.builder.take()?;
             lane.finished += 1;
+            lane.last_records = builder.len();
             Some((builder.finish(), builder.into_aggregator()))
         });
         if let Some((entry, aggregator)) = finished.flatten() {

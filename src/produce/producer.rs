@@ -220,11 +220,9 @@ impl<R> Producer<R> {
             return Err(receipt);
         }
         let Ok(explicit) = parse_explicit(record) else { return Err(receipt) };
-        match router.route(record, explicit, RECENT_KEYS) {
-            (Destination::Group(lane), hash_key) => {
-                self.lanes.add_in_place(lane, record, hash_key, receipt, self.now)
-            }
-            (Destination::New(_), _) => Err(receipt),
+        match router.find(record, explicit) {
+            Some((lane, hash_key)) => self.lanes.add_in_place(lane, record, hash_key, receipt),
+            None => Err(receipt),
         }
     }
 

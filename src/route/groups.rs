@@ -121,6 +121,29 @@ impl Router {
         }
     }
 
+    /// Returns the group of a user record and, where routing is by shard, its hash key: what [`Self::route`] returns, if the hash
+    /// key is cached and the group exists.
+    #[inline]
+    pub(crate) fn find(
+        &mut self,
+        record: &UserRecord<'_>,
+        explicit_hash_key: Option<HashKey>,
+    ) -> Option<(usize, Option<HashKey>)> {
+        match self {
+            Self::Shard { map, groups, recent } => {
+                let (hash_key, position) = match explicit_hash_key {
+                    Some(hash_key) => (hash_key, map.position_of(hash_key)),
+                    None => recent.find(record.partition_key)?,
+                };
+                Some((groups.get(position).copied().flatten()?, Some(hash_key)))
+            }
+            Self::Keys { groups, joined } => {
+                Some((groups.get(join_keys(record, joined)).copied()?, None))
+            }
+            Self::Unrouted { group } => Some(((*group)?, None)),
+        }
+    }
+
     /// Returns the destination of a user record and, where routing is by shard, its hash key.
     ///
     /// `explicit_hash_key` is that of the user record, parsed. Other hash keys are cached in at most `cache_memory` bytes.
@@ -145,12 +168,7 @@ impl Router {
                 (Destination::new(group, || Route::Shard(position)), Some(hash_key))
             }
             Self::Keys { groups, joined } => {
-                // A valid explicit hash key has only digits, so it ends at the first slash.
-                joined.clear();
-                joined.push_str(record.explicit_hash_key.unwrap_or_default());
-                joined.push('/');
-                joined.push_str(record.partition_key);
-                let keys = joined.as_str();
+                let keys = join_keys(record, joined);
                 (Destination::new(groups.get(keys).copied(), || Route::Keys(keys.into())), None)
             }
             Self::Unrouted { group } => (Destination::new(*group, || Route::Unrouted), None),
@@ -181,6 +199,15 @@ impl Router {
         aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
         RoutedAggregate::new(aggregate, self.shard_id(&group.route), since)
     }
+}
+
+/// Joins both keys of a user record. A valid explicit hash key has only digits, so it ends at the first slash.
+fn join_keys<'j>(record: &UserRecord<'_>, joined: &'j mut String) -> &'j str {
+    joined.clear();
+    joined.push_str(record.explicit_hash_key.unwrap_or_default());
+    joined.push('/');
+    joined.push_str(record.partition_key);
+    joined
 }
 
 /// All groups with something pending, spare aggregators, and the memory that both take.

@@ -25,7 +25,9 @@ pub(crate) struct RecentKeys {
     insertions: usize,
 }
 
+/// Aligned, so that a lookup reads one cache line and not two.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 struct Entry {
     hash_key: HashKey,
     /// The position of the shard that owns it.
