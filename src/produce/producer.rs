@@ -9,7 +9,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::encode::{EncodeError, write_digests};
-use crate::produce::config::{ConfigError, Order, ProducerConfig, Routing};
+use crate::produce::config::{ConfigError, ProducerConfig, Routing};
 use crate::produce::entry::{Builder, Entry, Kind, Meta, Parts, Records};
 use crate::produce::lanes::{Lanes, Options, SHARE, Schedule};
 use crate::produce::outcome::{

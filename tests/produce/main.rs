@@ -115,6 +115,15 @@ fn worlds(default: u64) -> u64 {
     std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(default)
 }
 
+/// `KINESIS_AGG_WORLD=457` runs this one alone and shows what it is like.
+#[test]
+fn one_world() {
+    let Some(seed) = std::env::var("KINESIS_AGG_WORLD").ok().and_then(|seed| seed.parse().ok()) else { return };
+    let (run, offers, changes) = random_run(seed);
+    println!("{:#?}\n{:#?}\n{} records, changes at {changes:?}", run.world.network, run.config, offers.len());
+    simulate(seed);
+}
+
 #[test]
 fn nothing_is_lost_in_random_worlds() {
     let count = worlds(300);
