@@ -130,10 +130,12 @@ impl RecordAggregator {
     }
 
     /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,
-    /// its keys are known, and no memory is needed. Otherwise returns `false` and changes nothing.
+    /// its keys are known, and no memory is needed. Otherwise returns `None` and changes nothing.
+    ///
+    /// `index` is that of its partition key in the pending aggregate, if the caller knows it; returns what it is.
     #[inline]
-    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>) -> bool {
-        self.packer.add_in_place(record, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
+    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>, index: Option<u32>) -> Option<u32> {
+        self.packer.add_in_place(record, index, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
     }
 
     /// Returns whether the pending aggregate would take this user record now.
@@ -501,7 +503,13 @@ mod tests {
         let mut aggregator = RecordAggregator::new(limits);
         let add = |aggregator: &mut RecordAggregator, record: UserRecord<'_>| {
             let mut expected = aggregator.clone();
-            let added = aggregator.add_in_place(&record);
+            let mut told = aggregator.clone();
+            let index = aggregator.add_in_place(&record, None);
+            if index.is_some() {
+                assert_eq!(told.add_in_place(&record, index), index);
+                assert_eq!(told.finish(), aggregator.clone().finish(), "{record:?}, told the index");
+            }
+            let added = index.is_some();
             if added {
                 assert_eq!(expected.add(record), Ok(None), "{record:?}");
             }
@@ -536,7 +544,7 @@ mod tests {
             let mut aggregator = RecordAggregator::new(Limits::default().with_max_bytes(max_bytes));
             assert_eq!(aggregator.add(UserRecord::new("k", "")), Ok(None));
             assert_eq!(aggregator.add(record), Ok(None));
-            assert_eq!(aggregator.add_in_place(&record), expected, "at most {max_bytes} bytes");
+            assert_eq!(aggregator.add_in_place(&record, None).is_some(), expected, "at most {max_bytes} bytes");
         }
     }
 }

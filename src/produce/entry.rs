@@ -9,6 +9,7 @@ use core::time::Duration;
 use crate::decode::{AggregatedRecord, DigestCheck};
 use crate::encode::{EncodeError, Undigested};
 use crate::produce::outcome::History;
+use crate::route::recent_keys::RecentKey;
 use crate::route::{HashKey, HashKeyRange};
 use crate::{Aggregate, RecordAggregator, UserRecord};
 
@@ -234,11 +235,13 @@ pub(super) struct Builder<R> {
     records: Records<R>,
     /// How many more records [`Self::add_in_place`] may add.
     in_place: usize,
+    /// The number of the aggregate among all of the producer, or 0. It tells whether a key is known to be in it.
+    number: u32,
 }
 
 impl<R> Builder<R> {
     pub(super) fn new(aggregator: RecordAggregator) -> Self {
-        Self { aggregator, span: None, records: Records::default(), in_place: 0 }
+        Self { aggregator, span: None, records: Records::default(), in_place: 0, number: 0 }
     }
 
     /// Prepares for so many records: most aggregates have about as many as the one before, and growing step by step costs more
@@ -271,17 +274,35 @@ impl<R> Builder<R> {
         &mut self,
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
+        known: Option<&mut RecentKey>,
         receipt: R,
     ) -> Result<(), R> {
-        if self.in_place == 0 || !self.aggregator.add_in_place(record) {
+        if self.in_place == 0 {
             return Err(receipt);
         }
-        self.in_place -= 1;
-        if let (Some(key), Some((_, span))) = (hash_key, &mut self.span) {
-            *span = span.including(key);
+        // A key that was here before is found without a search, and its hash key is within the span.
+        let known_index = known.as_ref().and_then(|known| known.index_in(self.number));
+        let Some(index) = self.aggregator.add_in_place(record, known_index) else { return Err(receipt) };
+        if known_index.is_none() {
+            if let (Some(key), Some((_, span))) = (hash_key, &mut self.span) {
+                *span = span.including(key);
+            }
+            if let Some(known) = known {
+                known.note(self.number, index);
+            }
         }
+        self.in_place -= 1;
         self.records.receipts.push(receipt);
         Ok(())
+    }
+
+    /// Gives the aggregate its number, unless it has one; returns whether it had none.
+    pub(super) const fn begin(&mut self, number: u32) -> bool {
+        let begins = self.number == 0;
+        if begins {
+            self.number = number;
+        }
+        begins
     }
 
     /// Returns how many records may be added to these with nothing but a receipt each. This is found out once, not for each of
@@ -336,7 +357,7 @@ impl<R> Builder<R> {
         let Undigested(aggregate) = self.aggregator.finish_undigested()?;
         let Aggregate { data, partition_key, explicit_hash_key, user_records } = aggregate;
         let records = core::mem::take(&mut self.records);
-        self.in_place = 0;
+        (self.in_place, self.number) = (0, 0);
         debug_assert_eq!(user_records, records.len());
         let span = self.span.take();
         Some(Entry {

@@ -14,6 +14,7 @@ use crate::produce::entry::{Builder, Entry, Meta};
 use crate::produce::pace::{Backoff, Bucket};
 use crate::route::{HashKey, HashKeyRange};
 use crate::route::groups::Route;
+use crate::route::recent_keys::RecentKey;
 
 /// How much of a shard's queue goes into one call: whole entries of so many bytes, or one that is larger.
 pub(super) const SHARE: usize = 256 * 1024;
@@ -133,6 +134,8 @@ pub(super) struct Lanes<R> {
     spare_memory: usize,
     /// The memory of all lanes.
     memory: usize,
+    /// The number of the next aggregate, or 0.
+    next_number: u32,
     pub(super) schedule: Schedule,
 }
 
@@ -146,6 +149,7 @@ impl<R> Lanes<R> {
             spare: Vec::new(),
             spare_memory: 0,
             memory: 0,
+            next_number: 1,
             schedule,
         }
     }
@@ -233,11 +237,12 @@ impl<R> Lanes<R> {
         lane: usize,
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
+        known: Option<&mut RecentKey>,
         receipt: R,
     ) -> Result<(), R> {
         let builder = self.lanes.get_mut(lane).and_then(Option::as_mut).and_then(|lane| lane.builder.as_mut());
         match builder {
-            Some(builder) => builder.add_in_place(record, hash_key, receipt),
+            Some(builder) => builder.add_in_place(record, hash_key, known, receipt),
             None => Err(receipt),
         }
     }
@@ -255,15 +260,21 @@ impl<R> Lanes<R> {
         let is_new = self.get(lane).is_some_and(|lane| lane.builder.is_none());
         let expected = self.get(lane).map_or(0, |lane| lane.last_records);
         let new = is_new.then(|| Box::new(Builder::new(self.take_aggregator(options.limits)).expecting(expected)));
+        let number = self.next_number;
         let outcome = self.update(lane, |lane| {
             let builder = match new {
                 Some(new) => lane.builder.insert(new),
                 None => lane.builder.as_mut()?,
             };
-            Some(builder.add(record, hash_key, receipt, meta, options.keep_times).map(|full| (full, builder.is_full())))
+            let added = builder.add(record, hash_key, receipt, meta, options.keep_times);
+            Some(added.map(|full| (full, builder.is_full(), builder.begin(number))))
         });
         match outcome.flatten() {
-            Some(Ok((full, is_full))) => {
+            Some(Ok((full, is_full, begun))) => {
+                if begun && number != 0 {
+                    // After four billion aggregates there are no more numbers: none may be used twice.
+                    self.next_number = number.checked_add(1).unwrap_or(0);
+                }
                 if let Some(full) = full {
                     self.update(lane, |lane| {
                         lane.finished += 1;

@@ -11,7 +11,7 @@ use crate::ShardMap;
 use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
-use crate::route::recent_keys::RecentKeys;
+use crate::route::recent_keys::{RecentKey, RecentKeys};
 use crate::route::{RoutedAggregate, Shard};
 use crate::{Aggregate, Limits, RecordAggregator};
 
@@ -121,26 +121,28 @@ impl Router {
         }
     }
 
-    /// Returns the group of a user record and, where routing is by shard, its hash key: what [`Self::route`] returns, if the hash
-    /// key is cached and the group exists.
+    /// Returns the group of a user record, if it exists, and where routing is by shard also the hash key, if that needs no MD5.
+    ///
+    /// [`Self::route`] returns the same. What is cached about the partition key comes with it.
     #[inline]
     pub(crate) fn find(
         &mut self,
         record: &UserRecord<'_>,
         explicit_hash_key: Option<HashKey>,
-    ) -> Option<(usize, Option<HashKey>)> {
+    ) -> Option<(usize, Option<HashKey>, Option<&mut RecentKey>)> {
         match self {
             Self::Shard { map, groups, recent } => {
-                let (hash_key, position) = match explicit_hash_key {
-                    Some(hash_key) => (hash_key, map.position_of(hash_key)),
-                    None => recent.find(record.partition_key)?,
+                let (hash_key, position, known) = match explicit_hash_key {
+                    Some(hash_key) => (hash_key, map.position_of(hash_key), None),
+                    None => {
+                        let known = recent.find(record.partition_key)?;
+                        (known.hash_key, known.shard(), Some(known))
+                    }
                 };
-                Some((groups.get(position).copied().flatten()?, Some(hash_key)))
+                Some((groups.get(position).copied().flatten()?, Some(hash_key), known))
             }
-            Self::Keys { groups, joined } => {
-                Some((groups.get(join_keys(record, joined)).copied()?, None))
-            }
-            Self::Unrouted { group } => Some(((*group)?, None)),
+            Self::Keys { groups, joined } => Some((groups.get(join_keys(record, joined)).copied()?, None, None)),
+            Self::Unrouted { group } => Some(((*group)?, None, None)),
         }
     }
 
@@ -157,12 +159,15 @@ impl Router {
             Self::Shard { map, groups, recent } => {
                 let (hash_key, position) = match explicit_hash_key {
                     Some(hash_key) => (hash_key, map.position_of(hash_key)),
-                    None => recent.find(record.partition_key).unwrap_or_else(|| {
-                        let hash_key = HashKey::of_partition_key(record.partition_key);
-                        let position = map.position_of(hash_key);
-                        recent.insert(record.partition_key, hash_key, position, cache_memory);
-                        (hash_key, position)
-                    }),
+                    None => match recent.find(record.partition_key) {
+                        Some(known) => (known.hash_key, known.shard()),
+                        None => {
+                            let hash_key = HashKey::of_partition_key(record.partition_key);
+                            let position = map.position_of(hash_key);
+                            recent.insert(record.partition_key, hash_key, position, cache_memory);
+                            (hash_key, position)
+                        }
+                    },
                 };
                 let group = groups.get(position).copied().flatten();
                 (Destination::new(group, || Route::Shard(position)), Some(hash_key))
@@ -261,7 +266,7 @@ impl Groups {
         let index =
             recent.shard_of(record.partition_key).and_then(|shard| groups.get(shard).copied().flatten());
         let group = index.and_then(|index| self.active.get_mut(index));
-        group.is_some_and(|group| group.aggregator.add_in_place(record))
+        group.is_some_and(|group| group.aggregator.add_in_place(record, None).is_some())
     }
 
     /// Returns the index of the group that a user record goes to, which may be a new one, and its hash key where routing is by
