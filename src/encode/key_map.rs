@@ -30,6 +30,12 @@ impl Lookup {
     /// A key of the first user record of an aggregate.
     pub(crate) const FIRST: Self = Self::New { index: 0, hash: 0, vacant: NO_ENTRY };
 
+    /// A key that is known to have this index.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn at(index: u32) -> Self {
+        Self::Known { index, position: NO_ENTRY }
+    }
+
     #[inline(always)]
     pub(crate) const fn is_new(self) -> bool {
         matches!(self, Self::New { .. })

@@ -220,11 +220,9 @@ impl<R> Producer<R> {
             return Err(receipt);
         }
         let Ok(explicit) = parse_explicit(record) else { return Err(receipt) };
-        match router.route(record, explicit, RECENT_KEYS) {
-            (Destination::Group(lane), hash_key) => {
-                self.lanes.add_in_place(lane, record, hash_key, receipt, self.now)
-            }
-            (Destination::New(_), _) => Err(receipt),
+        match router.find(record, explicit) {
+            Some((lane, hash_key, known)) => self.lanes.add_in_place(lane, record, hash_key, known, receipt),
+            None => Err(receipt),
         }
     }
 
@@ -317,8 +315,9 @@ impl<R> Producer<R> {
         let split = (can_call && !self.splits.is_empty()).then_some(self.now.max(self.backoff.until));
         let ready =
             self.lanes.next_ready(None).filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
-        let timeout =
-            self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
+        // Calls are numbered in the order in which they begin, so the first one is the first to time out.
+        let oldest = self.calls.first_key_value();
+        let timeout = oldest.and_then(|(_, call)| call.started.checked_add(self.config.call_timeout));
         [inbox, split, ready, timeout, self.listing.deadline()].into_iter().flatten().min()
     }
 
@@ -917,12 +916,11 @@ impl<R> Producer<R> {
     }
 
     fn time_out_calls(&mut self) {
-        let timeout = self.config.call_timeout;
-        let late =
-            |call: &InFlight<R>| call.started.checked_add(timeout).is_some_and(|until| until <= self.now);
-        let late: Vec<u64> = self.calls.iter().filter(|(_, call)| late(call)).map(|(&id, _)| id).collect();
-        for id in late {
-            let Some(call) = self.take_call(id) else { continue };
+        while let Some((&id, call)) = self.calls.first_key_value() {
+            if call.started.checked_add(self.config.call_timeout).is_none_or(|until| until > self.now) {
+                break;
+            }
+            let Some(call) = self.take_call(id) else { break };
             self.stats.timed_out_calls += 1;
             let failure = CallFailure { kind: FailureKind::Unclear, code: "timeout", message: "" };
             self.on_failure(id, call, failure);

@@ -8,7 +8,7 @@ pub(crate) mod manager;
 #[cfg(feature = "alloc")]
 mod put_queue;
 #[cfg(feature = "alloc")]
-mod recent_keys;
+pub(crate) mod recent_keys;
 #[cfg(feature = "alloc")]
 pub(crate) mod shard_map;
 
