@@ -11,6 +11,7 @@ use crate::encode::{EncodeError, Undigested};
 use crate::produce::outcome::History;
 use crate::route::recent_keys::RecentKey;
 use crate::route::{HashKey, HashKeyRange};
+use crate::wire::widen;
 use crate::{Aggregate, RecordAggregator, UserRecord};
 
 /// What is known about a record beside its bytes and its receipt.
@@ -81,13 +82,13 @@ impl<R> Records<R> {
     /// Counts the records of which another copy may be stored, where `own` is what all of them have been through.
     pub(super) fn possible_duplicates(&self, own: &History) -> u64 {
         if own.possibly_stored {
-            return self.len() as u64;
+            return widen(self.len());
         }
         let ends = self.histories.iter().skip(1).map(|&(from, _)| from).chain([self.len()]);
         let runs = self.histories.iter().zip(ends);
         let stored =
             runs.filter(|((_, history), _)| history.as_ref().is_some_and(|history| history.possibly_stored));
-        stored.map(|(&(from, _), end)| (end - from) as u64).sum()
+        stored.map(|(&(from, _), end)| widen(end - from)).sum()
     }
 
     /// Counts the bytes allocated.
@@ -363,7 +364,7 @@ impl<R> Builder<R> {
     /// Returns whether nothing more can be added.
     pub(super) fn is_full(&self) -> bool {
         let limits = self.aggregator.limits();
-        self.len() >= limits.max_user_records() || self.size_bytes() >= limits.target_bytes() as usize
+        self.len() >= limits.max_user_records() || self.size_bytes() >= limits.target_size()
     }
 
     /// Ends the aggregate, without its digest.

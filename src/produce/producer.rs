@@ -21,6 +21,7 @@ use crate::produce::shards::{ClosedShards, Listing};
 use crate::produce::stats::ProducerStats;
 use crate::route::groups::{Destination, Route, Router};
 use crate::route::{HashKey, HashKeyRange};
+use crate::wire::widen;
 use crate::{ShardMap, UserRecord};
 
 /// The most bytes that are routed again in one step (rule P11).
@@ -594,7 +595,8 @@ impl<R> Producer<R> {
         let hash_key = match self.router.as_ref().and_then(Router::shard_map) {
             Some(map) => {
                 let candidates = [self.jitter.next(), self.jitter.next()].map(|random| {
-                    let position = (random % map.shards().len().max(1) as u64) as usize;
+                    let position = random.checked_rem(widen(map.shards().len())).unwrap_or(0);
+                    let position = usize::try_from(position).unwrap_or(0);
                     let lane = self.router.as_ref().and_then(|router| router.group_of_shard(position));
                     let lane = lane.and_then(|lane| self.lanes.get(lane));
                     let load =
@@ -629,7 +631,7 @@ impl<R> Producer<R> {
         // Tags need an aggregate.
         if !self.config.aggregate && record.tags.len() == 0 {
             let size = record.data.len() + record.partition_key.len();
-            let limit = self.config.limits.max_bytes() as usize;
+            let limit = self.config.limits.max_size();
             if size > limit {
                 self.tidy(lane);
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
@@ -750,7 +752,7 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.stats.rerouted += entry.records.len() as u64;
+            self.stats.rerouted += widen(entry.records.len());
             // The lane may soon be another one's.
             self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
@@ -901,8 +903,8 @@ impl<R> Producer<R> {
         self.next_call += 1;
         let size_bytes = entries.iter().map(Entry::size_bytes).sum();
         self.stats.calls += 1;
-        self.stats.entries_sent += entries.len() as u64;
-        self.stats.bytes_sent += size_bytes as u64;
+        self.stats.entries_sent += widen(entries.len());
+        self.stats.bytes_sent += widen(size_bytes);
         let call = InFlight { entries, size_bytes, started: self.now, batch };
         self.memory += call.memory();
         self.calls.insert(id, call);
@@ -936,7 +938,7 @@ impl<R> Producer<R> {
             self.stats.stalled = false;
         }
         self.newest_answered = self.newest_answered.max(id);
-        self.stats.stale_answers += answers.len().saturating_sub(call.entries.len()) as u64;
+        self.stats.stale_answers += widen(answers.len().saturating_sub(call.entries.len()));
         let InFlight { entries, started, mut batch, .. } = call;
         let mut answers = answers.iter();
         for mut entry in entries {
@@ -1036,7 +1038,7 @@ impl<R> Producer<R> {
     }
 
     fn misplaced(&mut self, mut entry: Entry<R>) -> Entry<R> {
-        self.stats.misplaced += entry.records.len() as u64;
+        self.stats.misplaced += widen(entry.records.len());
         let error = self.error("misplaced", "");
         entry.history.possibly_stored = true;
         entry.history.fail_last(error);
@@ -1044,7 +1046,7 @@ impl<R> Producer<R> {
     }
 
     fn deliver(&mut self, entry: Entry<R>, shard: Arc<str>, sequence_number: Arc<str>) {
-        let (records, size) = (entry.records.len() as u64, entry.size_bytes() as u64);
+        let (records, size) = (widen(entry.records.len()), widen(entry.size_bytes()));
         let waited = entry.history.last_start().unwrap_or(self.now).saturating_sub(entry.records.since);
         self.stats.time_in_buffer.record(waited, records);
         self.stats.entries_delivered += 1;
@@ -1105,27 +1107,27 @@ impl<R> Producer<R> {
             return;
         }
         let (lane, routed) = (entry.lane, entry.span.is_some());
-        let mut halves = [Vec::new(), Vec::new()];
+        let (mut first, mut second) = (Vec::new(), Vec::new());
         let mut builder = Builder::new(self.lanes.take_aggregator(self.config.limits));
         let keep_times = self.config.ttl.is_some();
         let mut position = 0;
         entry.for_each_record(|record, receipt, meta| {
             if position == half {
-                halves[0].extend(builder.finish());
+                first.extend(builder.finish());
             }
             position += 1;
             let hash_key = if routed { record.hash_key().ok() } else { None };
             match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                Ok(full) => halves[usize::from(position > half)].extend(full),
+                Ok(full) if position <= half => first.extend(full),
+                Ok(full) => second.extend(full),
                 Err((receipt, meta, error)) => self.refuse(receipt, meta, &error.to_string()),
             }
         });
-        halves[1].extend(builder.finish());
+        second.extend(builder.finish());
         self.lanes.keep_aggregator(builder.into_aggregator());
-        let [first, second] =
-            halves.map(|half| half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
-        batch.rest.push(second);
-        batch.rest.push(first);
+        for half in [second, first] {
+            batch.rest.push(half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
+        }
     }
 
     /// Goes on with a batch after a call: with its next part, or to its end.
@@ -1193,7 +1195,7 @@ impl<R> Producer<R> {
         entry: Entry<R>,
         fronts: &mut BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>,
     ) {
-        self.stats.rerouted += entry.records.len() as u64;
+        self.stats.rerouted += widen(entry.records.len());
         let keep_times = self.config.ttl.is_some();
         let plain = matches!(entry.kind, Kind::Plain { .. });
         entry.for_each_record(|record, receipt, meta| {
@@ -1250,7 +1252,7 @@ impl<R> Producer<R> {
     }
 
     fn settle_records(&mut self, records: Records<R>, history: History, verdict: Verdict) {
-        let count = records.len() as u64;
+        let count = widen(records.len());
         if count == 0 {
             return;
         }
