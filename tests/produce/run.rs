@@ -44,7 +44,7 @@ pub(crate) struct Run {
     pub(crate) world: World,
     pub(crate) producer: Producer<u32>,
     pub(crate) fates: Vec<Fate>,
-    config: ProducerConfig,
+    pub(crate) config: ProducerConfig,
     /// Records that were refused by `add` for lack of capacity and offered again later.
     pub(crate) refused: u64,
     pub(crate) polls: u64,
@@ -220,7 +220,6 @@ impl Run {
                 }
                 Action::Finished => return true,
             }
-            assert!(self.producer.used() >= self.outstanding, "memory that nobody accounts for");
         }
     }
 
@@ -364,6 +363,7 @@ impl Run {
             fate.done = Some((done.outcome, self.world.now));
             self.outstanding -= self.lens[done.receipt as usize];
         }
+        assert!(self.producer.used() >= self.outstanding, "memory that nobody accounts for");
     }
 
     /// Lets consumers read the stream, and holds the producer to its promises.

@@ -12,7 +12,6 @@ use crate::random::Random;
 /// A record as a shard stores it.
 pub(crate) struct Stored {
     pub(crate) data: Vec<u8>,
-    pub(crate) partition_key: String,
     /// The position among all records that the stream stored, in time.
     pub(crate) number: u64,
 }
@@ -401,7 +400,6 @@ impl World {
             self.bytes_accepted += size as u64;
             taken.stored.push(Stored {
                 data: put.data.clone(),
-                partition_key: put.partition_key.clone(),
                 number: self.stored,
             });
             results.push(Ok((taken.id.clone(), format!("{}", self.stored))));
