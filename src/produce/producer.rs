@@ -55,6 +55,8 @@ pub struct Producer<R = ()> {
     keyless: Keyless,
     calls: BTreeMap<u64, InFlight<R>>,
     next_call: u64,
+    /// The first call after the shards were listed last.
+    first_of_map: u64,
     /// The newest call that was answered entry by entry.
     newest_answered: u64,
     /// Calls that were rejected, whose parts are to be sent one after the other (rule P9).
@@ -111,6 +113,7 @@ struct InFlight<R> {
 /// Taken by a shard that is not known.
 #[derive(Debug)]
 struct Undecided<R> {
+    call: u64,
     entry: Entry<R>,
     shard: Arc<str>,
     sequence_number: Arc<str>,
@@ -179,6 +182,7 @@ impl<R> Producer<R> {
             keyless: Keyless::default(),
             calls: BTreeMap::new(),
             next_call: 0,
+            first_of_map: 0,
             newest_answered: 0,
             splits: VecDeque::new(),
             undecided: Vec::new(),
@@ -361,6 +365,7 @@ impl<R> Producer<R> {
             Ok(map) => {
                 self.listing.succeeded();
                 self.was_gone = false;
+                self.first_of_map = self.next_call;
                 self.replace_map(map);
                 self.decide(id.0);
             }
@@ -945,7 +950,7 @@ impl<R> Producer<R> {
             match answers.next() {
                 Some(&EntryAnswer::Stored { shard, sequence_number }) => {
                     self.lanes.update(entry.lane, |lane| lane.backoff.succeeded(id));
-                    batch.returned.extend(self.on_stored(entry, shard, sequence_number, started));
+                    batch.returned.extend(self.on_stored(id, entry, shard, sequence_number, started));
                 }
                 Some(&EntryAnswer::Failed { code, message }) => {
                     let error = self.error(code, message);
@@ -973,13 +978,14 @@ impl<R> Producer<R> {
     /// Judges an entry by the shard that took it (rules R3 and P3). Returns it if it has to be sent again.
     fn on_stored(
         &mut self,
+        id: u64,
         mut entry: Entry<R>,
         shard: &str,
         sequence_number: &str,
         started: Duration,
     ) -> Option<Entry<R>> {
         self.attempt(&mut entry, started, None);
-        match self.judge(&entry, shard) {
+        match self.judge(id, &entry, shard) {
             Placement::Owned => {
                 self.deliver(entry, shard.into(), sequence_number.into());
                 None
@@ -989,6 +995,7 @@ impl<R> Producer<R> {
                 self.listing.want();
                 self.memory += entry.memory();
                 self.undecided.push(Undecided {
+                    call: id,
                     entry: Entry { lane: NO_LANE, ..entry },
                     shard: shard.into(),
                     sequence_number: sequence_number.into(),
@@ -999,7 +1006,7 @@ impl<R> Producer<R> {
         }
     }
 
-    fn judge(&self, entry: &Entry<R>, shard: &str) -> Placement {
+    fn judge(&self, id: u64, entry: &Entry<R>, shard: &str) -> Placement {
         let Some(span) = entry.span else { return Placement::Owned };
         let Some(map) = self.router.as_ref().and_then(Router::shard_map) else { return Placement::Unknown };
         let owns = |range: HashKeyRange| range.contains(span.start()) && range.contains(span.end());
@@ -1014,8 +1021,9 @@ impl<R> Producer<R> {
         }
         match map.closed_range(shard).or_else(|| self.closed_shards.range(shard)) {
             Some(range) if owns(range) => Placement::Owned,
-            Some(_) => Placement::Misplaced,
-            None => Placement::Unknown,
+            // Closed shards take nothing, so the map is wrong about this one unless the call is older.
+            Some(_) if id < self.first_of_map => Placement::Misplaced,
+            Some(_) | None => Placement::Unknown,
         }
     }
 
@@ -1024,7 +1032,7 @@ impl<R> Producer<R> {
         let mut misplaced = Vec::new();
         for undecided in core::mem::take(&mut self.undecided) {
             self.memory -= undecided.entry.memory();
-            match self.judge(&undecided.entry, &undecided.shard) {
+            match self.judge(undecided.call, &undecided.entry, &undecided.shard) {
                 Placement::Owned => self.deliver(undecided.entry, undecided.shard, undecided.sequence_number),
                 Placement::Unknown if undecided.listing > listing => {
                     self.listing.want();

@@ -13,7 +13,8 @@ use kinesis_aggregation::produce::{
 use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 use kinesis_aggregation::{Limits, Producer, ShardMap, UserRecord, deaggregate};
 
-/// Options, what happens, and how it ends.
+/// Options, what happens, and how it ends. `pub` for the fuzz target.
+#[allow(unreachable_pub, reason = "public where it is fuzzed")]
 #[derive(Debug)]
 pub struct Script {
     config: ProducerConfig,
@@ -143,11 +144,12 @@ impl<'a> Arbitrary<'a> for Script {
         config.budget = *u.choose(&[0, 4_000, 60_000, usize::MAX])?;
         config.list_interval = ms(u)?;
         config.seed = u.arbitrary()?;
-        Ok(Self {
-            config,
-            stop: u.ratio(1, 4)?,
-            steps: u.arbitrary_iter()?.take(400).collect::<Result<_>>()?,
-        })
+        let stop = u.ratio(1, 4)?;
+        let mut steps = Vec::new();
+        while !u.is_empty() && steps.len() < 600 {
+            steps.push(u.arbitrary()?);
+        }
+        Ok(Self { config, steps, stop })
     }
 }
 
@@ -272,6 +274,7 @@ struct World {
 }
 
 /// Plays a script, and checks what came of it.
+#[allow(unreachable_pub, reason = "public where it is fuzzed")]
 pub fn run(script: &Script) {
     let mut world = World {
         producer: Producer::new(script.config.clone()).unwrap(),
@@ -286,6 +289,9 @@ pub fn run(script: &Script) {
         returned: Vec::new(),
     };
     let mut step_back = Duration::ZERO;
+    if std::env::var_os("SHOW").is_some() {
+        println!("{:?}", script.config);
+    }
     for step in &script.steps {
         let now = world.now.saturating_sub(core::mem::take(&mut step_back));
         match step {
@@ -414,6 +420,7 @@ impl World {
             self.stored.push(Stored { shard, records });
         }
         taken.truncate(entries.len().saturating_sub(missing));
+        let surplus = if missing > 0 { 0 } else { surplus };
         taken.extend((0..surplus).map(|_| Ok(("shardId-000000000000".into(), "surplus".into()))));
         let answers: Vec<EntryAnswer<'_>> = taken
             .iter()
@@ -527,6 +534,15 @@ impl World {
         }
         for round in 0.. {
             assert!(round < 5_000, "{:?} does not come to an end", self.producer);
+            if std::env::var_os("SHOW").is_some() && round < 60 {
+                println!(
+                    "{:?} {:?} {:?} {:?}",
+                    self.now,
+                    self.producer,
+                    self.producer.next_deadline(),
+                    self.producer.stats().errors
+                );
+            }
             match self.producer.poll(self.now) {
                 Action::Put(id) => {
                     self.calls.push(id);

@@ -19,6 +19,7 @@ mod cases;
 mod events;
 mod figures;
 #[path = "../common/random.rs"]
+#[allow(dead_code, reason = "other tests use more of it")]
 mod random;
 mod run;
 mod world;
@@ -226,7 +227,7 @@ fn a_million_receipts_come_back_once() {
 }
 
 /// What happens to the stream.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Change {
     Reshard,
     Recreate { shards: u32, after: Duration },
@@ -235,6 +236,15 @@ enum Change {
 /// Runs one random world from beginning to end.
 fn simulate(seed: u64) -> Run {
     let (mut run, offers, changes) = random_run(seed);
+    if std::env::var_os("SHOW").is_some() {
+        println!(
+            "{:?}\n{:?}\n{changes:?} {} offers {} shards",
+            run.config,
+            run.world.network,
+            offers.len(),
+            run.world.shards.len()
+        );
+    }
     let mut offers = offers.into_iter().peekable();
     for (at, change) in changes {
         run.drive(&mut offers, at);

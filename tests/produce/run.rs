@@ -232,7 +232,6 @@ impl Run {
                 }
                 Action::Finished => return true,
             }
-            assert!(self.producer.used() >= self.outstanding, "memory that nobody accounts for");
         }
     }
 
@@ -244,13 +243,16 @@ impl Run {
         let (mut puts, mut entries, mut keys) = (Vec::new(), Vec::new(), BTreeSet::new());
         for entry in &call.entries {
             let mut records = Vec::new();
-            for mut user in deaggregate(entry.data) {
+            for user in deaggregate(entry.data) {
                 let number = number_of(user.data);
                 let fate = &self.fates[number];
-                if user.partition_key.is_empty() {
-                    user.partition_key = entry.partition_key;
-                }
-                let hash_key = fate.hash_key.unwrap_or_else(|| user.hash_key().unwrap());
+                let of_entry = || {
+                    entry.explicit_hash_key.unwrap_or_else(|| HashKey::of_partition_key(entry.partition_key))
+                };
+                let own = |user: UserRecord<'_>| {
+                    if user.partition_key.is_empty() { of_entry() } else { user.hash_key().unwrap() }
+                };
+                let hash_key = fate.hash_key.unwrap_or_else(|| own(user));
                 keys.extend(fate.order_key);
                 records.push((number as u32, hash_key));
             }
@@ -386,6 +388,7 @@ impl Run {
             fate.done = Some((done.outcome, self.world.now));
             self.outstanding -= self.lens[done.receipt as usize];
         }
+        assert!(self.producer.used() >= self.outstanding, "memory that nobody accounts for");
     }
 
     /// Lets consumers read the stream, and holds the producer to its promises.

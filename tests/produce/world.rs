@@ -12,7 +12,6 @@ use crate::random::Random;
 /// A record as a shard stores it.
 pub(crate) struct Stored {
     pub(crate) data: Vec<u8>,
-    pub(crate) partition_key: String,
     /// The position among all records that the stream stored, in time.
     pub(crate) number: u64,
 }
@@ -117,6 +116,8 @@ pub(crate) struct World {
     /// Until when the stream is gone at least. It comes back once the producer knows, as a stream is deleted slowly.
     gone_until: Option<Duration>,
     gone_is_known: bool,
+    /// Whether the producer knows any shards.
+    listed: bool,
     /// The first call from this time on takes five seconds.
     pub(crate) slow_from: Option<Duration>,
     /// The records in that call, and the shards that took them.
@@ -150,6 +151,7 @@ impl World {
             reshards: 0,
             gone_until: None,
             gone_is_known: false,
+            listed: false,
             slow_from: None,
             slow_records: Vec::new(),
             slow_shards: Vec::new(),
@@ -229,7 +231,7 @@ impl World {
     }
 
     fn is_gone(&self) -> bool {
-        self.gone_until.is_some_and(|until| self.now < until || !self.gone_is_known)
+        self.gone_until.is_some_and(|until| self.now < until || self.listed && !self.gone_is_known)
     }
 
     /// The longest time that a call or a listing takes where nothing happens to it.
@@ -334,6 +336,7 @@ impl World {
                 None
             }
             told => {
+                self.listed |= matches!(&told, Event::Listed(_, Some(_)));
                 self.gone_is_known |= matches!(&told, Event::Answered(_, Answer::Failed(Denied, _)));
                 Some(told)
             }
@@ -403,11 +406,7 @@ impl World {
             }
             self.stored += 1;
             self.bytes_accepted += size as u64;
-            taken.stored.push(Stored {
-                data: put.data.clone(),
-                partition_key: put.partition_key.clone(),
-                number: self.stored,
-            });
+            taken.stored.push(Stored { data: put.data.clone(), number: self.stored });
             results.push(Ok((taken.id.clone(), format!("{}", self.stored))));
         }
         results
