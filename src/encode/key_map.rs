@@ -350,7 +350,7 @@ fn probe(entries: &[Entry], key: &[u8], hash: u32, output: &[u8]) -> Probe {
 }
 
 /// The vacant entry for a key that is known to be in none.
-#[cfg(any(feature = "alloc", test))]
+#[cfg(feature = "alloc")]
 fn vacant(entries: &[Entry], hash: u32) -> Option<u32> {
     positions(entries, hash).find(|&position| entry_at(entries, position).is_some_and(Entry::is_vacant))
 }
