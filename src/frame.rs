@@ -86,7 +86,7 @@ pub enum DigestCheck {
 ///
 /// This takes a fraction of the time that it takes one by one, as described at [`Md5::digest_each`]. An `Err` is the
 /// reason why its payload is plain. The other payloads are to be parsed, with [`DigestCheck::Skip`], which may still find
-/// them malformed. With `alloc`, [`deaggregate_all`](crate::deaggregate_all) does both.
+/// them malformed. With `alloc`, [`deaggregate_all`](crate::decode::deaggregate_all) does both.
 ///
 /// ```
 /// use kinesis_aggregation::Payload;
