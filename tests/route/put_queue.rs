@@ -1,15 +1,5 @@
-//! What holds for a queue of PutRecords entries whatever the outcomes are: nothing is lost, nothing is sent again that was
-//! delivered, calls stay within their limits, shards keep their order and are served round-robin.
-
-#![cfg(feature = "alloc")]
-#![expect(
-    clippy::as_conversions,
-    clippy::indexing_slicing,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
-
-#[path = "put_queue/steps.rs"]
-mod steps;
+//! `PutQueue`: whatever the outcomes are, nothing is lost, nothing that was delivered is sent again, calls stay within
+//! their limits, shards keep their order and are served round-robin.
 
 use core::time::Duration;
 
@@ -19,7 +9,8 @@ use kinesis_aggregation::route::{
 use kinesis_aggregation::{AggregationManager, Limits, RecordAggregator, ShardMap, UserRecord};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use steps::{DELIVERED, Entry, Step, check, entry, millis};
+
+use crate::put_queue_steps::{DELIVERED, Entry, Step, check, entry, millis};
 
 fn numbers(request: &PutRequest<Entry>) -> Vec<usize> {
     request.entries().map(|entry| entry.number).collect()

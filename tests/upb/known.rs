@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::common::{Record, field, varint};
-use crate::oracle::Oracle;
-use crate::{ours, theirs};
+use super::oracle::Oracle;
+use super::{ours, theirs};
 
 // Why upb may see something else in a body than this crate does. Either upb accepts more:
 const CUT: &str = "D6: upb cuts varints down to 64 bits";

@@ -2,61 +2,29 @@
 //! or lose their responses. A consumer for each shard filters them as the KCL does. Every user record has to arrive (rules R1 to
 //! R3).
 //!
-//! `KINESIS_AGG_CASES=1000000 cargo test --release --test simulation -- --nocapture` is a long run of a million user
+//! `KINESIS_AGG_CASES=1000000 cargo test --release --test route simulation -- --nocapture` is a long run of a million user
 //! records for each way to route, and shows the counts.
 
-#![cfg(feature = "alloc")]
-#![expect(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "all numbers are small or bounded, and a panic fails the test, as it should"
-)]
-
-mod common;
-#[path = "simulation/consumer.rs"]
-mod consumer;
-#[path = "simulation/ledger.rs"]
 mod ledger;
-#[path = "simulation/producer.rs"]
 mod producer;
-#[path = "simulation/stream.rs"]
 mod stream;
 
 use core::time::Duration;
 
-use common::random::Random;
-use consumer::Consumers;
-use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
-use ledger::{Counts, Ledger};
-use producer::Producer;
-use stream::Stream;
+use kinesis_aggregation::Limits;
 
-/// How user records find their aggregate.
-#[derive(Clone, Copy, Debug)]
-enum Routing {
-    ByShard,
-    ByKey,
-    Unrouted,
-}
-
-impl Routing {
-    fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
-        match self {
-            Self::ByShard => AggregationManager::by_shard(map, limits),
-            Self::ByKey => AggregationManager::by_key(limits),
-            Self::Unrouted => AggregationManager::unrouted(limits),
-        }
-    }
-}
+use self::ledger::{Counts, Ledger};
+use self::producer::Producer;
+use self::stream::{Consumers, Stream};
+use crate::common::random::Random;
+use crate::model::Routing;
 
 const SEEDS: usize = 8;
 const PRODUCERS: usize = 3;
 
 /// Runs the simulation with several seeds, and returns the sum of their counts.
 fn simulate_all(routing: Routing) -> Counts {
-    let cases: Option<usize> = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
-    let each = cases.unwrap_or(50_000).div_ceil(SEEDS);
+    let each = crate::common::cases().unwrap_or(50_000).div_ceil(SEEDS);
     let mut counts = Counts::default();
     for seed in (1..).take(SEEDS) {
         let run = simulate(routing, seed, each);

@@ -5,9 +5,9 @@ use core::time::Duration;
 use kinesis_aggregation::route::{Placement, RoutedAggregate};
 use kinesis_aggregation::{AggregationManager, UserRecord};
 
+use super::ledger::{Counts, Ledger};
+use super::stream::{Stream, any_hash_key};
 use crate::common::random::Random;
-use crate::ledger::{Counts, Ledger};
-use crate::stream::{Stream, any_hash_key};
 
 pub(crate) struct Producer {
     manager: AggregationManager,
