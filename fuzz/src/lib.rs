@@ -11,7 +11,6 @@ pub mod command;
 pub mod decode;
 pub mod managing;
 pub mod packing;
-pub mod putting;
 pub mod records;
 pub mod shards;
 
@@ -30,8 +29,6 @@ pub mod events;
 mod generated_checks;
 #[path = "../../tests/route/model.rs"]
 mod model;
-#[path = "../../tests/route/put_queue_steps.rs"]
-mod put_steps;
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 

@@ -202,9 +202,9 @@ impl Router {
     }
 
     /// Completes an aggregate of a group by where it goes: its shard, and the hash key of its first user record (rule E8).
-    fn routed(&self, mut aggregate: Aggregate, group: &Group, since: Option<Duration>) -> RoutedAggregate {
+    fn routed(&self, mut aggregate: Aggregate, group: &Group) -> RoutedAggregate {
         aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
-        RoutedAggregate::new(aggregate, self.shard_id(&group.route), since)
+        RoutedAggregate { aggregate, shard_id: self.shard_id(&group.route).map(Into::into) }
     }
 }
 
@@ -312,10 +312,10 @@ impl Groups {
             debug_assert!(false, "no group {index} of {}", self.active.len());
             return Ok(None);
         };
-        let (memory, since) = (group.memory(), group.aggregator.since());
+        let memory = group.memory();
         let full = group.aggregator.add_with(record, now);
         self.allocated = self.allocated - memory + group.memory();
-        let full = full?.map(|full| self.router.routed(full, group, since));
+        let full = full?.map(|full| self.router.routed(full, group));
         if group.aggregator.user_records() == 1 {
             group.first_hash_key = hash_key;
         }
@@ -324,9 +324,8 @@ impl Groups {
 
     /// Finishes what is pending in a group that was removed, without its digest.
     pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
-        let since = group.aggregator.since();
         let aggregate = group.aggregator.finish_undigested()?.0;
-        let routed = self.router.routed(aggregate, &group, since);
+        let routed = self.router.routed(aggregate, &group);
         self.keep_spare(group.aggregator);
         Some(routed)
     }

@@ -451,9 +451,8 @@ fn first<T>(body: &[u8], see: impl FnOnce(&UserRecord<'_>) -> T) -> Result<T, De
 /// suite's 32-bit fields are cut to 32 bits; the indexes here have 64, so that nothing wraps (D11).
 #[test]
 fn the_last_index_counts_and_does_not_wrap() {
-    let tables: Vec<u8> = (0..=345)
-        .flat_map(|key| [field(1, key.to_string().as_bytes()), field(2, b"7")].concat())
-        .collect();
+    let tables: Vec<u8> =
+        (0..=345).flat_map(|key| [field(1, key.to_string().as_bytes()), field(2, b"7")].concat()).collect();
     let key_of = |fields: &[u8]| {
         first(&[&tables, &field(3, &[fields, &hex("1a 00")].concat())[..]].concat(), |user| {
             user.partition_key.to_owned()

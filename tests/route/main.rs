@@ -1,4 +1,4 @@
-//! Routing: hash keys, shard maps, the manager, the put queue, reading by range, and a simulated stream.
+//! Routing: hash keys, shard maps, the manager, and reading by range.
 //!
 //! `KINESIS_AGG_CASES=1000000 cargo test --release --test route` is a long run.
 
@@ -19,8 +19,6 @@ mod common;
 mod decimal;
 #[cfg(feature = "alloc")]
 mod model;
-#[cfg(feature = "alloc")]
-mod put_queue_steps;
 
 #[cfg(feature = "alloc")]
 mod hash_keys;
@@ -29,10 +27,6 @@ mod manager;
 #[cfg(feature = "alloc")]
 mod memory;
 #[cfg(feature = "alloc")]
-mod put_queue;
-#[cfg(feature = "alloc")]
 mod reading;
 #[cfg(feature = "alloc")]
 mod shard_maps;
-#[cfg(feature = "alloc")]
-mod simulation;

@@ -4,15 +4,15 @@
 use core::time::Duration;
 
 use kinesis_aggregation::encode::EncodeError;
-use kinesis_aggregation::route::{Aggregates, HashKey, HashKeyRange, Placement, RoutedAggregate, Shard};
-use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord, deaggregate};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::common::Record;
 use crate::common::random::Random;
-use crate::model::{Answer, Index, Reshard, Routing, Shards, Step, check, map_of};
+use crate::model::{Index, Reshard, Routing, Shards, Step, check, map_of};
 
 // Any sequence of calls, compared with the model.
 
@@ -62,8 +62,6 @@ fn reshard() -> impl Strategy<Value = Reshard> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let answer =
-        prop_oneof![Just(Answer::Predicted), index().prop_map(Answer::OfTheMap), Just(Answer::Unknown),];
     prop_oneof![
         20 => record().prop_map(Step::Add),
         20 => (record(), 0..30u64).prop_map(|(record, later)| Step::AddAt(record, later)),
@@ -71,9 +69,6 @@ fn step() -> impl Strategy<Value = Step> {
         2 => proptest::option::weighted(0.9, index()).prop_map(Step::FlushShard),
         2 => (0..60u64).prop_map(Step::Expired),
         4 => vec(reshard(), 0..4).prop_map(Step::Refresh),
-        4 => (index(), answer).prop_map(|(sent, answer)| Step::Confirm(sent, answer)),
-        4 => index().prop_map(Step::Requeue),
-        1 => index().prop_map(Step::RequeueCopy),
         1 => Just(Step::Clear),
     ]
 }
@@ -129,61 +124,8 @@ fn the_shard_map_and_the_limits_are_those_given() {
     assert_eq!(AggregationManager::by_key(Limits::KPL).shard_map(), None);
 }
 
-#[test]
-fn aggregates_of_several_calls_are_collected_in_order() {
-    let mut manager = AggregationManager::by_key(Limits::default());
-    let mut all = manager.flush();
-    for key in ["a", "b", "c"] {
-        all.extend(manager.add(UserRecord::new(key, "21.5")).unwrap());
-        all.extend(manager.flush());
-    }
-    assert!(all.iter().map(|routed| &*routed.aggregate.partition_key).eq(["a", "b", "c"]));
-    assert!((&all).into_iter().eq(all.clone().into_vec().iter()));
-    assert!(all.clone().into_iter().eq(all.into_vec()));
-}
-
-/// Until the map is refreshed, a shard that it does not have may be a new one.
-#[test]
-fn a_shard_stays_unknown_until_a_refresh() {
-    let map = ShardMap::new([Shard::new("old", HashKeyRange::ALL)]).unwrap();
-    let mut manager = AggregationManager::by_shard(map.clone(), Limits::default());
-    assert!(manager.refresh(map.clone()).is_empty());
-    assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
-    let mut sent = manager.flush().into_vec().remove(0);
-    for _ in 0..3 {
-        sent = match manager.confirm(sent, "new") {
-            Placement::Unknown(sent) => sent,
-            other => panic!("{other:?}"),
-        };
-    }
-    assert!(manager.refresh(map).is_empty());
-    assert!(matches!(manager.confirm(sent, "new"), Placement::Misplaced(_)));
-}
-
-#[test]
-fn an_aggregate_that_cannot_be_requeued_is_returned_whole() {
-    let mut wide = of_one_shard(Limits::default());
-    _ = wide.add(UserRecord::new("a", "short")).unwrap();
-    _ = wide.add(UserRecord::new("b", &[7; 300])).unwrap();
-    let sent = wide.flush().into_iter().next().unwrap();
-
-    let mut narrow = of_one_shard(Limits::default().with_max_bytes(200));
-    assert_eq!(narrow.add(UserRecord::new("c", "pending")), Ok(Aggregates::default()));
-    let refusal = narrow.requeue(sent.clone()).unwrap_err();
-    assert!(
-        matches!(refusal.error, EncodeError::TooLarge { required, limit: 200 } if required > 300),
-        "{:?}",
-        refusal.error
-    );
-    assert_eq!(refusal.to_string(), format!("aggregate not requeued: {}", refusal.error));
-    assert_eq!(*refusal.aggregate, sent);
-    // Not even the first user record is requeued, which would fit.
-    assert_eq!((narrow.user_records(), narrow.counters().requeued), (1, 0));
-    assert_eq!(wide.requeue(*refusal.aggregate), Ok(Aggregates::default()), "its own manager requeues it");
-}
-
-/// A user record that only just fits an aggregate of its own still fits when it is moved or requeued. Behind a user record with
-/// a shorter partition key it takes less space.
+/// A user record that only just fits an aggregate of its own still fits when it is moved to another shard. Behind a user record
+/// with a shorter partition key it takes less space.
 #[test]
 fn what_was_accepted_once_is_accepted_again() {
     let limits = Limits::default().with_max_bytes(300);
@@ -193,9 +135,10 @@ fn what_was_accepted_once_is_accepted_again() {
         let data = vec![0xa5; len];
         let first = UserRecord::new("a", "x").with_explicit_hash_key("1");
         let second = UserRecord::new(&long, &data).with_explicit_hash_key("9");
-        let mut sent = manager.add(first).unwrap();
-        let Ok(full) = manager.add(second) else { continue };
-        sent.extend(full);
+        assert!(manager.add(first).unwrap().is_empty());
+        if manager.add(second).is_err() {
+            continue;
+        }
 
         let mut moved = manager.clone();
         let split = vec![("b".to_owned(), 0, 4), ("c".to_owned(), 5, u128::MAX)];
@@ -203,11 +146,6 @@ fn what_was_accepted_once_is_accepted_again() {
         let kept =
             out.iter().map(|routed| routed.aggregate.user_records).sum::<usize>() + moved.user_records();
         assert_eq!(kept, manager.user_records(), "{len} bytes: lost by a refresh");
-
-        sent.extend(manager.flush());
-        for aggregate in sent {
-            assert!(manager.requeue(aggregate).is_ok(), "{len} bytes: not requeued");
-        }
     }
 }
 
@@ -226,7 +164,7 @@ fn map(random: &mut Random) -> ShardMap {
 
 /// What was returned, except for times.
 fn without_times(
-    out: Result<Aggregates, EncodeError>,
+    out: Result<Vec<RoutedAggregate>, EncodeError>,
 ) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {
     let aggregates = out?.into_iter().map(|aggregate| {
         let explicit_hash_key = format!("{:?}", aggregate.aggregate.explicit_hash_key);
@@ -321,7 +259,7 @@ fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
     for (place, (id, start, end)) in shards.iter().enumerate() {
         let key = if place % 2 == 0 { start } else { end }.to_string();
         let record = UserRecord::new("key", id).with_explicit_hash_key(&key);
-        assert_eq!(manager.add(record), Ok(Aggregates::default()), "{id}");
+        assert_eq!(manager.add(record), Ok(Vec::new()), "{id}");
     }
     assert_eq!((manager.pending().len(), manager.user_records()), (10_000, 10_000));
     assert!(manager.memory() < 16 * 1024 * 1024, "{}", manager.memory());
@@ -333,7 +271,7 @@ fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
         assert_eq!(aggregate.shard_id.as_deref(), Some(id.as_str()));
         let key = aggregate.aggregate.explicit_hash_key.map(HashKey::get);
         assert!(key == Some(*start) || key == Some(*end), "{id}: {key:?}");
-        assert!(aggregate.records().map(|record| record.data).eq([id.as_bytes()]), "{id}");
+        assert!(deaggregate(&aggregate.aggregate.data).map(|record| record.data).eq([id.as_bytes()]), "{id}");
     }
     assert!(manager.is_empty());
 }
@@ -356,7 +294,7 @@ fn above_the_bound_the_fullest_is_finished_first() {
             let data = random.bytes(number % 300);
             // What would be pending without the bound.
             let mut unbounded = manager.clone().with_max_memory(usize::MAX);
-            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(Aggregates::default()), "{name}");
+            assert_eq!(unbounded.add(UserRecord::new(&key, &data)), Ok(Vec::new()), "{name}");
             let mut fullest: Vec<_> = unbounded.pending().map(|pending| pending.size_bytes).collect();
             fullest.sort_unstable_by(|a, b| b.cmp(a));
 

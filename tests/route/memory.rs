@@ -108,15 +108,15 @@ enum Emptied {
 fn emptied(how: Emptied, max_memory: usize) -> (usize, usize) {
     let mut manager = AggregationManager::by_shard(even(100), Limits::default()).with_max_memory(max_memory);
     for key in 0..400 {
-        drop(manager.add(UserRecord::new(&format!("device-{key}"), "some data")).unwrap().into_vec());
+        drop(manager.add(UserRecord::new(&format!("device-{key}"), "some data")).unwrap());
     }
     let before = manager.memory();
     match how {
         Emptied::Flushed => {}
         Emptied::Cleared => manager.clear(),
-        Emptied::Merged => drop(manager.refresh(even(1)).into_vec()),
+        Emptied::Merged => drop(manager.refresh(even(1))),
     }
-    drop(manager.flush().into_vec());
+    drop(manager.flush());
     assert_eq!(manager.user_records(), 0);
     (before, manager.memory())
 }

@@ -4,8 +4,8 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::route::{Counters, HashKeyRange, Placement, RoutedAggregate, Shard};
-use kinesis_aggregation::{AggregationManager, Limits, ShardMap};
+use kinesis_aggregation::route::{Counters, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, deaggregate};
 
 use crate::common::encode::arithmetic;
 use crate::common::{Record, with_record};
@@ -33,11 +33,6 @@ pub(crate) enum Step {
     Expired(u64),
     /// With the map as it is after these changes.
     Refresh(Vec<Reshard>),
-    /// The response to a put of a finished aggregate.
-    Confirm(Index, Answer),
-    Requeue(Index),
-    /// A copy, as after a lost response.
-    RequeueCopy(Index),
     Clear,
 }
 
@@ -47,14 +42,6 @@ pub(crate) enum Reshard {
     Split(Index, u128),
     /// Of a shard with the next one.
     Merge(Index),
-}
-
-/// The shard that the response names.
-#[derive(Clone, Debug)]
-pub(crate) enum Answer {
-    Predicted,
-    OfTheMap(Index),
-    Unknown,
 }
 
 /// Runs all steps, and checks everything after each.
@@ -108,7 +95,7 @@ pub(crate) fn effective(record: &Record) -> u128 {
 #[derive(Clone, Debug)]
 struct Entry {
     record: Record,
-    /// Its position in the order in which user records were added or requeued.
+    /// Its position in the order in which user records were added.
     number: u64,
     /// The time it was added with, if any; after a move, that of what was pending with it.
     since: Option<Duration>,
@@ -163,7 +150,7 @@ impl Model {
         }
     }
 
-    /// Records a user record as added or requeued.
+    /// Records a user record as added.
     fn place(&mut self, record: Record, since: Option<Duration>) {
         let number = self.next;
         self.next += 1;
@@ -171,9 +158,9 @@ impl Model {
         self.queues.entry(queue).or_default().push_back(Entry { record, number, since });
     }
 
-    /// Checks an aggregate that was finished, and strikes off its user records. Returns them and the time of the oldest.
-    fn finish(&mut self, aggregate: &RoutedAggregate) -> (Vec<Record>, Option<Duration>) {
-        let records: Vec<Record> = aggregate.records().map(Record::from).collect();
+    /// Checks an aggregate that was finished, and strikes off its user records.
+    fn finish(&mut self, aggregate: &RoutedAggregate) {
+        let records: Vec<Record> = deaggregate(&aggregate.aggregate.data).map(Record::from).collect();
         let first = &records[0];
         assert_eq!(aggregate.aggregate.user_records, records.len());
         assert_eq!(aggregate.aggregate.partition_key, first.partition_key);
@@ -195,14 +182,13 @@ impl Model {
         }
 
         let group = self.group_of(&self.queue_of(first));
-        let (mut since, mut last): (Option<Duration>, _) = (None, None);
+        let mut last = None;
         for record in &records {
             let queue = self.queue_of(record);
             assert_eq!(self.group_of(&queue), group, "does not belong to the first: {record:?}");
             let entry = self.queues.get_mut(&queue).and_then(VecDeque::pop_front);
             let entry = entry.unwrap_or_else(|| panic!("not pending: {record:?}"));
             assert_eq!(&entry.record, record, "lost or in another order");
-            since = since.into_iter().chain(entry.since).min();
             if !self.merged.contains(&entry.number) {
                 assert!(last < Some(entry.number), "in another order than they came: {records:?}");
                 last = Some(entry.number);
@@ -211,7 +197,6 @@ impl Model {
         self.counters.finished += u64::try_from(records.len()).unwrap();
         self.counters.aggregates += 1;
         self.counters.bytes += u64::try_from(aggregate.aggregate.size_bytes()).unwrap();
-        (records, since)
     }
 
     /// Moves what is pending to where it belongs by another map.
@@ -286,24 +271,12 @@ impl Model {
     }
 }
 
-/// An aggregate that was finished and is not confirmed.
-#[derive(Clone, Debug)]
-struct Sent {
-    aggregate: RoutedAggregate,
-    records: Vec<Record>,
-    since: Option<Duration>,
-    /// How often the map had been refreshed when its shard was last unknown.
-    unknown_at: Option<usize>,
-}
-
 struct Driver {
     manager: AggregationManager,
     model: Model,
     max_memory: usize,
-    sent: Vec<Sent>,
     now: Duration,
     shards_ever: usize,
-    refreshes: usize,
     user_records: u32,
 }
 
@@ -314,10 +287,8 @@ impl Driver {
             manager: routing.manager(map_of(&shards), limits).with_max_memory(max_memory),
             model: Model::new(routing, limits, shards),
             max_memory,
-            sent: Vec::new(),
             now: Duration::ZERO,
             shards_ever: 1,
-            refreshes: 0,
             user_records: 0,
         }
     }
@@ -353,19 +324,6 @@ impl Driver {
                 assert_eq!(self.model.expired(self.now), 0, "an aggregate was finished that had not expired");
             }
             Step::Refresh(changes) => self.refresh(changes),
-            Step::Confirm(index, answer) => self.confirm(index.index(self.sent.len().max(1)), answer),
-            Step::Requeue(index) => {
-                if !self.sent.is_empty() {
-                    let sent = self.sent.remove(index.index(self.sent.len()));
-                    self.requeue(sent);
-                }
-            }
-            Step::RequeueCopy(index) => {
-                if !self.sent.is_empty() {
-                    let sent = self.sent[index.index(self.sent.len())].clone();
-                    self.requeue(sent);
-                }
-            }
             Step::Clear => {
                 self.manager.clear();
                 self.model.clear();
@@ -403,7 +361,7 @@ impl Driver {
 
     /// What a flush would return.
     fn pending(&self) -> Vec<RoutedAggregate> {
-        self.manager.clone().flush().into_vec()
+        self.manager.clone().flush()
     }
 
     fn refresh(&mut self, changes: Vec<Reshard>) {
@@ -433,7 +391,6 @@ impl Driver {
                 Reshard::Merge(_) => {}
             }
         }
-        self.refreshes += 1;
         let out = self.manager.refresh(map_of(&shards));
         self.model.refresh(shards, merges);
         self.take(out);
@@ -442,61 +399,10 @@ impl Driver {
         }
     }
 
-    fn confirm(&mut self, index: usize, answer: Answer) {
-        if index >= self.sent.len() {
-            return;
-        }
-        let mut sent = self.sent.swap_remove(index);
-        let predicted = sent.aggregate.shard_id.as_deref().map(str::to_owned);
-        let shards = &self.model.shards;
-        let shard = match answer {
-            Answer::Predicted => predicted.clone().unwrap_or_default(),
-            Answer::OfTheMap(index) => shards[index.index(shards.len())].0.clone(),
-            Answer::Unknown => "nowhere".to_owned(),
-        };
-        let known = shards.iter().find(|(id, ..)| *id == shard);
-        let owns_all = known.is_some_and(|(_, start, end)| {
-            sent.records.iter().all(|record| (*start..=*end).contains(&effective(record)))
-        });
-        let user_records = u64::try_from(sent.records.len()).unwrap();
-        match self.manager.confirm(sent.aggregate.clone(), &shard) {
-            Placement::Delivered => {
-                assert!(self.model.routing != Routing::ByShard || predicted == Some(shard));
-            }
-            Placement::DeliveredElsewhere => assert!(owns_all && predicted != Some(shard)),
-            Placement::Misplaced(aggregate) => {
-                let asked_again = sent.unknown_at.is_some_and(|refreshes| refreshes < self.refreshes);
-                assert!(if known.is_some() { !owns_all } else { asked_again }, "{aggregate:?} on {shard}");
-                assert_ne!(predicted, Some(shard));
-                assert_eq!(aggregate, sent.aggregate);
-                self.model.counters.misplaced += user_records;
-                self.sent.push(sent);
-            }
-            Placement::Unknown(aggregate) => {
-                assert!(known.is_none() && predicted != Some(shard));
-                assert!(sent.unknown_at.is_none_or(|refreshes| refreshes == self.refreshes));
-                assert_eq!(aggregate.aggregate.data, sent.aggregate.aggregate.data);
-                sent.unknown_at = Some(self.refreshes);
-                sent.aggregate = aggregate;
-                self.sent.push(sent);
-            }
-        }
-    }
-
-    fn requeue(&mut self, sent: Sent) {
-        let out = self.manager.requeue(sent.aggregate).unwrap();
-        self.model.counters.requeued += u64::try_from(sent.records.len()).unwrap();
-        for record in sent.records {
-            self.model.place(record, sent.since);
-        }
-        self.take(out);
-    }
-
     /// Takes aggregates that were finished.
     fn take(&mut self, out: impl IntoIterator<Item = RoutedAggregate>) {
         for aggregate in out {
-            let (records, since) = self.model.finish(&aggregate);
-            self.sent.push(Sent { aggregate, records, since, unknown_at: None });
+            self.model.finish(&aggregate);
         }
     }
 

@@ -51,7 +51,7 @@ fn traits() {
             AddError, AddStatus, Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
             Limits, Md5, Payload<'_, '_>, PlainReason,
-            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate>,
+            RecordAggregator, RecordTag<'_>, RoutedAggregate,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // It holds a buffer of the caller's.
@@ -61,10 +61,10 @@ fn traits() {
 
         cloned: [
             Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>, Md5, Payload<'_, '_>,
-            PutQueue, RecordAggregator, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
+            RecordAggregator, RoutedAggregate, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
         ];
         copied: [
-            AddStatus, DecodeErrorKind, DigestCheck, Limits, PutOutcome<'_>, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
+            AddStatus, DecodeErrorKind, DigestCheck, Limits, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
         ];
         hashed: [
             AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, PlainReason, RecordTag<'_>,
