@@ -25,9 +25,7 @@ mod sdk {
     use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
     use aws_sdk_kinesis::operation::put_record::builders::PutRecordInputBuilder;
     use aws_sdk_kinesis::primitives::Blob;
-    use aws_sdk_kinesis::types::{
-        self, HashKeyRange, PutRecordsRequestEntry, SequenceNumberRange,
-    };
+    use aws_sdk_kinesis::types::{self, HashKeyRange, PutRecordsRequestEntry, SequenceNumberRange};
     use kinesis_aggregation::decode::PlainReason;
     use kinesis_aggregation::route::{HashKey, HashKeyRangeError, RoutedAggregate, Shard};
     use kinesis_aggregation::{AggregationManager, ShardMap};

@@ -115,7 +115,11 @@ impl AggregationManager {
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<Vec<RoutedAggregate>, EncodeError> {
+    pub fn add_at(
+        &mut self,
+        record: UserRecord<'_>,
+        now: Duration,
+    ) -> Result<Vec<RoutedAggregate>, EncodeError> {
         self.add_and_count(record, Some(now))
     }
 
@@ -262,7 +266,12 @@ impl AggregationManager {
     }
 
     /// Routes user records that the manager has accepted before.
-    fn route_again(&mut self, records: Deaggregated<'_>, since: Option<Duration>, full: &mut Vec<RoutedAggregate>) {
+    fn route_again(
+        &mut self,
+        records: Deaggregated<'_>,
+        since: Option<Duration>,
+        full: &mut Vec<RoutedAggregate>,
+    ) {
         for record in records {
             let result = self.route(record, since, full);
             debug_assert!(result.is_ok(), "accepted before, refused now: {result:?}");
@@ -333,7 +342,6 @@ pub struct RoutedAggregate {
     pub shard_id: Option<Box<str>>,
 }
 
-
 /// An aggregate under construction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -367,12 +375,5 @@ pub struct Counters {
 }
 
 impl Counters {
-    const ZERO: Self = Self {
-        added: 0,
-        refused: 0,
-        rerouted: 0,
-        finished: 0,
-        aggregates: 0,
-        bytes: 0,
-    };
+    const ZERO: Self = Self { added: 0, refused: 0, rerouted: 0, finished: 0, aggregates: 0, bytes: 0 };
 }

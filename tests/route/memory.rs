@@ -4,8 +4,8 @@ use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
-use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 
 /// A map of so many even shards.
 fn even(shards: u128) -> ShardMap {
