@@ -82,33 +82,7 @@ pub enum DigestCheck {
     Skip,
 }
 
-/// Verifies the digests of many payloads at the same time, as many as there are verdicts.
-///
-/// This takes a fraction of the time that it takes one by one, as described at [`Md5::digest_each`]. An `Err` is the
-/// reason why its payload is plain. The other payloads are to be parsed, with [`DigestCheck::Skip`], which may still find
-/// them malformed. With `alloc`, [`deaggregate_all`](crate::deaggregate_all) does both.
-///
-/// ```
-/// use kinesis_aggregation::Payload;
-/// use kinesis_aggregation::decode::{DigestCheck, verify_each};
-///
-/// let payloads = [b"plain".to_vec(), b"as well".to_vec()];
-/// let mut verdicts = [Ok(()); 2];
-/// verify_each(&payloads, &mut verdicts);
-/// for (payload, verdict) in payloads.iter().zip(verdicts) {
-///     let mut keys = [""; 16];
-///     match verdict.map(|()| Payload::parse_with(payload, &mut keys, DigestCheck::Skip)) {
-///         Ok(Payload::Aggregated(aggregate)) => println!("{} user records", aggregate.len()),
-///         Ok(Payload::NeedsKeys { needed }) => println!("has {needed} keys, more than the buffer takes"),
-///         Ok(Payload::Plain(reason)) | Err(reason) => println!("not aggregated: {reason}"),
-///     }
-/// }
-/// ```
-pub fn verify_each<P: AsRef<[u8]>>(payloads: &[P], verdicts: &mut [Result<(), PlainReason>]) {
-    verify_all(payloads.iter().map(AsRef::as_ref), verdicts);
-}
-
-/// Verifies the digests of payloads from any iterator. Otherwise the same as [`verify_each`].
+/// Verifies the digests of many payloads, as `Payload::verify_each` does, from any iterator.
 pub(crate) fn verify_all<'p>(
     payloads: impl Iterator<Item = &'p [u8]> + Clone,
     verdicts: &mut [Result<(), PlainReason>],

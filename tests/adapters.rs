@@ -25,11 +25,9 @@ mod sdk {
     use aws_sdk_kinesis::operation::get_records::GetRecordsOutput;
     use aws_sdk_kinesis::operation::put_record::builders::PutRecordInputBuilder;
     use aws_sdk_kinesis::primitives::Blob;
-    use aws_sdk_kinesis::types::{
-        self, HashKeyRange, PutRecordsRequestEntry, PutRecordsResultEntry, SequenceNumberRange,
-    };
+    use aws_sdk_kinesis::types::{self, HashKeyRange, PutRecordsRequestEntry, SequenceNumberRange};
     use kinesis_aggregation::decode::PlainReason;
-    use kinesis_aggregation::route::{HashKey, HashKeyRangeError, PutOutcome, RoutedAggregate, Shard};
+    use kinesis_aggregation::route::{HashKey, HashKeyRangeError, RoutedAggregate, Shard};
     use kinesis_aggregation::{AggregationManager, ShardMap};
 
     use super::*;
@@ -91,7 +89,7 @@ mod sdk {
         let map = ShardMap::new([Shard::new("shardId-1", kinesis_aggregation::route::HashKeyRange::ALL)]);
         let mut manager = AggregationManager::by_shard(map.unwrap(), Limits::default());
         assert!(manager.add(UserRecord::new("device-7", "21.5")).unwrap().is_empty());
-        manager.flush().into_vec().pop().unwrap()
+        manager.flush().pop().unwrap()
     }
 
     #[test]
@@ -154,17 +152,6 @@ mod sdk {
         let mut rangeless = rangeless.unwrap_or_else(|_| shard("5", "9", None));
         rangeless.hash_key_range = None;
         assert!(matches!(Shard::try_from(&rangeless), Err(HashKeyRangeError::Start(_))));
-    }
-
-    #[test]
-    fn outcomes_are_converted() {
-        let delivered = PutRecordsResultEntry::builder().sequence_number("1").shard_id("shardId-1").build();
-        let throttled =
-            PutRecordsResultEntry::builder().error_code("ProvisionedThroughputExceededException").build();
-        let failed = PutRecordsResultEntry::builder().error_code("InternalFailure").build();
-        assert_eq!(PutOutcome::from(&delivered), PutOutcome::Delivered { shard_id: "shardId-1" });
-        assert_eq!(PutOutcome::from(&throttled), PutOutcome::Throttled);
-        assert_eq!(PutOutcome::from(&failed), PutOutcome::Failed);
     }
 }
 

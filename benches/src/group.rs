@@ -18,8 +18,11 @@ pub struct Group<'w> {
     /// How much each run works on.
     pub bytes: usize,
     pub user_records: usize,
-    pub contenders: Vec<(String, Box<dyn FnMut() + 'w>)>,
+    pub contenders: Vec<(String, Work<'w>)>,
 }
+
+/// Does the work once. Returns the time that it spent on getting ready for the next run, which does not count.
+type Work<'w> = Box<dyn FnMut() -> Duration + 'w>;
 
 /// The measurements of a group.
 #[derive(Serialize)]
@@ -39,6 +42,8 @@ pub struct Timing {
     pub upper_quartile_ns: f64,
     /// The median, over all rounds, of its time divided by that of the first contender.
     pub ratio: f64,
+    /// The shortest time, divided by that of the first contender: less noise on a busy machine.
+    pub fastest_ratio: f64,
     /// The median in processor cycles, as far as a chain of dependent operations tells how long a cycle is.
     pub cycles: f64,
 }
@@ -50,7 +55,29 @@ impl<'w> Group<'w> {
 
     /// Adds a contender. The optimiser cannot remove its work, since the result is used.
     pub fn with<T>(mut self, name: &str, mut work: impl FnMut() -> T + 'w) -> Self {
-        self.contenders.push((name.into(), Box::new(move || _ = black_box(work()))));
+        let work = move || {
+            black_box(work());
+            Duration::ZERO
+        };
+        self.contenders.push((name.into(), Box::new(work)));
+        self
+    }
+
+    /// Adds a contender that changes `state`. The time of `reset`, which makes it ready for the next run, does not count.
+    pub fn with_reset<S: 'w>(
+        mut self,
+        name: &str,
+        mut state: S,
+        mut work: impl FnMut(&mut S) + 'w,
+        mut reset: impl FnMut(&mut S) + 'w,
+    ) -> Self {
+        let work = move || {
+            work(&mut state);
+            let start = Instant::now();
+            reset(&mut state);
+            start.elapsed()
+        };
+        self.contenders.push((name.into(), Box::new(work)));
         self
     }
 
@@ -86,13 +113,12 @@ impl<'w> Group<'w> {
                 // The contender before has filled the caches with its own data.
                 work();
                 let start = Instant::now();
-                for _ in 0..runs {
-                    work();
-                }
-                turns.push(start.elapsed().as_nanos() as f64 / f64::from(runs));
+                let untimed: Duration = (0..runs).map(|_| work()).sum();
+                turns.push((start.elapsed() - untimed).as_nanos() as f64 / f64::from(runs));
             }
         }
         let first = turns[0].clone();
+        let fastest = quantile(first.clone(), 0.0);
         let contenders = self
             .contenders
             .iter()
@@ -100,6 +126,7 @@ impl<'w> Group<'w> {
             .map(|((name, _), turns)| Timing {
                 name: name.clone(),
                 ratio: quantile(turns.iter().zip(&first).map(|(own, first)| own / first).collect(), 0.5),
+                fastest_ratio: quantile(turns.clone(), 0.0) / fastest,
                 cycles: quantile(turns.iter().zip(&cycles).map(|(own, cycle)| own / cycle).collect(), 0.5),
                 lower_quartile_ns: quantile(turns.clone(), 0.25),
                 upper_quartile_ns: quantile(turns.clone(), 0.75),
@@ -114,7 +141,7 @@ impl Outcome {
     fn show(&self) {
         println!("{} ({} bytes, {} user records)", self.group, self.bytes, self.user_records);
         for timing in &self.contenders {
-            print!("  {:40} {:12.0} ns {:7.3} x", timing.name, timing.median_ns, timing.ratio);
+            print!("  {:40} {:12.0} ns {:7.3} x ({:.3})", timing.name, timing.median_ns, timing.ratio, timing.fastest_ratio);
             if self.user_records > 0 {
                 print!(" {:10.2} ns/record", timing.median_ns / self.user_records as f64);
             }

@@ -5,7 +5,7 @@ use md5_digest::Digest;
 
 use crate::corpora::{self, Corpus, hostile};
 use crate::group::Group;
-use crate::ours::{DigestCheck, Md5, ShardMap};
+use crate::ours::{DigestCheck, Limits, Md5, Producing, ProducerConfig, RecordAggregator, ShardMap};
 use crate::{others, ours};
 
 const SHARDS: usize = 64;
@@ -35,6 +35,7 @@ pub fn each(wanted: impl Fn(&str) -> bool, mut visit: impl FnMut(Group<'_>)) {
     for corpus in &corpora {
         visit(aggregate(corpus));
     }
+    visit(aggregate_together(a));
     for corpus in &corpora {
         visit(stream(corpus, &mut vec![0; 2 * corpus.payload.len()]));
     }
@@ -46,6 +47,7 @@ pub fn each(wanted: impl Fn(&str) -> bool, mut visit: impl FnMut(Group<'_>)) {
     for (kind, map) in &maps {
         visit(route(kind, map, a));
     }
+    visit(produce(&maps[0].1, a));
 }
 
 fn digest<'w>(name: &str, message: &'w [u8]) -> Group<'w> {
@@ -126,6 +128,20 @@ fn aggregate(corpus: &Corpus) -> Group<'_> {
         .with("prost, HashMap, md5", || others::aggregate_by_prost(corpus.user_records()))
 }
 
+/// Aggregates as large as those of the KPL, with their digests one by one and together.
+fn aggregate_together(corpus: &Corpus) -> Group<'_> {
+    let new = || RecordAggregator::new(Limits::KPL);
+    let (mut alone, mut together) = (new(), new());
+    let aggregates = ours::aggregate_together(&mut together, corpus.user_records());
+    assert!(aggregates.len() >= 16, "{}", aggregates.len());
+    let bodies: Vec<Vec<u8>> = aggregates.iter().map(|one| corpora::body(&one.data).to_vec()).collect();
+    let bytes = bodies.iter().map(Vec::len).sum();
+    Group::new("aggregate, digests together: A", bytes, corpus.user_records().len())
+        .with("MD5 of this library", move || bodies.iter().fold(0, |sum, body| sum ^ Md5::digest(body)[0]))
+        .with("this library", move || ours::aggregate_together(&mut together, corpus.user_records()))
+        .with("digests one by one", move || ours::aggregate_one_by_one(&mut alone, corpus.user_records()))
+}
+
 fn stream<'w>(corpus: &'w Corpus, buffer: &'w mut [u8]) -> Group<'w> {
     let mut encoder = ours::encoder(buffer);
     let name = format!("encode, streamed: {}", corpus.name);
@@ -175,4 +191,27 @@ fn route<'w>(kind: &str, map: &'w ShardMap, corpus: &'w Corpus) -> Group<'w> {
             aggregators.iter_mut().filter_map(|aggregator| aggregator.finish()).count()
         })
         .with("the manager", move || ours::route(&mut manager, corpus.user_records()))
+}
+
+/// From `add` to the borrowed entries of a call. The answer and the results do not count.
+fn produce<'w>(map: &'w ShardMap, corpus: &'w Corpus) -> Group<'w> {
+    let mut producing = Producing::new(Some(map), ProducerConfig::default());
+    let bodies: Vec<Vec<u8>> = {
+        let entries = producing.add_and_call(corpus.user_records());
+        entries.into_iter().map(|data| corpora::body(data).to_vec()).collect()
+    };
+    producing.answer();
+    assert_eq!(producing.results(), corpus.user_records().len());
+    let bytes = bodies.iter().map(Vec::len).sum();
+    Group::new("producer, add to call, even map of 64: A", bytes, corpus.user_records().len())
+        .with("MD5 of this library", move || bodies.iter().fold(0, |sum, body| sum ^ Md5::digest(body)[0]))
+        .with_reset(
+            "this library",
+            producing,
+            |producing| _ = std::hint::black_box(producing.add_and_call(corpus.user_records())),
+            |producing| {
+                producing.answer();
+                producing.results();
+            },
+        )
 }

@@ -1,11 +1,15 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
-pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5, deaggregate_all};
-pub use kinesis_aggregation::encode::AddStatus;
-pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 pub use kinesis_aggregation::{
-pub     AggregationManager, Encoder, Limits, RecordAggregator, ShardMap, UserRecord, deaggregate,
-pub };
+    Aggregate, AggregationManager, Encoder, Limits, Payload, Producer, RecordAggregator, ShardMap, UserRecord, deaggregate,
+};
+pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
+pub use kinesis_aggregation::encode::{AddStatus, Undigested};
+use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
+pub use kinesis_aggregation::produce::ProducerConfig;
+pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+
+use std::time::Duration;
 
 use crate::others::look_at;
 
@@ -49,13 +53,33 @@ pub fn aggregate<'r>(
 
 /// Encodes in canonical order, and keeps every aggregate.
 pub fn aggregate_all<'r>(records: impl Iterator<Item = UserRecord<'r>>) -> Vec<Vec<u8>> {
-    let mut aggregator = aggregator();
-    let mut payloads = Vec::new();
+    aggregate_one_by_one(&mut aggregator(), records).into_iter().map(|aggregate| aggregate.data).collect()
+}
+
+/// Encodes in canonical order as many aggregates as it takes.
+pub fn aggregate_one_by_one<'r>(
+    aggregator: &mut RecordAggregator,
+    records: impl Iterator<Item = UserRecord<'r>>,
+) -> Vec<Aggregate> {
+    let mut full = Vec::new();
     for record in records {
-        payloads.extend(aggregator.add(record).expect("a valid user record").map(|full| full.data));
+        full.extend(aggregator.add(record).expect("a valid user record"));
     }
-    payloads.extend(aggregator.finish().map(|rest| rest.data));
-    payloads
+    full.extend(aggregator.finish());
+    full
+}
+
+/// Encodes in canonical order as many aggregates as it takes, and computes their digests together.
+pub fn aggregate_together<'r>(
+    aggregator: &mut RecordAggregator,
+    records: impl Iterator<Item = UserRecord<'r>>,
+) -> Vec<Aggregate> {
+    let mut full = Vec::new();
+    for record in records {
+        full.extend(aggregator.add_undigested(record).expect("a valid user record"));
+    }
+    full.extend(aggregator.finish_undigested());
+    Undigested::digest_all(full)
 }
 
 /// Adds to a streamed aggregate without finishing it.
@@ -113,4 +137,75 @@ pub fn look_up(map: &ShardMap, hash_keys: &[u128]) -> u128 {
 pub fn hash_and_look_up(map: &ShardMap, partition_keys: &[String]) -> u128 {
     let start = |key: &String| map.shard_for(HashKey::of_partition_key(key)).range().start().get();
     partition_keys.iter().map(start).fold(0, u128::wrapping_add)
+}
+
+/// A producer and the time. It is driven by whoever measures it.
+pub struct Producing {
+    pub producer: Producer<u64>,
+    map: Option<ShardMap>,
+    now: Duration,
+    call: Option<CallId>,
+}
+
+impl Producing {
+    /// A producer that knows the shards, or routes by key if there are none to know.
+    pub fn new(map: Option<&ShardMap>, mut config: ProducerConfig) -> Self {
+        config.routing = if map.is_some() { Routing::ByShard } else { Routing::ByKey };
+        let mut producer = Producer::new(config).expect("options within their ranges");
+        if let (Some(map), Action::ListShards(id)) = (map, producer.poll(Duration::ZERO)) {
+            producer.on_shards(id, Ok(map.clone()), Duration::ZERO);
+        }
+        Self { producer, map: map.cloned(), now: Duration::ZERO, call: None }
+    }
+
+    /// Adds records and begins a call with all of them. Returns its data.
+    pub fn add_and_call<'r>(&mut self, records: impl Iterator<Item = UserRecord<'r>>) -> Vec<&[u8]> {
+        self.now += Duration::from_secs(10);
+        self.add(records);
+        self.producer.flush(self.now);
+        self.call()
+    }
+
+    pub fn add<'r>(&mut self, records: impl Iterator<Item = UserRecord<'r>>) {
+        for (receipt, record) in (0..).zip(records) {
+            self.producer.add(record, receipt, self.now).expect("a valid user record");
+        }
+    }
+
+    /// Begins a call with what is due. Returns its data.
+    pub fn call(&mut self) -> Vec<&[u8]> {
+        let Action::Put(id) = self.producer.poll(self.now) else { panic!("nothing is due") };
+        self.call = Some(id);
+        let call = self.producer.call(id).expect("it was just begun");
+        call.entries.iter().map(|entry| entry.data).collect()
+    }
+
+    /// Answers the call: everything is stored.
+    pub fn answer(&mut self) {
+        let Some(id) = self.call.take() else { return };
+        let call = self.producer.call(id).expect("it is in flight");
+        let answers: Vec<EntryAnswer<'_>> = call
+            .entries
+            .iter()
+            .map(|entry| {
+                let shard = match (&self.map, entry.explicit_hash_key) {
+                    (Some(map), Some(hash_key)) => map.shard_for(hash_key).id(),
+                    _ => "shardId-000000000000",
+                };
+                EntryAnswer::Stored { shard, sequence_number: "49590338271490256608559692538361571095921575989136588898" }
+            })
+            .collect();
+        self.producer.on_put(id, PutAnswer::Entries(&answers), self.now);
+    }
+
+    /// Takes the results; returns how many there were.
+    pub fn results(&mut self) -> usize {
+        std::iter::from_fn(|| self.producer.next_done()).count()
+    }
+
+    /// Lets time pass, and asks when to poll next.
+    pub fn wait(&mut self, time: Duration) -> Option<Duration> {
+        self.now += time;
+        self.producer.next_deadline()
+    }
 }

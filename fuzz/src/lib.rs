@@ -11,7 +11,6 @@ pub mod command;
 pub mod decode;
 pub mod managing;
 pub mod packing;
-pub mod putting;
 pub mod records;
 pub mod shards;
 
@@ -23,13 +22,13 @@ mod agree;
 mod by_prost;
 #[path = "../../tests/common/mod.rs"]
 mod common;
+#[path = "../../tests/produce/events.rs"]
+pub mod events;
 #[path = "../../tests/spec/generated_checks.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
 mod generated_checks;
 #[path = "../../tests/route/model.rs"]
 mod model;
-#[path = "../../tests/route/put_queue_steps.rs"]
-mod put_steps;
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 

@@ -5,7 +5,7 @@ use core::time::Duration;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use kinesis_aggregation::Limits;
 
-use crate::model::{Answer, Index, Reshard, Routing, Step, check};
+use crate::model::{Index, Reshard, Routing, Step, check};
 use crate::records::any_record;
 
 /// A way to route, limits, and the calls to make.
@@ -41,7 +41,7 @@ struct Any(Step);
 impl<'a> Arbitrary<'a> for Any {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         let index = |u: &mut Unstructured<'a>| Ok(Index(u.arbitrary::<u8>()?.into()));
-        Ok(Self(match u.int_in_range(0..=31)? {
+        Ok(Self(match u.int_in_range(0..=23)? {
             0 => Step::Flush,
             1 => Step::FlushShard(if u.arbitrary()? { Some(index(u)?) } else { None }),
             2..=3 => Step::Expired(u.int_in_range(0..=60)?),
@@ -49,19 +49,8 @@ impl<'a> Arbitrary<'a> for Any {
                 let changes = u.int_in_range(0..=3)?;
                 Step::Refresh((0..changes).map(|_| reshard(u)).collect::<Result<_>>()?)
             }
-            8..=11 => {
-                let sent = index(u)?;
-                let answer = match u.int_in_range(0..=3)? {
-                    0 => Answer::Predicted,
-                    1 => Answer::Unknown,
-                    _ => Answer::OfTheMap(index(u)?),
-                };
-                Step::Confirm(sent, answer)
-            }
-            12..=14 => Step::Requeue(index(u)?),
-            15 => Step::RequeueCopy(index(u)?),
-            16 => Step::Clear,
-            17..=23 => Step::AddAt(any_record(u)?, u.int_in_range(0..=30)?),
+            8 => Step::Clear,
+            9..=15 => Step::AddAt(any_record(u)?, u.int_in_range(0..=30)?),
             _ => Step::Add(any_record(u)?),
         }))
     }

@@ -14,7 +14,7 @@ use crate::Aggregate;
 use crate::decode::{KinesisRecord, KinesisRecords};
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
 use crate::produce::{CallEntry, EntryAnswer};
-use crate::route::{PutOutcome, RoutedAggregate, Shard};
+use crate::route::{RoutedAggregate, Shard};
 
 impl KinesisRecord for types::Record {
     fn data(&self) -> &[u8] {
@@ -142,12 +142,6 @@ impl<'a> TryFrom<&'a types::Shard> for Shard<'a> {
             .with_parents(shard.parent_shard_id(), shard.adjacent_parent_shard_id());
         let ending = shard.sequence_number_range().and_then(|range| range.ending_sequence_number());
         Ok(if ending.is_some() { described.closed() } else { described })
-    }
-}
-
-impl<'a> From<&'a types::PutRecordsResultEntry> for PutOutcome<'a> {
-    fn from(result: &'a types::PutRecordsResultEntry) -> Self {
-        Self::new(result.error_code(), result.shard_id())
     }
 }
 

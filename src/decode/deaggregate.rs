@@ -145,7 +145,7 @@ const AHEAD: usize = 64;
 /// Deaggregates many Kinesis records: those of a GetRecords answer, of a Lambda event, of any slice.
 ///
 /// Yields for each of them, in order, what [`deaggregate`](crate::deaggregate) returns for it. This is faster, since the
-/// digests of up to 64 records are computed together; [`Md5::digest_each`](crate::Md5::digest_each) says by how much.
+/// digests of up to 64 records are computed together; [`Md5::digest_each`](crate::decode::Md5::digest_each) says by how much.
 ///
 /// ```
 /// use kinesis_aggregation::decode::deaggregate_all;

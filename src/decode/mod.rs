@@ -19,6 +19,6 @@ pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumber
 #[cfg(feature = "lambda-events")]
 pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};
 pub use crate::error::{DecodeError, DecodeErrorKind};
-pub use crate::frame::{DigestCheck, MAGIC, PlainReason, verify_each};
+pub use crate::frame::{DigestCheck, MAGIC, PlainReason};
 pub use crate::md5::Md5;
 pub use crate::message::{RecordTag, Tags};

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::iter::FusedIterator;
 
-use crate::frame::{DigestCheck, Frame, PlainReason};
+use crate::frame::{DigestCheck, Frame, PlainReason, verify_all};
 use crate::message::{Body, Cursor, UserRecord};
 
 /// What the data of a Kinesis record is: an aggregated record, or plain.
@@ -62,6 +62,34 @@ impl<'k, 'a> Payload<'k, 'a> {
         let Some(keys) = keys.get_mut(..needed) else { return Self::NeedsKeys { needed } };
         body.fill(keys);
         Self::Aggregated(AggregatedRecord { body, keys: Keys::Borrowed(keys) })
+    }
+
+    /// Verifies the digests of many payloads at the same time, as many as there are verdicts.
+    ///
+    /// This takes a fraction of the time that it takes one by one, as described at [`Md5::digest_each`]. An `Err` is the
+    /// reason why its payload is plain. The other payloads are to be parsed, with [`DigestCheck::Skip`], which may still
+    /// find them malformed. With `alloc`, [`deaggregate_all`](crate::decode::deaggregate_all) does both.
+    ///
+    /// [`Md5::digest_each`]: crate::decode::Md5::digest_each
+    ///
+    /// ```
+    /// use kinesis_aggregation::Payload;
+    /// use kinesis_aggregation::decode::DigestCheck;
+    ///
+    /// let payloads = [b"plain".to_vec(), b"as well".to_vec()];
+    /// let mut verdicts = [Ok(()); 2];
+    /// Payload::verify_each(&payloads, &mut verdicts);
+    /// for (payload, verdict) in payloads.iter().zip(verdicts) {
+    ///     let mut keys = [""; 16];
+    ///     match verdict.map(|()| Payload::parse_with(payload, &mut keys, DigestCheck::Skip)) {
+    ///         Ok(Payload::Aggregated(aggregate)) => println!("{} user records", aggregate.len()),
+    ///         Ok(Payload::NeedsKeys { needed }) => println!("has {needed} keys, more than the buffer takes"),
+    ///         Ok(Payload::Plain(reason)) | Err(reason) => println!("not aggregated: {reason}"),
+    ///     }
+    /// }
+    /// ```
+    pub fn verify_each<P: AsRef<[u8]>>(payloads: &[P], verdicts: &mut [Result<(), PlainReason>]) {
+        verify_all(payloads.iter().map(AsRef::as_ref), verdicts);
     }
 }
 

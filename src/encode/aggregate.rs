@@ -57,6 +57,56 @@ impl Aggregate {
     }
 }
 
+/// An aggregate that is finished except for its digest, so it cannot be sent yet.
+///
+/// Several aggregates take less time if their digests are computed together, by [`Self::digest_all`]. With 16 or more,
+/// aggregating takes about half as long, and less with the feature `simd`.
+///
+/// ```
+/// use kinesis_aggregation::encode::Undigested;
+/// use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+///
+/// let mut aggregator = RecordAggregator::new(Limits::KPL);
+/// let mut full: Vec<Undigested> = Vec::new();
+/// for number in 0..10_000 {
+///     let reading = format!("reading {number}");
+///     full.extend(aggregator.add_undigested(UserRecord::new("device-7", &reading))?);
+/// }
+/// full.extend(aggregator.finish_undigested());
+/// for aggregate in Undigested::digest_all(full) {
+///     println!("put {} bytes with {}", aggregate.data.len(), aggregate.partition_key);
+/// }
+/// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
+/// ```
+#[cfg(feature = "alloc")]
+#[derive(Clone, PartialEq, Eq)]
+#[must_use = "user records are lost unless their aggregate is sent"]
+pub struct Undigested(pub(crate) Aggregate);
+
+#[cfg(feature = "alloc")]
+impl Undigested {
+    /// Computes the digest of this aggregate alone.
+    pub fn digest(self) -> Aggregate {
+        let mut aggregate = self.0;
+        aggregate.write_digest();
+        aggregate
+    }
+
+    /// Computes the digests of all aggregates together. They stay in order.
+    #[must_use = "user records are lost unless their aggregate is sent"]
+    pub fn digest_all(aggregates: impl IntoIterator<Item = Self>) -> Vec<Aggregate> {
+        let mut all: Vec<Aggregate> = aggregates.into_iter().map(|undigested| undigested.0).collect();
+        write_digests(all.iter_mut().map(|aggregate| &mut *aggregate.data));
+        all
+    }
+
+    /// Returns [`Aggregate::size_bytes`] of the aggregate with its digest.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.0.size_bytes()
+    }
+}
+
 /// Fills in the digests in the data of many aggregates, which takes a fraction of the time that [`Aggregate::write_digest`] takes for
 /// each.
 #[cfg(feature = "alloc")]
@@ -133,6 +183,14 @@ impl fmt::Debug for Aggregate {
     }
 }
 
+#[cfg(feature = "alloc")]
+impl fmt::Debug for Undigested {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Aggregate { data, partition_key, explicit_hash_key, user_records } = &self.0;
+        show("Undigested", data.len(), partition_key, *explicit_hash_key, *user_records, f)
+    }
+}
+
 impl fmt::Debug for AggregateRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { data, explicit_hash_key, user_records, .. } = self;
@@ -182,6 +240,17 @@ mod tests {
                 assert_eq!(alone, aggregate, "{count} aggregates");
             }
         }
+    }
+
+    #[test]
+    fn undigested_aggregates_stay_in_order() {
+        let all = || (0..40).map(|number| Undigested(undigested(40 - number)));
+        let alone: Vec<Aggregate> = all().map(Undigested::digest).collect();
+        assert_eq!(Undigested::digest_all(all()), alone);
+        assert!(Undigested::digest_all([]).is_empty());
+        let first = Undigested(undigested(40));
+        assert_eq!(first.size_bytes(), alone[0].size_bytes());
+        assert_eq!(format!("{first:?}"), format!("{:?}", alone[0]).replace("Aggregate", "Undigested"));
     }
 
     #[test]

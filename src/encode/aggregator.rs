@@ -5,7 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::encode::CallbackAggregator;
-use crate::encode::aggregate::{first_key, text};
+use crate::encode::aggregate::{Undigested, first_key, text};
 use crate::encode::key_map::{GrowingKeyMap, Lookup};
 use crate::encode::packer::{Packer, Plan, Store};
 use crate::error::EncodeError;
@@ -79,6 +79,21 @@ impl RecordAggregator {
         self.add_with(&record, Some(now))
     }
 
+    /// Adds a user record, as [`Self::add`], but leaves the aggregate that it finishes without its digest.
+    ///
+    /// # Errors
+    ///
+    /// Same as [`Self::add`].
+    pub fn add_undigested(&mut self, record: UserRecord<'_>) -> Result<Option<Undigested>, EncodeError> {
+        if self.try_add(&record)? {
+            return Ok(None);
+        }
+        let full = self.finish_undigested();
+        let added = self.try_add(&record);
+        debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
+        Ok(full)
+    }
+
     /// Adds a user record at a time, if one is known.
     #[inline(never)]
     pub(crate) fn add_with(
@@ -109,16 +124,19 @@ impl RecordAggregator {
     }
 
     /// Adds a user record, or returns `false` if it has to wait for [`Self::finish_undigested`].
-    #[inline]
+    #[inline(never)]
     pub(crate) fn try_add(&mut self, record: &UserRecord<'_>) -> Result<bool, EncodeError> {
         self.packer.add(record, None)
     }
 
     /// Adds a user record if that is certain to succeed at once: it fits the pending aggregate and an aggregate of its own,
-    /// its keys are known, and no memory is needed. Otherwise returns `false` and changes nothing.
+    /// its keys are known, and no memory is needed. Otherwise returns `None` and changes nothing.
+    ///
+    /// `index` is that of its partition key in the pending aggregate, if the caller knows it; returns what it is.
     #[inline]
-    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>) -> bool {
-        self.packer.add_in_place(record, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
+    pub(crate) fn add_in_place(&mut self, record: &UserRecord<'_>, index: Option<u32>) -> Option<u32> {
+        self.packer
+            .add_in_place(record, index, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
     }
 
     /// Returns whether the pending aggregate would take this user record now.
@@ -136,14 +154,12 @@ impl RecordAggregator {
 
     /// Finishes the pending aggregate. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<Aggregate> {
-        let mut aggregate = self.finish_undigested()?;
-        aggregate.write_digest();
-        Some(aggregate)
+        self.finish_undigested().map(Undigested::digest)
     }
 
-    /// Finishes the pending aggregate, except that its digest is all zeros: [`write_digests`](crate::encode::write_digests)
-    /// fills in those of many aggregates together.
-    pub(crate) fn finish_undigested(&mut self) -> Option<Aggregate> {
+    /// Finishes the pending aggregate except for its digest: [`Undigested::digest_all`] computes the digests of several
+    /// aggregates in less time.
+    pub fn finish_undigested(&mut self) -> Option<Undigested> {
         let pending = self.packer.pending()?;
         let tables = &self.packer.store;
         let mut data = Vec::with_capacity(tables.framed_len());
@@ -157,12 +173,12 @@ impl RecordAggregator {
         let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len);
         let partition_key = text(partition_key).into();
         self.packer.clear();
-        Some(Aggregate {
+        Some(Undigested(Aggregate {
             data,
             partition_key,
             explicit_hash_key: pending.explicit_hash_key,
             user_records: pending.user_records,
-        })
+        }))
     }
 
     /// Drops what is pending.
@@ -412,7 +428,6 @@ impl Buffer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encode::write_digests;
 
     #[test]
     fn a_buffer_grows_and_is_used_again() {
@@ -454,17 +469,32 @@ mod tests {
             aggregator
         };
         let finished = fill().finish().unwrap();
-        let mut undigested = fill().finish_undigested().unwrap();
+        let undigested = fill().finish_undigested().unwrap();
         let body = finished.data.len() - DIGEST_SIZE;
-        assert_eq!(undigested.data[..body], finished.data[..body]);
-        assert_eq!(undigested.data[body..], [0; DIGEST_SIZE]);
-        write_digests(core::iter::once(&mut *undigested.data));
-        assert_eq!(undigested, finished);
+        assert_eq!(undigested.0.data[..body], finished.data[..body]);
+        assert_eq!(undigested.0.data[body..], [0; DIGEST_SIZE]);
+        assert_eq!(undigested.digest(), finished);
         assert_eq!(
             fill().add(UserRecord::new("", "")).unwrap_err(),
             EncodeError::PartitionKeyLength { characters: 0 }
         );
         assert_eq!(RecordAggregator::default().finish_undigested(), None);
+    }
+
+    #[test]
+    fn undigested_aggregates_end_where_others_do() {
+        let limits = Limits::default().with_max_bytes(100);
+        let (mut with, mut without) = (RecordAggregator::new(limits), RecordAggregator::new(limits));
+        for key in ["a", "b", "a", "", "c", "d", "a", "b", "a", "b"] {
+            let record = UserRecord::new(key, "some data");
+            let undigested = without.add_undigested(record).map(|full| full.map(Undigested::digest));
+            assert_eq!(undigested, with.add(record), "{key}");
+        }
+        let too_large = [0; 100];
+        let too_large = UserRecord::new("k", &too_large);
+        assert_eq!(without.add_undigested(too_large).unwrap_err(), with.add(too_large).unwrap_err());
+        assert_eq!(without.finish_undigested().map(Undigested::digest), with.finish());
+        assert_eq!(without.finish_undigested(), None);
     }
 
     /// [`RecordAggregator::add_in_place`] adds only what [`RecordAggregator::add`] would add just so.
@@ -474,7 +504,13 @@ mod tests {
         let mut aggregator = RecordAggregator::new(limits);
         let add = |aggregator: &mut RecordAggregator, record: UserRecord<'_>| {
             let mut expected = aggregator.clone();
-            let added = aggregator.add_in_place(&record);
+            let mut told = aggregator.clone();
+            let index = aggregator.add_in_place(&record, None);
+            if index.is_some() {
+                assert_eq!(told.add_in_place(&record, index), index);
+                assert_eq!(told.finish(), aggregator.clone().finish(), "{record:?}, told the index");
+            }
+            let added = index.is_some();
             if added {
                 assert_eq!(expected.add(record), Ok(None), "{record:?}");
             }
@@ -509,7 +545,11 @@ mod tests {
             let mut aggregator = RecordAggregator::new(Limits::default().with_max_bytes(max_bytes));
             assert_eq!(aggregator.add(UserRecord::new("k", "")), Ok(None));
             assert_eq!(aggregator.add(record), Ok(None));
-            assert_eq!(aggregator.add_in_place(&record), expected, "at most {max_bytes} bytes");
+            assert_eq!(
+                aggregator.add_in_place(&record, None).is_some(),
+                expected,
+                "at most {max_bytes} bytes"
+            );
         }
     }
 }

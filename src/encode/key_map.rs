@@ -30,6 +30,12 @@ impl Lookup {
     /// A key of the first user record of an aggregate.
     pub(crate) const FIRST: Self = Self::New { index: 0, hash: 0, vacant: NO_ENTRY };
 
+    /// A key that is known to have this index.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn at(index: u32) -> Self {
+        Self::Known { index, position: NO_ENTRY }
+    }
+
     #[inline(always)]
     pub(crate) const fn is_new(self) -> bool {
         matches!(self, Self::New { .. })
@@ -344,7 +350,7 @@ fn probe(entries: &[Entry], key: &[u8], hash: u32, output: &[u8]) -> Probe {
 }
 
 /// The vacant entry for a key that is known to be in none.
-#[cfg(any(feature = "alloc", test))]
+#[cfg(feature = "alloc")]
 fn vacant(entries: &[Entry], hash: u32) -> Option<u32> {
     positions(entries, hash).find(|&position| entry_at(entries, position).is_some_and(Entry::is_vacant))
 }

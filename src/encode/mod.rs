@@ -20,6 +20,8 @@ mod packer;
 
 pub use aggregate::AggregateRef;
 #[cfg(feature = "alloc")]
+pub use aggregate::Undigested;
+#[cfg(feature = "alloc")]
 pub(crate) use aggregate::write_digests;
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;

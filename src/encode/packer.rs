@@ -155,26 +155,31 @@ impl<S: Store> Packer<S> {
         if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
     }
 
-    /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity`. Otherwise returns `false`
+    /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity`. Otherwise returns `None`
     /// and changes nothing.
     ///
     /// The user record also fits an aggregate of its own, which is not larger than what is pending with it, except that its
     /// partition key is the outer one.
+    ///
+    /// `index` is that of its partition key in what is pending, if the caller knows it; returns what it is.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn add_in_place(
         &mut self,
         record: &UserRecord<'_>,
+        index: Option<u32>,
         has_capacity: impl FnOnce(&S, &Plan<'_>) -> bool,
-    ) -> bool {
-        let plan = self.plan(record);
+    ) -> Option<u32> {
+        let partition_key =
+            index.map_or_else(|| self.store.find_partition_key(record.partition_key), Lookup::at);
+        let plan = self.plan_with(record, partition_key);
         let added = !plan.has_new_key()
             && self.admits(&plan)
             && self.store.framed_len() + plan.added + record.partition_key.len() <= self.limits.max_size()
             && has_capacity(&self.store, &plan)
             && self.store.commit(&plan).is_ok();
         self.pending.user_records += usize::from(added);
-        added
+        added.then(|| partition_key.index())
     }
 
     pub(crate) fn fits(&self, record: &UserRecord<'_>) -> bool {
@@ -233,7 +238,11 @@ impl<S: Store> Packer<S> {
 
     #[inline(always)]
     fn plan<'r>(&self, record: &'r UserRecord<'r>) -> Plan<'r> {
-        let partition_key = self.store.find_partition_key(record.partition_key);
+        self.plan_with(record, self.store.find_partition_key(record.partition_key))
+    }
+
+    #[inline(always)]
+    fn plan_with<'r>(&self, record: &'r UserRecord<'r>, partition_key: Lookup) -> Plan<'r> {
         let explicit_hash_key =
             record.explicit_hash_key.map(|key| (key, self.store.find_explicit_hash_key(key)));
         Plan::new(record, partition_key, explicit_hash_key)

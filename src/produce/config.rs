@@ -117,7 +117,7 @@ const MAX_CALL_BYTES: usize = 10 * 1024 * 1024;
 
 impl ProducerConfig {
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        let max_bytes = self.limits.max_bytes() as usize;
+        let max_bytes = self.limits.max_size();
         let partition_key = crate::UserRecord::new(&self.default_partition_key, "");
         let faults = [
             (!(1..=MAX_CALL_ENTRIES).contains(&self.max_call_entries), ConfigError::MaxCallEntries),

@@ -7,9 +7,11 @@ use core::iter::Peekable;
 use core::time::Duration;
 
 use crate::decode::{AggregatedRecord, DigestCheck};
-use crate::encode::EncodeError;
+use crate::encode::{EncodeError, Undigested};
 use crate::produce::outcome::History;
+use crate::route::recent_keys::RecentKey;
 use crate::route::{HashKey, HashKeyRange};
+use crate::wire::widen;
 use crate::{Aggregate, RecordAggregator, UserRecord};
 
 /// What is known about a record beside its bytes and its receipt.
@@ -80,13 +82,13 @@ impl<R> Records<R> {
     /// Counts the records of which another copy may be stored, where `own` is what all of them have been through.
     pub(super) fn possible_duplicates(&self, own: &History) -> u64 {
         if own.possibly_stored {
-            return self.len() as u64;
+            return widen(self.len());
         }
         let ends = self.histories.iter().skip(1).map(|&(from, _)| from).chain([self.len()]);
         let runs = self.histories.iter().zip(ends);
         let stored =
             runs.filter(|((_, history), _)| history.as_ref().is_some_and(|history| history.possibly_stored));
-        stored.map(|(&(from, _), end)| (end - from) as u64).sum()
+        stored.map(|(&(from, _), end)| widen(end - from)).sum()
     }
 
     /// Counts the bytes allocated.
@@ -186,7 +188,7 @@ pub(super) struct Entry<R> {
 }
 
 impl<R> Entry<R> {
-    /// A plain record.
+    /// A plain record. `hash_key` is the one that it is routed by, if it is routed by shard.
     pub(super) fn plain(
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
@@ -194,13 +196,14 @@ impl<R> Entry<R> {
         meta: Meta,
         keep_times: bool,
     ) -> Self {
+        let explicit = record.explicit_hash_key.and_then(|key| key.parse().ok());
         let mut records = Records::default();
         records.push(receipt, meta, keep_times);
         Self {
             kind: Kind::Plain { explicit: record.explicit_hash_key.is_some() },
             data: record.data.into(),
             partition_key: record.partition_key.into(),
-            explicit_hash_key: hash_key,
+            explicit_hash_key: hash_key.or(explicit),
             span: hash_key.map(HashKeyRange::of),
             records,
             history: History::default(),
@@ -245,11 +248,22 @@ pub(super) struct Builder<R> {
     /// The hash key of the first record, and the lowest and highest of all.
     span: Option<(HashKey, HashKeyRange)>,
     records: Records<R>,
+    /// How many more records [`Self::add_in_place`] may add.
+    in_place: usize,
+    /// The number of the aggregate among all of the producer, or 0. It tells whether a key is known to be in it.
+    number: u32,
 }
 
 impl<R> Builder<R> {
     pub(super) fn new(aggregator: RecordAggregator) -> Self {
-        Self { aggregator, span: None, records: Records::default() }
+        Self { aggregator, span: None, records: Records::default(), in_place: 0, number: 0 }
+    }
+
+    /// Prepares for so many records: most aggregates have about as many as the one before, and growing step by step costs more
+    /// than what is not used.
+    pub(super) fn expecting(mut self, records: usize) -> Self {
+        self.records.receipts.reserve_exact(records);
+        self
     }
 
     pub(super) fn since(&self) -> Duration {
@@ -268,29 +282,54 @@ impl<R> Builder<R> {
         self.aggregator.size_bytes()
     }
 
-    /// Adds a record where that takes no more memory and leaves the aggregate unfinished; returns the receipt otherwise.
+    /// Adds a record where that takes no more memory and leaves the aggregate unfinished; returns the receipt otherwise. No record
+    /// in the aggregate may have been added later.
     #[inline]
     pub(super) fn add_in_place(
         &mut self,
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
+        known: Option<&mut RecentKey>,
         receipt: R,
-        added: Duration,
     ) -> Result<(), R> {
-        let records = &mut self.records;
-        let roomy = size_of::<R>() == 0 || records.receipts.len() < records.receipts.capacity();
-        let last = records.receipts.len() + 1 >= self.aggregator.limits().max_user_records();
-        let simple =
-            !last && records.added.is_empty() && records.histories.is_empty() && !records.receipts.is_empty();
-        if !roomy || !simple || !self.aggregator.add_in_place(record) {
+        if self.in_place == 0 {
             return Err(receipt);
         }
-        if let (Some(key), Some((_, span))) = (hash_key, &mut self.span) {
-            *span = span.including(key);
+        // A key that was here before is found without a search, and its hash key is within the span.
+        let known_index = known.as_ref().and_then(|known| known.index_in(self.number));
+        let Some(index) = self.aggregator.add_in_place(record, known_index) else { return Err(receipt) };
+        if known_index.is_none() {
+            if let (Some(key), Some((_, span))) = (hash_key, &mut self.span) {
+                *span = span.including(key);
+            }
+            if let Some(known) = known {
+                known.note(self.number, index);
+            }
         }
-        records.since = records.since.min(added);
-        records.receipts.push(receipt);
+        self.in_place -= 1;
+        self.records.receipts.push(receipt);
         Ok(())
+    }
+
+    /// Gives the aggregate its number, unless it has one; returns whether it had none.
+    pub(super) const fn begin(&mut self, number: u32) -> bool {
+        let begins = self.number == 0;
+        if begins {
+            self.number = number;
+        }
+        begins
+    }
+
+    /// Returns how many records may be added to these with nothing but a receipt each. This is found out once, not for each of
+    /// them.
+    fn count_in_place(&self) -> usize {
+        let Records { receipts, added, histories, .. } = &self.records;
+        if receipts.is_empty() || !added.is_empty() || !histories.is_empty() {
+            return 0;
+        }
+        // The last one that is allowed ends the aggregate, which is up to `add`.
+        let allowed = self.aggregator.limits().max_user_records().saturating_sub(receipts.len() + 1);
+        allowed.min(receipts.capacity() - receipts.len())
     }
 
     /// Adds a record; returns the aggregate that was full before it.
@@ -318,20 +357,22 @@ impl<R> Builder<R> {
             self.span = Some((first, span.including(key)));
         }
         self.records.push(receipt, meta, keep_times);
+        self.in_place = self.count_in_place();
         Ok(full)
     }
 
     /// Returns whether nothing more can be added.
     pub(super) fn is_full(&self) -> bool {
         let limits = self.aggregator.limits();
-        self.len() >= limits.max_user_records() || self.size_bytes() >= limits.target_bytes() as usize
+        self.len() >= limits.max_user_records() || self.size_bytes() >= limits.target_size()
     }
 
     /// Ends the aggregate, without its digest.
     pub(super) fn finish(&mut self) -> Option<Entry<R>> {
-        let Aggregate { data, partition_key, explicit_hash_key, user_records } =
-            self.aggregator.finish_undigested()?;
+        let Undigested(aggregate) = self.aggregator.finish_undigested()?;
+        let Aggregate { data, partition_key, explicit_hash_key, user_records } = aggregate;
         let records = core::mem::take(&mut self.records);
+        (self.in_place, self.number) = (0, 0);
         debug_assert_eq!(user_records, records.len());
         let span = self.span.take();
         Some(Entry {

@@ -12,6 +12,7 @@ use crate::produce::config::{Order, ProducerConfig};
 use crate::produce::entry::{Builder, Entry, Meta};
 use crate::produce::pace::{Backoff, Bucket};
 use crate::route::groups::Route;
+use crate::route::recent_keys::RecentKey;
 use crate::route::{HashKey, HashKeyRange};
 use crate::{Limits, RecordAggregator, UserRecord};
 
@@ -30,6 +31,8 @@ pub(super) struct Lane<R> {
     builder: Option<Box<Builder<R>>>,
     /// How many aggregates were finished here.
     pub(super) finished: u64,
+    /// How many records the last of them had.
+    last_records: usize,
     /// Calls in flight with entries of this lane.
     pub(super) holds: usize,
     /// Lanes of parent shards that must settle before this one sends.
@@ -55,6 +58,7 @@ impl<R> Lane<R> {
             queued_bytes: 0,
             builder: None,
             finished: 0,
+            last_records: 0,
             holds: 0,
             blockers: 0,
             blocks: Vec::new(),
@@ -130,6 +134,8 @@ pub(super) struct Lanes<R> {
     spare_memory: usize,
     /// The memory of all lanes.
     memory: usize,
+    /// The number of the next aggregate, or 0.
+    next_number: u32,
     pub(super) schedule: Schedule,
 }
 
@@ -143,6 +149,7 @@ impl<R> Lanes<R> {
             spare: Vec::new(),
             spare_memory: 0,
             memory: 0,
+            next_number: 1,
             schedule,
         }
     }
@@ -230,13 +237,13 @@ impl<R> Lanes<R> {
         lane: usize,
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
+        known: Option<&mut RecentKey>,
         receipt: R,
-        added: Duration,
     ) -> Result<(), R> {
         let builder =
             self.lanes.get_mut(lane).and_then(Option::as_mut).and_then(|lane| lane.builder.as_mut());
         match builder {
-            Some(builder) => builder.add_in_place(record, hash_key, receipt, added),
+            Some(builder) => builder.add_in_place(record, hash_key, known, receipt),
             None => Err(receipt),
         }
     }
@@ -252,22 +259,29 @@ impl<R> Lanes<R> {
         options: Options,
     ) -> Result<(), (R, Meta, EncodeError)> {
         let is_new = self.get(lane).is_some_and(|lane| lane.builder.is_none());
-        let new = is_new.then(|| Box::new(Builder::new(self.take_aggregator(options.limits))));
+        let expected = self.get(lane).map_or(0, |lane| lane.last_records);
+        let new =
+            is_new.then(|| Box::new(Builder::new(self.take_aggregator(options.limits)).expecting(expected)));
+        let number = self.next_number;
         let outcome = self.update(lane, |lane| {
             let builder = match new {
                 Some(new) => lane.builder.insert(new),
                 None => lane.builder.as_mut()?,
             };
-            Some(
-                builder
-                    .add(record, hash_key, receipt, meta, options.keep_times)
-                    .map(|full| (full, builder.is_full())),
-            )
+            let added = builder.add(record, hash_key, receipt, meta, options.keep_times);
+            Some(added.map(|full| (full, builder.is_full(), builder.begin(number))))
         });
         match outcome.flatten() {
-            Some(Ok((full, is_full))) => {
+            Some(Ok((full, is_full, begun))) => {
+                if begun && number != 0 {
+                    // After four billion aggregates there are no more numbers: none may be used twice.
+                    self.next_number = number.checked_add(1).unwrap_or(0);
+                }
                 if let Some(full) = full {
-                    self.update(lane, |lane| lane.finished += 1);
+                    self.update(lane, |lane| {
+                        lane.finished += 1;
+                        lane.last_records = full.records.len();
+                    });
                     self.push_back(lane, full);
                 }
                 if is_full {
@@ -291,6 +305,7 @@ impl<R> Lanes<R> {
         let finished = self.update(lane, |lane| {
             let mut builder = lane.builder.take()?;
             lane.finished += 1;
+            lane.last_records = builder.len();
             Some((builder.finish(), builder.into_aggregator()))
         });
         if let Some((entry, aggregator)) = finished.flatten() {
@@ -382,6 +397,12 @@ impl<R> Lanes<R> {
     pub(super) fn keep_aggregator(&mut self, aggregator: RecordAggregator) {
         self.spare_memory += aggregator.memory();
         self.spare.push(aggregator);
+    }
+
+    /// Releases all aggregators that are kept.
+    pub(super) fn release_spare(&mut self) {
+        self.spare = Vec::new();
+        self.spare_memory = 0;
     }
 
     /// Releases memory that holds no records: first aggregators that are kept, then the unused part of the largest aggregate

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use crate::wire::widen;
+
 /// Numbers that look random, from a seed: for jitter alone.
 #[derive(Clone, Debug)]
 pub(super) struct Jitter(u64);
@@ -102,7 +104,7 @@ impl Bucket {
     /// Takes the tokens for an entry, which may leave the buckets negative.
     pub(super) fn spend(&mut self, rate: Rate, bytes: usize, now: Duration) {
         let spent = |full: Duration, nanos: u64| full.max(now).saturating_add(Duration::from_nanos(nanos));
-        let nanos = (bytes as u64).saturating_mul(rate.nanos_per_kib) / 1024;
+        let nanos = widen(bytes).saturating_mul(rate.nanos_per_kib) / 1024;
         self.bytes_full = spent(self.bytes_full, nanos);
         self.entries_full = spent(self.entries_full, rate.nanos_per_entry);
     }

@@ -21,6 +21,7 @@ use crate::produce::shards::{ClosedShards, Listing};
 use crate::produce::stats::ProducerStats;
 use crate::route::groups::{Destination, Route, Router};
 use crate::route::{HashKey, HashKeyRange};
+use crate::wire::widen;
 use crate::{ShardMap, UserRecord};
 
 /// The most bytes that are routed again in one step (rule P11).
@@ -54,6 +55,8 @@ pub struct Producer<R = ()> {
     keyless: Keyless,
     calls: BTreeMap<u64, InFlight<R>>,
     next_call: u64,
+    /// The first call after the shards were listed last.
+    first_of_map: u64,
     /// The newest call that was answered entry by entry.
     newest_answered: u64,
     /// Calls that were rejected, whose parts are to be sent one after the other (rule P9).
@@ -110,6 +113,7 @@ struct InFlight<R> {
 /// Taken by a shard that is not known.
 #[derive(Debug)]
 struct Undecided<R> {
+    call: u64,
     entry: Entry<R>,
     shard: Arc<str>,
     sequence_number: Arc<str>,
@@ -178,6 +182,7 @@ impl<R> Producer<R> {
             keyless: Keyless::default(),
             calls: BTreeMap::new(),
             next_call: 0,
+            first_of_map: 0,
             newest_answered: 0,
             splits: VecDeque::new(),
             undecided: Vec::new(),
@@ -220,11 +225,9 @@ impl<R> Producer<R> {
             return Err(receipt);
         }
         let Ok(explicit) = parse_explicit(record) else { return Err(receipt) };
-        match router.route(record, explicit, RECENT_KEYS) {
-            (Destination::Group(lane), hash_key) => {
-                self.lanes.add_in_place(lane, record, hash_key, receipt, self.now)
-            }
-            (Destination::New(_), _) => Err(receipt),
+        match router.find(record, explicit) {
+            Some((lane, hash_key, known)) => self.lanes.add_in_place(lane, record, hash_key, known, receipt),
+            None => Err(receipt),
         }
     }
 
@@ -296,7 +299,10 @@ impl<R> Producer<R> {
         self.update_capacity();
         match call {
             Some(id) => Action::Put(id),
-            None if self.closed && self.outstanding() == 0 => Action::Finished,
+            None if self.closed && self.outstanding() == 0 => {
+                self.lanes.release_spare();
+                Action::Finished
+            }
             None => Action::Idle,
         }
     }
@@ -314,8 +320,9 @@ impl<R> Producer<R> {
         let split = (can_call && !self.splits.is_empty()).then_some(self.now.max(self.backoff.until));
         let ready =
             self.lanes.next_ready(None).filter(|_| can_call).map(|(at, _)| at.max(self.backoff.until));
-        let timeout =
-            self.calls.values().filter_map(|call| call.started.checked_add(self.config.call_timeout)).min();
+        // Calls are numbered in the order in which they begin, so the first one is the first to time out.
+        let oldest = self.calls.first_key_value();
+        let timeout = oldest.and_then(|(_, call)| call.started.checked_add(self.config.call_timeout));
         [inbox, split, ready, timeout, self.listing.deadline()].into_iter().flatten().min()
     }
 
@@ -358,6 +365,7 @@ impl<R> Producer<R> {
             Ok(map) => {
                 self.listing.succeeded();
                 self.was_gone = false;
+                self.first_of_map = self.next_call;
                 self.replace_map(map);
                 self.decide(id.0);
             }
@@ -485,7 +493,11 @@ impl<R> Producer<R> {
         receipt: R,
         meta: Meta,
     ) -> Result<(), (R, Meta, EncodeError)> {
-        let default_key = UserRecord { partition_key: &self.config.default_partition_key, ..*record };
+        let default_key = UserRecord {
+            partition_key: &self.config.default_partition_key,
+            explicit_hash_key: None,
+            ..*record
+        };
         let record = if meta.keyless { &default_key } else { record };
         if let Err(error) = record.validate() {
             return Err((receipt, meta, error));
@@ -510,11 +522,8 @@ impl<R> Producer<R> {
                 Ok(())
             }
             Err((receipt, meta, error)) => {
-                let receipt_and_meta = plain_instead(record, receipt, meta, error)?;
-                if let Some(entry) = self.inbox.builder.as_mut().and_then(|builder| builder.finish()) {
-                    self.inbox.push_back(entry);
-                }
-                let (receipt, meta) = receipt_and_meta;
+                self.inbox.finish();
+                let (receipt, meta) = plain_instead(record, receipt, meta, error)?;
                 self.inbox.push_back(Entry::plain(record, None, receipt, meta, options.keep_times));
                 Ok(())
             }
@@ -534,9 +543,6 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
-            if entry.lane != NO_LANE {
-                self.stats.rerouted += entry.records.len() as u64;
-            }
             match self.lane_of(&entry) {
                 Some(lane) => {
                     self.lanes.finish(lane);
@@ -550,10 +556,9 @@ impl<R> Producer<R> {
     /// Routes the records of an entry, each behind all others of its lane.
     fn route_records(&mut self, entry: Entry<R>) {
         entry.for_each_record(|record, receipt, meta| {
-            let record = if meta.keyless { UserRecord::without_key(record.data) } else { record };
             if let Err((receipt, meta, error)) = self.route(&record, receipt, meta) {
-                // It was accepted before, so this is a fault of this crate. The receipt comes back all the same.
-                debug_assert!(false, "a record that was accepted before: {error}");
+                // It was accepted before. But the explicit hash key of a record without a key may be longer than the last one.
+                debug_assert!(meta.keyless, "a record that was accepted before: {error}");
                 self.refuse(receipt, meta, &error.to_string());
             }
         });
@@ -595,7 +600,8 @@ impl<R> Producer<R> {
         let hash_key = match self.router.as_ref().and_then(Router::shard_map) {
             Some(map) => {
                 let candidates = [self.jitter.next(), self.jitter.next()].map(|random| {
-                    let position = (random % map.shards().len().max(1) as u64) as usize;
+                    let position = random.checked_rem(widen(map.shards().len())).unwrap_or(0);
+                    let position = usize::try_from(position).unwrap_or(0);
                     let lane = self.router.as_ref().and_then(|router| router.group_of_shard(position));
                     let lane = lane.and_then(|lane| self.lanes.get(lane));
                     let load =
@@ -630,12 +636,12 @@ impl<R> Producer<R> {
         // Tags need an aggregate.
         if !self.config.aggregate && record.tags.len() == 0 {
             let size = record.data.len() + record.partition_key.len();
-            let limit = self.config.limits.max_bytes() as usize;
+            let limit = self.config.limits.max_size();
             if size > limit {
                 self.tidy(lane);
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
             }
-            let entry = Entry::plain(record, hash_key.or(explicit), receipt, meta, options.keep_times);
+            let entry = Entry::plain(record, hash_key, receipt, meta, options.keep_times);
             self.lanes.push_back(lane, entry);
             return Ok(lane);
         }
@@ -751,7 +757,9 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.inbox.push_front(entry);
+            self.stats.rerouted += widen(entry.records.len());
+            // The lane may soon be another one's.
+            self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
     }
 
@@ -900,8 +908,8 @@ impl<R> Producer<R> {
         self.next_call += 1;
         let size_bytes = entries.iter().map(Entry::size_bytes).sum();
         self.stats.calls += 1;
-        self.stats.entries_sent += entries.len() as u64;
-        self.stats.bytes_sent += size_bytes as u64;
+        self.stats.entries_sent += widen(entries.len());
+        self.stats.bytes_sent += widen(size_bytes);
         let call = InFlight { entries, size_bytes, started: self.now, batch };
         self.memory += call.memory();
         self.calls.insert(id, call);
@@ -915,11 +923,11 @@ impl<R> Producer<R> {
     }
 
     fn time_out_calls(&mut self) {
-        let timeout = self.config.call_timeout;
-        let late = |call: &InFlight<R>| call.started.saturating_add(timeout) <= self.now;
-        let late: Vec<u64> = self.calls.iter().filter(|(_, call)| late(call)).map(|(&id, _)| id).collect();
-        for id in late {
-            let Some(call) = self.take_call(id) else { continue };
+        while let Some((&id, call)) = self.calls.first_key_value() {
+            if call.started.checked_add(self.config.call_timeout).is_none_or(|until| until > self.now) {
+                break;
+            }
+            let Some(call) = self.take_call(id) else { break };
             self.stats.timed_out_calls += 1;
             let failure = CallFailure { kind: FailureKind::Unclear, code: "timeout", message: "" };
             self.on_failure(id, call, failure);
@@ -927,18 +935,22 @@ impl<R> Producer<R> {
     }
 
     fn on_entries(&mut self, id: u64, call: InFlight<R>, answers: &[EntryAnswer<'_>]) {
-        self.backoff.succeeded(id);
-        self.denied_since = None;
-        self.stats.stalled = false;
+        // Where the stream accepts nothing, that an answer came is no success.
+        let of_stream = |answer: &EntryAnswer<'_>| matches!(answer, EntryAnswer::Failed { code, .. } if is_of_stream(code));
+        if !answers.iter().any(of_stream) {
+            self.backoff.succeeded(id);
+            self.denied_since = None;
+            self.stats.stalled = false;
+        }
         self.newest_answered = self.newest_answered.max(id);
-        self.stats.stale_answers += answers.len().saturating_sub(call.entries.len()) as u64;
+        self.stats.stale_answers += widen(answers.len().saturating_sub(call.entries.len()));
         let InFlight { entries, started, mut batch, .. } = call;
         let mut answers = answers.iter();
         for mut entry in entries {
             match answers.next() {
                 Some(&EntryAnswer::Stored { shard, sequence_number }) => {
                     self.lanes.update(entry.lane, |lane| lane.backoff.succeeded(id));
-                    batch.returned.extend(self.on_stored(entry, shard, sequence_number, started));
+                    batch.returned.extend(self.on_stored(id, entry, shard, sequence_number, started));
                 }
                 Some(&EntryAnswer::Failed { code, message }) => {
                     let error = self.error(code, message);
@@ -954,6 +966,7 @@ impl<R> Producer<R> {
                 None => {
                     let error = self.error("no_answer", "");
                     entry.history.possibly_stored = true;
+                    self.back_off(id, entry.lane, &error.code);
                     self.attempt(&mut entry, started, Some(error));
                     batch.returned.push(entry);
                 }
@@ -965,13 +978,14 @@ impl<R> Producer<R> {
     /// Judges an entry by the shard that took it (rules R3 and P3). Returns it if it has to be sent again.
     fn on_stored(
         &mut self,
+        id: u64,
         mut entry: Entry<R>,
         shard: &str,
         sequence_number: &str,
         started: Duration,
     ) -> Option<Entry<R>> {
         self.attempt(&mut entry, started, None);
-        match self.judge(&entry, shard) {
+        match self.judge(id, &entry, shard) {
             Placement::Owned => {
                 self.deliver(entry, shard.into(), sequence_number.into());
                 None
@@ -981,6 +995,7 @@ impl<R> Producer<R> {
                 self.listing.want();
                 self.memory += entry.memory();
                 self.undecided.push(Undecided {
+                    call: id,
                     entry: Entry { lane: NO_LANE, ..entry },
                     shard: shard.into(),
                     sequence_number: sequence_number.into(),
@@ -991,7 +1006,7 @@ impl<R> Producer<R> {
         }
     }
 
-    fn judge(&self, entry: &Entry<R>, shard: &str) -> Placement {
+    fn judge(&self, id: u64, entry: &Entry<R>, shard: &str) -> Placement {
         let Some(span) = entry.span else { return Placement::Owned };
         let Some(map) = self.router.as_ref().and_then(Router::shard_map) else { return Placement::Unknown };
         let owns = |range: HashKeyRange| range.contains(span.start()) && range.contains(span.end());
@@ -1006,8 +1021,9 @@ impl<R> Producer<R> {
         }
         match map.closed_range(shard).or_else(|| self.closed_shards.range(shard)) {
             Some(range) if owns(range) => Placement::Owned,
-            Some(_) => Placement::Misplaced,
-            None => Placement::Unknown,
+            // Closed shards take nothing, so the map is wrong about this one unless the call is older.
+            Some(_) if id < self.first_of_map => Placement::Misplaced,
+            Some(_) | None => Placement::Unknown,
         }
     }
 
@@ -1016,7 +1032,7 @@ impl<R> Producer<R> {
         let mut misplaced = Vec::new();
         for undecided in core::mem::take(&mut self.undecided) {
             self.memory -= undecided.entry.memory();
-            match self.judge(&undecided.entry, &undecided.shard) {
+            match self.judge(undecided.call, &undecided.entry, &undecided.shard) {
                 Placement::Owned => self.deliver(undecided.entry, undecided.shard, undecided.sequence_number),
                 Placement::Unknown if undecided.listing > listing => {
                     self.listing.want();
@@ -1030,7 +1046,7 @@ impl<R> Producer<R> {
     }
 
     fn misplaced(&mut self, mut entry: Entry<R>) -> Entry<R> {
-        self.stats.misplaced += entry.records.len() as u64;
+        self.stats.misplaced += widen(entry.records.len());
         let error = self.error("misplaced", "");
         entry.history.possibly_stored = true;
         entry.history.fail_last(error);
@@ -1038,7 +1054,7 @@ impl<R> Producer<R> {
     }
 
     fn deliver(&mut self, entry: Entry<R>, shard: Arc<str>, sequence_number: Arc<str>) {
-        let (records, size) = (entry.records.len() as u64, entry.size_bytes() as u64);
+        let (records, size) = (widen(entry.records.len()), widen(entry.size_bytes()));
         let waited = entry.history.last_start().unwrap_or(self.now).saturating_sub(entry.records.since);
         self.stats.time_in_buffer.record(waited, records);
         self.stats.entries_delivered += 1;
@@ -1099,27 +1115,27 @@ impl<R> Producer<R> {
             return;
         }
         let (lane, routed) = (entry.lane, entry.span.is_some());
-        let mut halves = [Vec::new(), Vec::new()];
+        let (mut first, mut second) = (Vec::new(), Vec::new());
         let mut builder = Builder::new(self.lanes.take_aggregator(self.config.limits));
         let keep_times = self.config.ttl.is_some();
         let mut position = 0;
         entry.for_each_record(|record, receipt, meta| {
             if position == half {
-                halves[0].extend(builder.finish());
+                first.extend(builder.finish());
             }
             position += 1;
             let hash_key = if routed { record.hash_key().ok() } else { None };
             match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                Ok(full) => halves[usize::from(position > half)].extend(full),
+                Ok(full) if position <= half => first.extend(full),
+                Ok(full) => second.extend(full),
                 Err((receipt, meta, error)) => self.refuse(receipt, meta, &error.to_string()),
             }
         });
-        halves[1].extend(builder.finish());
+        second.extend(builder.finish());
         self.lanes.keep_aggregator(builder.into_aggregator());
-        let [first, second] =
-            halves.map(|half| half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
-        batch.rest.push(second);
-        batch.rest.push(first);
+        for half in [second, first] {
+            batch.rest.push(half.into_iter().map(|entry| Entry { lane, ..entry }).collect());
+        }
     }
 
     /// Goes on with a batch after a call: with its next part, or to its end.
@@ -1187,7 +1203,7 @@ impl<R> Producer<R> {
         entry: Entry<R>,
         fronts: &mut BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>,
     ) {
-        self.stats.rerouted += entry.records.len() as u64;
+        self.stats.rerouted += widen(entry.records.len());
         let keep_times = self.config.ttl.is_some();
         let plain = matches!(entry.kind, Kind::Plain { .. });
         entry.for_each_record(|record, receipt, meta| {
@@ -1208,28 +1224,27 @@ impl<R> Producer<R> {
             };
             let lane = self.lane_at(destination);
             let (front, builder) = self.front(fronts, lane);
-            if plain {
-                front.extend(builder.finish());
-                front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
-                return;
-            }
-            match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                Ok(full) => front.extend(full),
-                Err((receipt, meta, error)) => {
-                    debug_assert!(false, "a record that was accepted before: {error}");
-                    self.refuse(receipt, meta, &error.to_string());
+            let (receipt, meta) = if plain {
+                (receipt, meta)
+            } else {
+                let refused = match builder.add(&record, hash_key, receipt, meta, keep_times) {
+                    Ok(full) => return front.extend(full),
+                    Err((receipt, meta, error)) => plain_instead(&record, receipt, meta, error),
+                };
+                match refused {
+                    Ok(receipt_and_meta) => receipt_and_meta,
+                    Err((receipt, meta, error)) => return self.refuse(receipt, meta, &error.to_string()),
                 }
-            }
+            };
+            front.extend(builder.finish());
+            front.push(Entry::plain(&record, hash_key, receipt, meta, keep_times));
         });
     }
 
     /// Backs off for what an entry's error code is about (rule P6).
     fn back_off(&mut self, id: u64, lane: usize, code: &str) {
         let (next, now, delays) = (self.next_call, self.now, self.config.backoff);
-        let of_stream = code.starts_with("KMS")
-            || code.contains("AccessDenied")
-            || matches!(code, "LimitExceededException" | "ResourceNotFoundException");
-        if of_stream {
+        if is_of_stream(code) {
             self.backoff.failed(id, next, now, delays, &mut self.jitter);
         } else {
             let jitter = &mut self.jitter;
@@ -1245,7 +1260,7 @@ impl<R> Producer<R> {
     }
 
     fn settle_records(&mut self, records: Records<R>, history: History, verdict: Verdict) {
-        let count = records.len() as u64;
+        let count = widen(records.len());
         if count == 0 {
             return;
         }
@@ -1271,13 +1286,17 @@ impl<R> Producer<R> {
     }
 
     fn is_expired(&self, entry: &Entry<R>) -> bool {
-        self.config.ttl.is_some_and(|ttl| entry.records.since.saturating_add(ttl) <= self.now)
+        self.has_expired(entry.records.since)
+    }
+
+    fn has_expired(&self, added: Duration) -> bool {
+        let expires = self.config.ttl.and_then(|ttl| added.checked_add(ttl));
+        expires.is_some_and(|expires| expires <= self.now)
     }
 
     /// Gives up the records of an entry that are too old; returns entries of the others (rule P7).
     fn drop_expired(&mut self, entry: Entry<R>) -> Vec<Entry<R>> {
-        let Some(ttl) = self.config.ttl else { return alloc::vec![entry] };
-        let (lane, routed, now) = (entry.lane, entry.span.is_some(), self.now);
+        let (lane, routed) = (entry.lane, entry.span.is_some());
         if matches!(entry.kind, Kind::Plain { .. }) {
             self.settle(entry, Verdict::Expired);
             return Vec::new();
@@ -1286,7 +1305,7 @@ impl<R> Producer<R> {
         let mut rest = Vec::new();
         let mut builder = Builder::new(self.lanes.take_aggregator(self.config.limits));
         entry.for_each_record(|record, receipt, meta| {
-            if meta.added.saturating_add(ttl) <= now {
+            if self.has_expired(meta.added) {
                 expired.push(receipt, meta, true);
                 return;
             }
@@ -1307,8 +1326,7 @@ impl<R> Producer<R> {
 
     /// Gives up records that are too old while the shards are not known.
     fn expire_inbox(&mut self) {
-        let Some(ttl) = self.config.ttl else { return };
-        while self.inbox.oldest().is_some_and(|oldest| oldest.saturating_add(ttl) <= self.now) {
+        while self.inbox.oldest().is_some_and(|oldest| self.has_expired(oldest)) {
             let Some(entry) = self.inbox.pop_front() else { return };
             let rest = self.drop_expired(entry);
             for entry in rest.into_iter().rev() {
@@ -1346,6 +1364,13 @@ impl<R> Producer<R> {
 
 /// The error code of an entry whose shard accepts no more for now.
 const THROUGHPUT: &str = "ProvisionedThroughputExceededException";
+
+/// Whether the error code of an entry is about the stream, not the shard.
+fn is_of_stream(code: &str) -> bool {
+    code.starts_with("KMS")
+        || code.contains("AccessDenied")
+        || matches!(code, "LimitExceededException" | "ResourceNotFoundException")
+}
 
 /// The lane of an entry that is in none.
 pub(super) const NO_LANE: usize = usize::MAX;
@@ -1409,19 +1434,27 @@ impl<R> Inbox<R> {
         self.entries.push_back(entry);
     }
 
+    /// Ends the aggregate under construction, and frees its buffers.
+    fn finish(&mut self) {
+        let Some(mut builder) = self.builder.take() else { return };
+        self.memory -= builder.memory();
+        if let Some(entry) = builder.finish() {
+            self.push_back(entry);
+        }
+    }
+
     fn push_front(&mut self, entry: Entry<R>) {
         self.memory += entry.memory();
         self.entries.push_front(entry);
     }
 
     fn pop_front(&mut self) -> Option<Entry<R>> {
-        if let Some(entry) = self.entries.pop_front() {
-            self.memory -= entry.memory();
-            return Some(entry);
+        if self.entries.is_empty() {
+            self.finish();
         }
-        let mut builder = self.builder.take()?;
-        self.memory -= builder.memory();
-        builder.finish()
+        let entry = self.entries.pop_front()?;
+        self.memory -= entry.memory();
+        Some(entry)
     }
 }
 

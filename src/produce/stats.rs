@@ -25,9 +25,9 @@ impl Histogram {
             return;
         }
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let bucket = (u64::BITS - micros.leading_zeros()) as usize;
-        let last = self.buckets.len() - 1;
-        if let Some(counted) = self.buckets.get_mut(bucket.min(last)) {
+        let bits = u64::BITS - micros.leading_zeros();
+        let bucket = usize::try_from(bits).unwrap_or(usize::MAX).min(self.buckets.len() - 1);
+        if let Some(counted) = self.buckets.get_mut(bucket) {
             *counted += times;
         }
         self.count += times;
@@ -60,11 +60,10 @@ impl Histogram {
     pub fn percentile(&self, thousandths: u32) -> Duration {
         let wanted = u128::from(self.count) * u128::from(thousandths.min(1000));
         let mut seen = 0u128;
-        for (bucket, &count) in self.buckets.iter().enumerate() {
+        for (bits, &count) in (0..).zip(&self.buckets) {
             seen += u128::from(count) * 1000;
             if count > 0 && seen >= wanted {
-                return Duration::from_micros(1u64.checked_shl(bucket as u32).unwrap_or(u64::MAX))
-                    .min(self.max);
+                return Duration::from_micros(1u64.checked_shl(bits).unwrap_or(u64::MAX)).min(self.max);
             }
         }
         self.max

@@ -11,7 +11,7 @@ use crate::ShardMap;
 use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
-use crate::route::recent_keys::RecentKeys;
+use crate::route::recent_keys::{RecentKey, RecentKeys};
 use crate::route::{RoutedAggregate, Shard};
 use crate::{Aggregate, Limits, RecordAggregator};
 
@@ -121,6 +121,33 @@ impl Router {
         }
     }
 
+    /// Returns the group of a user record, if it exists, and where routing is by shard also the hash key, if that needs no MD5.
+    ///
+    /// [`Self::route`] returns the same. What is cached about the partition key comes with it.
+    #[inline]
+    pub(crate) fn find(
+        &mut self,
+        record: &UserRecord<'_>,
+        explicit_hash_key: Option<HashKey>,
+    ) -> Option<(usize, Option<HashKey>, Option<&mut RecentKey>)> {
+        match self {
+            Self::Shard { map, groups, recent } => {
+                let (hash_key, position, known) = match explicit_hash_key {
+                    Some(hash_key) => (hash_key, map.position_of(hash_key), None),
+                    None => {
+                        let known = recent.find(record.partition_key)?;
+                        (known.hash_key, known.shard(), Some(known))
+                    }
+                };
+                Some((groups.get(position).copied().flatten()?, Some(hash_key), known))
+            }
+            Self::Keys { groups, joined } => {
+                Some((groups.get(join_keys(record, joined)).copied()?, None, None))
+            }
+            Self::Unrouted { group } => Some(((*group)?, None, None)),
+        }
+    }
+
     /// Returns the destination of a user record and, where routing is by shard, its hash key.
     ///
     /// `explicit_hash_key` is that of the user record, parsed. Other hash keys are cached in at most `cache_memory` bytes.
@@ -134,23 +161,21 @@ impl Router {
             Self::Shard { map, groups, recent } => {
                 let (hash_key, position) = match explicit_hash_key {
                     Some(hash_key) => (hash_key, map.position_of(hash_key)),
-                    None => recent.find(record.partition_key).unwrap_or_else(|| {
-                        let hash_key = HashKey::of_partition_key(record.partition_key);
-                        let position = map.position_of(hash_key);
-                        recent.insert(record.partition_key, hash_key, position, cache_memory);
-                        (hash_key, position)
-                    }),
+                    None => match recent.find(record.partition_key) {
+                        Some(known) => (known.hash_key, known.shard()),
+                        None => {
+                            let hash_key = HashKey::of_partition_key(record.partition_key);
+                            let position = map.position_of(hash_key);
+                            recent.insert(record.partition_key, hash_key, position, cache_memory);
+                            (hash_key, position)
+                        }
+                    },
                 };
                 let group = groups.get(position).copied().flatten();
                 (Destination::new(group, || Route::Shard(position)), Some(hash_key))
             }
             Self::Keys { groups, joined } => {
-                // A valid explicit hash key has only digits, so it ends at the first slash.
-                joined.clear();
-                joined.push_str(record.explicit_hash_key.unwrap_or_default());
-                joined.push('/');
-                joined.push_str(record.partition_key);
-                let keys = joined.as_str();
+                let keys = join_keys(record, joined);
                 (Destination::new(groups.get(keys).copied(), || Route::Keys(keys.into())), None)
             }
             Self::Unrouted { group } => (Destination::new(*group, || Route::Unrouted), None),
@@ -177,10 +202,19 @@ impl Router {
     }
 
     /// Completes an aggregate of a group by where it goes: its shard, and the hash key of its first user record (rule E8).
-    fn routed(&self, mut aggregate: Aggregate, group: &Group, since: Option<Duration>) -> RoutedAggregate {
+    fn routed(&self, mut aggregate: Aggregate, group: &Group) -> RoutedAggregate {
         aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
-        RoutedAggregate::new(aggregate, self.shard_id(&group.route), since)
+        RoutedAggregate { aggregate, shard_id: self.shard_id(&group.route).map(Into::into) }
     }
+}
+
+/// Joins both keys of a user record. A valid explicit hash key has only digits, so it ends at the first slash.
+fn join_keys<'j>(record: &UserRecord<'_>, joined: &'j mut String) -> &'j str {
+    joined.clear();
+    joined.push_str(record.explicit_hash_key.unwrap_or_default());
+    joined.push('/');
+    joined.push_str(record.partition_key);
+    joined
 }
 
 /// All groups with something pending, spare aggregators, and the memory that both take.
@@ -234,7 +268,7 @@ impl Groups {
         let index =
             recent.shard_of(record.partition_key).and_then(|shard| groups.get(shard).copied().flatten());
         let group = index.and_then(|index| self.active.get_mut(index));
-        group.is_some_and(|group| group.aggregator.add_in_place(record))
+        group.is_some_and(|group| group.aggregator.add_in_place(record, None).is_some())
     }
 
     /// Returns the index of the group that a user record goes to, which may be a new one, and its hash key where routing is by
@@ -278,10 +312,10 @@ impl Groups {
             debug_assert!(false, "no group {index} of {}", self.active.len());
             return Ok(None);
         };
-        let (memory, since) = (group.memory(), group.aggregator.since());
+        let memory = group.memory();
         let full = group.aggregator.add_with(record, now);
         self.allocated = self.allocated - memory + group.memory();
-        let full = full?.map(|full| self.router.routed(full, group, since));
+        let full = full?.map(|full| self.router.routed(full, group));
         if group.aggregator.user_records() == 1 {
             group.first_hash_key = hash_key;
         }
@@ -290,9 +324,8 @@ impl Groups {
 
     /// Finishes what is pending in a group that was removed, without its digest.
     pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
-        let since = group.aggregator.since();
-        let aggregate = group.aggregator.finish_undigested()?;
-        let routed = self.router.routed(aggregate, &group, since);
+        let aggregate = group.aggregator.finish_undigested()?.0;
+        let routed = self.router.routed(aggregate, &group);
         self.keep_spare(group.aggregator);
         Some(routed)
     }

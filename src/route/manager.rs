@@ -3,7 +3,6 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Deref;
 use core::time::Duration;
 
 use crate::ShardMap;
@@ -24,7 +23,7 @@ use crate::{Aggregate, Limits};
 ///
 /// ```
 /// use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
-/// use kinesis_aggregation::route::{HashKey, HashKeyRange, Placement, Shard};
+/// use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 ///
 /// let middle = 1 << 127;
 /// let lower = HashKeyRange::new(HashKey::MIN, HashKey::new(middle - 1)).unwrap();
@@ -40,14 +39,8 @@ use crate::{Aggregate, Limits};
 ///         put(&full);
 ///     }
 /// }
-/// for rest in manager.flush() {
-///     // The response to a put names the shard that took the record. Tell the manager:
-///     let shard_id = put(&rest);
-///     assert_eq!(manager.confirm(rest, &shard_id), Placement::Delivered);
-/// }
-/// # fn put(aggregate: &kinesis_aggregation::route::RoutedAggregate) -> String {
-/// #     aggregate.shard_id.as_deref().unwrap_or_default().to_owned()
-/// # }
+/// manager.flush().iter().for_each(put);
+/// # fn put(_: &kinesis_aggregation::route::RoutedAggregate) {}
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
@@ -64,8 +57,6 @@ use crate::{Aggregate, Limits};
 pub struct AggregationManager {
     groups: Groups,
     counters: Counters,
-    /// How often the map was refreshed.
-    refreshes: u64,
 }
 
 impl AggregationManager {
@@ -91,7 +82,7 @@ impl AggregationManager {
 
     const fn new(router: Router, limits: Limits) -> Self {
         let groups = Groups::new(router, limits, 64 * 1024 * 1024);
-        Self { groups, counters: Counters::ZERO, refreshes: 0 }
+        Self { groups, counters: Counters::ZERO }
     }
 
     /// Sets the bound on the memory of all that is pending, in bytes.
@@ -110,10 +101,10 @@ impl AggregationManager {
     /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or if the user record does not fit an aggregate of its own
     /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Then nothing has changed except for a counter.
     #[inline]
-    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Aggregates, EncodeError> {
+    pub fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<RoutedAggregate>, EncodeError> {
         if self.groups.add_in_place(&record) {
             self.counters.added += 1;
-            Ok(Aggregates::default())
+            Ok(Vec::new())
         } else {
             self.add_and_count(record, None)
         }
@@ -124,7 +115,11 @@ impl AggregationManager {
     /// # Errors
     ///
     /// As [`Self::add`].
-    pub fn add_at(&mut self, record: UserRecord<'_>, now: Duration) -> Result<Aggregates, EncodeError> {
+    pub fn add_at(
+        &mut self,
+        record: UserRecord<'_>,
+        now: Duration,
+    ) -> Result<Vec<RoutedAggregate>, EncodeError> {
         self.add_and_count(record, Some(now))
     }
 
@@ -132,8 +127,8 @@ impl AggregationManager {
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<Aggregates, EncodeError> {
-        let mut full = Aggregates::default();
+    ) -> Result<Vec<RoutedAggregate>, EncodeError> {
+        let mut full = Vec::new();
         let result = self.route(record, now, &mut full);
         match result {
             Ok(()) => self.counters.added += 1,
@@ -143,7 +138,7 @@ impl AggregationManager {
     }
 
     /// Finishes and returns all that is pending, in the order in which shards or keys got their first user record.
-    pub fn flush(&mut self) -> Aggregates {
+    pub fn flush(&mut self) -> Vec<RoutedAggregate> {
         self.finish_where(|_| true)
     }
 
@@ -151,15 +146,15 @@ impl AggregationManager {
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
         let index = self.groups.find_shard(shard_id)?;
         let group = self.groups.remove(index)?;
-        let mut finished = Aggregates::default();
+        let mut finished = Vec::new();
         self.finish([group], &mut finished);
-        finished.0.pop()
+        finished.pop()
     }
 
     /// Finishes and returns the aggregates that have reached [`Limits::max_age`], in the same order as [`Self::flush`].
     ///
     /// User records that were added without a time, by [`Self::add`], have no age.
-    pub fn expired(&mut self, now: Duration) -> Aggregates {
+    pub fn expired(&mut self, now: Duration) -> Vec<RoutedAggregate> {
         self.finish_where(|group| group.aggregator.expired(now))
     }
 
@@ -175,9 +170,8 @@ impl AggregationManager {
     /// are full.
     ///
     /// User records with the same hash key keep their order. A manager that does not route by shard ignores the map.
-    pub fn refresh(&mut self, map: ShardMap) -> Aggregates {
-        self.refreshes += 1;
-        let mut full = Aggregates::default();
+    pub fn refresh(&mut self, map: ShardMap) -> Vec<RoutedAggregate> {
+        let mut full = Vec::new();
         for mut group in self.groups.replace_map(map) {
             let since = group.aggregator.since();
             if let Some(aggregate) = group.aggregator.finish() {
@@ -188,52 +182,6 @@ impl AggregationManager {
         }
         self.keep_within_bound(&mut full);
         full
-    }
-
-    /// Checks whether an aggregate that was put is on the right shard, given the shard that the response names (rule R3). Returns
-    /// the aggregate if it has to be sent again.
-    pub fn confirm(&mut self, sent: RoutedAggregate, shard_id: &str) -> Placement {
-        let Some(map) = self.shard_map() else { return Placement::Delivered };
-        if sent.shard_id.as_deref() == Some(shard_id) {
-            return Placement::Delivered;
-        }
-        match map.find(shard_id) {
-            // Consumers drop the whole aggregate for one user record that the shard does not own.
-            Some(shard) => {
-                let owns =
-                    |record: UserRecord<'_>| record.hash_key().is_ok_and(|key| shard.range().contains(key));
-                if sent.records().all(owns) {
-                    return Placement::DeliveredElsewhere;
-                }
-            }
-            None if sent.unknown_at.is_none_or(|refreshes| refreshes >= self.refreshes) => {
-                return Placement::Unknown(RoutedAggregate { unknown_at: Some(self.refreshes), ..sent });
-            }
-            // The map was refreshed since, and still does not have the shard.
-            None => {}
-        }
-        self.counters.misplaced += widen(sent.aggregate.user_records);
-        Placement::Misplaced(sent)
-    }
-
-    /// Takes back an aggregate whose put failed or that was misplaced: adds all its user records again, as old as they were, and
-    /// returns the aggregates that are full.
-    ///
-    /// # Errors
-    ///
-    /// Returns the aggregate, and has changed nothing, if this manager refuses one of its user records. That cannot happen to
-    /// an aggregate of the same manager.
-    pub fn requeue(&mut self, aggregate: RoutedAggregate) -> Result<Aggregates, RequeueError> {
-        let refused = aggregate
-            .records()
-            .find_map(|record| record.validate().and_then(|()| check_alone(&self.limits(), &record)).err());
-        if let Some(error) = refused {
-            return Err(RequeueError { aggregate: Box::new(aggregate), error });
-        }
-        let mut full = Aggregates::default();
-        self.route_again(aggregate.records(), aggregate.since, &mut full);
-        self.counters.requeued += widen(aggregate.aggregate.user_records);
-        Ok(full)
     }
 
     /// Drops all that is pending.
@@ -302,7 +250,7 @@ impl AggregationManager {
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-        full: &mut Aggregates,
+        full: &mut Vec<RoutedAggregate>,
     ) -> Result<(), EncodeError> {
         record.validate_partition_key()?;
         let explicit_hash_key = record.explicit_hash_key.map(str::parse).transpose();
@@ -318,7 +266,12 @@ impl AggregationManager {
     }
 
     /// Routes user records that the manager has accepted before.
-    fn route_again(&mut self, records: Deaggregated<'_>, since: Option<Duration>, full: &mut Aggregates) {
+    fn route_again(
+        &mut self,
+        records: Deaggregated<'_>,
+        since: Option<Duration>,
+        full: &mut Vec<RoutedAggregate>,
+    ) {
         for record in records {
             let result = self.route(record, since, full);
             debug_assert!(result.is_ok(), "accepted before, refused now: {result:?}");
@@ -326,7 +279,7 @@ impl AggregationManager {
     }
 
     /// Finishes the fullest aggregates until the others are within the bound on memory.
-    fn keep_within_bound(&mut self, out: &mut Aggregates) {
+    fn keep_within_bound(&mut self, out: &mut Vec<RoutedAggregate>) {
         while self.groups.memory() > self.groups.max_memory {
             if self.groups.take_spare().is_some() {
                 continue;
@@ -339,8 +292,8 @@ impl AggregationManager {
         }
     }
 
-    fn finish_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Aggregates {
-        let mut out = Aggregates::default();
+    fn finish_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Vec<RoutedAggregate> {
+        let mut out = Vec::new();
         let groups = self.groups.remove_where(chosen);
         self.finish(groups, &mut out);
         out
@@ -348,21 +301,21 @@ impl AggregationManager {
 
     /// Finishes what is pending in groups that were removed. The digests are computed together, several times as fast as one
     /// after the other.
-    fn finish(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut Aggregates) {
-        let before = out.0.len();
+    fn finish(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut Vec<RoutedAggregate>) {
+        let before = out.len();
         for group in groups {
             if let Some(routed) = self.groups.finish(group) {
                 self.count_finished(routed, out);
             }
         }
-        write_digests(out.0.iter_mut().skip(before).map(|routed| &mut *routed.aggregate.data));
+        write_digests(out.iter_mut().skip(before).map(|routed| &mut *routed.aggregate.data));
     }
 
-    fn count_finished(&mut self, routed: RoutedAggregate, out: &mut Aggregates) {
+    fn count_finished(&mut self, routed: RoutedAggregate, out: &mut Vec<RoutedAggregate>) {
         self.counters.finished += widen(routed.aggregate.user_records);
         self.counters.aggregates += 1;
         self.counters.bytes += widen(routed.aggregate.size_bytes());
-        out.0.push(routed);
+        out.push(routed);
     }
 }
 
@@ -387,69 +340,6 @@ pub struct RoutedAggregate {
     pub aggregate: Aggregate,
     /// The shard that should take it, if the manager routes by shard.
     pub shard_id: Option<Box<str>>,
-    /// The time of its earliest user record, so that a requeued aggregate is as old as it was.
-    since: Option<Duration>,
-    /// The number of refreshes when a put of this aggregate was last found on an unknown shard.
-    unknown_at: Option<u64>,
-}
-
-impl RoutedAggregate {
-    pub(super) fn new(aggregate: Aggregate, shard_id: Option<&str>, since: Option<Duration>) -> Self {
-        Self { aggregate, shard_id: shard_id.map(Into::into), since, unknown_at: None }
-    }
-
-    /// Deaggregates it again.
-    #[must_use]
-    pub fn records(&self) -> Deaggregated<'_> {
-        deaggregate(&self.aggregate.data)
-    }
-}
-
-/// The aggregates that a call returned, in the order in which they are to be sent. Usually there are none, which takes no
-/// memory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "user records are lost unless their aggregates are sent"]
-pub struct Aggregates(Vec<RoutedAggregate>);
-
-impl Aggregates {
-    /// Returns the aggregates as a vector.
-    #[must_use = "user records are lost unless their aggregates are sent"]
-    pub fn into_vec(self) -> Vec<RoutedAggregate> {
-        self.0
-    }
-}
-
-impl Deref for Aggregates {
-    type Target = [RoutedAggregate];
-
-    fn deref(&self) -> &[RoutedAggregate] {
-        &self.0
-    }
-}
-
-/// Collects the aggregates of several calls.
-impl Extend<RoutedAggregate> for Aggregates {
-    fn extend<I: IntoIterator<Item = RoutedAggregate>>(&mut self, more: I) {
-        self.0.extend(more);
-    }
-}
-
-impl IntoIterator for Aggregates {
-    type Item = RoutedAggregate;
-    type IntoIter = alloc::vec::IntoIter<RoutedAggregate>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
-    }
-}
-
-impl<'a> IntoIterator for &'a Aggregates {
-    type Item = &'a RoutedAggregate;
-    type IntoIter = core::slice::Iter<'a, RoutedAggregate>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
 }
 
 /// An aggregate under construction.
@@ -466,7 +356,7 @@ pub struct PendingAggregate<'m> {
 
 /// What a manager has done since it was made, in user records unless stated otherwise.
 ///
-/// `added` and `requeued` together are what is pending, `finished` or was cleared.
+/// `added` is what is pending, `finished` or was cleared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -474,12 +364,8 @@ pub struct Counters {
     pub added: u64,
     /// Refused with an error.
     pub refused: u64,
-    /// Added again, by [`AggregationManager::requeue`].
-    pub requeued: u64,
     /// Moved to another shard, by [`AggregationManager::refresh`].
     pub rerouted: u64,
-    /// Found on a shard that does not own them, by [`AggregationManager::confirm`].
-    pub misplaced: u64,
     /// Returned in aggregates.
     pub finished: u64,
     /// The number of aggregates returned.
@@ -489,47 +375,5 @@ pub struct Counters {
 }
 
 impl Counters {
-    const ZERO: Self = Self {
-        added: 0,
-        refused: 0,
-        requeued: 0,
-        rerouted: 0,
-        misplaced: 0,
-        finished: 0,
-        aggregates: 0,
-        bytes: 0,
-    };
+    const ZERO: Self = Self { added: 0, refused: 0, rerouted: 0, finished: 0, aggregates: 0, bytes: 0 };
 }
-
-/// Where an aggregate is that was put, returned by [`AggregationManager::confirm`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use = "a misplaced aggregate has to be requeued"]
-pub enum Placement {
-    /// On the predicted shard.
-    Delivered,
-    /// On another shard that owns all its user records. The map with which it was routed was stale.
-    DeliveredElsewhere,
-    /// On a shard that does not own all its user records, so that consumers may drop it. Refresh the map and
-    /// [`AggregationManager::requeue`] the aggregate.
-    Misplaced(RoutedAggregate),
-    /// On a shard that the map does not have, so the map is stale. [`AggregationManager::refresh`] it and confirm again: if the
-    /// shard is still unknown, the result is [`Self::Misplaced`].
-    Unknown(RoutedAggregate),
-}
-
-/// Why an aggregate was not requeued.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequeueError {
-    /// The aggregate, unchanged.
-    pub aggregate: Box<RoutedAggregate>,
-    /// Why the first refused user record was refused.
-    pub error: EncodeError,
-}
-
-impl fmt::Display for RequeueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "aggregate not requeued: {}", self.error)
-    }
-}
-
-impl core::error::Error for RequeueError {}

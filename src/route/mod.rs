@@ -6,16 +6,12 @@ pub(crate) mod groups;
 #[cfg(feature = "alloc")]
 pub(crate) mod manager;
 #[cfg(feature = "alloc")]
-mod put_queue;
-#[cfg(feature = "alloc")]
-mod recent_keys;
+pub(crate) mod recent_keys;
 #[cfg(feature = "alloc")]
 pub(crate) mod shard_map;
 
 #[cfg(feature = "alloc")]
-pub use manager::{Aggregates, Counters, PendingAggregate, Placement, RequeueError, RoutedAggregate};
-#[cfg(feature = "alloc")]
-pub use put_queue::{PutEntry, PutOutcome, PutQueue, PutRequest, Settled};
+pub use manager::{Counters, PendingAggregate, RoutedAggregate};
 #[cfg(feature = "alloc")]
 pub use shard_map::{Shard, ShardMapError};
 

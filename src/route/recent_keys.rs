@@ -20,48 +20,77 @@ const MAX_ENTRIES: usize = 4096;
 /// No choice of keys can make it slow or large: each key has one entry, whose size is fixed, and replaces what was there.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RecentKeys {
-    entries: Vec<Entry>,
+    entries: Vec<RecentKey>,
     /// The number of insertions since the cache last grew or was found to be at its largest.
     insertions: usize,
 }
 
+/// What is known about a partition key. Aligned, so that a lookup reads one cache line and not two.
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    hash_key: HashKey,
+#[repr(align(64))]
+pub(crate) struct RecentKey {
+    pub(crate) hash_key: HashKey,
+    /// The number of an aggregate that it is in, and its index there; 0 for none.
+    aggregate: u32,
+    index: u16,
     /// The position of the shard that owns it.
-    shard: u32,
+    shard: u16,
     /// 0 in a vacant entry, as no partition key is empty.
     len: u8,
     key: [u8; MAX_KEY_LEN],
 }
 
-const VACANT: Entry = Entry { hash_key: HashKey::MIN, shard: 0, len: 0, key: [0; MAX_KEY_LEN] };
+const VACANT: RecentKey =
+    RecentKey { hash_key: HashKey::MIN, aggregate: 0, index: 0, shard: 0, len: 0, key: [0; MAX_KEY_LEN] };
+
+impl RecentKey {
+    #[inline]
+    fn holds(&self, key: &[u8]) -> bool {
+        let known = self.key.get(..usize::from(self.len)).unwrap_or_default();
+        !known.is_empty() && equal(known, key)
+    }
+
+    /// Returns the position of the shard.
+    #[inline]
+    pub(crate) fn shard(&self) -> usize {
+        usize::from(self.shard)
+    }
+
+    /// Returns the index of the key in an aggregate, if that is the one it was last noted in. No aggregate has the number 0.
+    #[inline]
+    pub(crate) fn index_in(&self, aggregate: u32) -> Option<u32> {
+        (self.aggregate == aggregate && aggregate != 0).then_some(self.index.into())
+    }
+
+    /// Notes the index of the key in an aggregate. No two aggregates may have the same number.
+    #[inline]
+    pub(crate) fn note(&mut self, aggregate: u32, index: u32) {
+        if let Ok(index) = u16::try_from(index) {
+            (self.aggregate, self.index) = (aggregate, index);
+        }
+    }
+}
 
 impl RecentKeys {
-    /// Returns the hash key of a partition key and the position of its shard, if they are cached.
+    /// Returns what is cached of a partition key.
     #[inline]
-    pub(crate) fn find(&self, partition_key: &str) -> Option<(HashKey, usize)> {
-        let entry = self.entry(partition_key)?;
-        Some((entry.hash_key, usize::try_from(entry.shard).ok()?))
+    pub(crate) fn find(&mut self, partition_key: &str) -> Option<&mut RecentKey> {
+        let key = partition_key.as_bytes();
+        let position = slot_of_hash(hash(key), self.entries.len());
+        self.entries.get_mut(position).filter(|entry| entry.holds(key))
     }
 
     /// Returns the position of the shard of a partition key, if it is cached.
     #[inline]
     pub(crate) fn shard_of(&self, partition_key: &str) -> Option<usize> {
-        usize::try_from(self.entry(partition_key)?.shard).ok()
-    }
-
-    #[inline]
-    fn entry(&self, partition_key: &str) -> Option<&Entry> {
         let key = partition_key.as_bytes();
         let entry = self.entries.get(slot_of_hash(hash(key), self.entries.len()))?;
-        let known = entry.key.get(..usize::from(entry.len))?;
-        (!known.is_empty() && equal(known, key)).then_some(entry)
+        entry.holds(key).then(|| entry.shard())
     }
 
     /// Caches a partition key. All entries together take at most `max_memory` bytes.
     pub(crate) fn insert(&mut self, partition_key: &str, hash_key: HashKey, shard: usize, max_memory: usize) {
-        let (Ok(shard), Ok(len)) = (u32::try_from(shard), u8::try_from(partition_key.len())) else { return };
+        let (Ok(shard), Ok(len)) = (u16::try_from(shard), u8::try_from(partition_key.len())) else { return };
         let mut key = [0; MAX_KEY_LEN];
         let Some(prefix) = key.get_mut(..usize::from(len)) else { return };
         crate::wire::copy(partition_key.as_bytes(), prefix);
@@ -70,7 +99,7 @@ impl RecentKeys {
         }
         let slot = slot_of_hash(hash(partition_key.as_bytes()), self.entries.len());
         if let Some(entry) = self.entries.get_mut(slot) {
-            *entry = Entry { hash_key, shard, len, key };
+            *entry = RecentKey { hash_key, shard, len, key, ..VACANT };
             self.insertions += 1;
         }
     }
@@ -79,7 +108,7 @@ impl RecentKeys {
     #[cold]
     fn grow(&mut self, max_memory: usize) {
         let doubled = (2 * self.entries.len()).max(MIN_ENTRIES);
-        if doubled <= MAX_ENTRIES && doubled * size_of::<Entry>() <= max_memory {
+        if doubled <= MAX_ENTRIES && doubled * size_of::<RecentKey>() <= max_memory {
             self.entries = alloc::vec![VACANT; doubled];
         }
         self.insertions = 0;
@@ -92,7 +121,7 @@ impl RecentKeys {
 
     /// Returns the number of bytes allocated.
     pub(crate) fn memory(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.capacity() * size_of::<RecentKey>()
     }
 }
 
@@ -117,7 +146,13 @@ mod tests {
             for (shard, key) in keys.iter().enumerate() {
                 match recent.find(key) {
                     Some(known) => {
-                        assert_eq!(known, (number(key), shard), "{key}");
+                        assert_eq!((known.hash_key, known.shard()), (number(key), shard), "{key}");
+                        // Now and then in another aggregate.
+                        let aggregate = round / 7;
+                        match known.index_in(aggregate) {
+                            Some(index) => assert_eq!(index, shard as u32, "{key}, round {round}"),
+                            None => known.note(aggregate, shard as u32),
+                        }
                         assert_eq!(recent.shard_of(key), Some(shard), "{key}");
                         found += 1;
                     }
@@ -134,9 +169,9 @@ mod tests {
     #[test]
     fn an_empty_key_is_never_found() {
         let mut recent = RecentKeys::default();
-        assert_eq!(recent.find(""), None);
+        assert!(recent.find("").is_none());
         recent.insert("a", number("a"), 0, AMPLE);
-        assert_eq!(recent.find(""), None);
+        assert!(recent.find("").is_none());
     }
 
     #[test]
@@ -147,17 +182,31 @@ mod tests {
                 recent.insert(&format!("{i}"), HashKey::MIN, 0, most);
                 assert!(recent.memory() <= most, "{most}");
             }
-            let entries = recent.memory() / size_of::<Entry>();
-            let expected = (most / size_of::<Entry>()).min(MAX_ENTRIES);
+            let entries = recent.memory() / size_of::<RecentKey>();
+            let expected = (most / size_of::<RecentKey>()).min(MAX_ENTRIES);
             assert!(entries == 0 && expected < MIN_ENTRIES || 2 * entries > expected, "{most}: {entries}");
         }
-        assert_eq!(size_of::<Entry>(), 64);
+        assert_eq!(size_of::<RecentKey>(), 64);
     }
 
     #[test]
-    fn positions_above_32_bits_are_not_cached() {
+    fn an_index_belongs_to_an_aggregate() {
         let mut recent = RecentKeys::default();
-        recent.insert("a", number("a"), usize::MAX, AMPLE);
-        assert_eq!(recent.find("a"), None);
+        recent.insert("a", number("a"), 0, AMPLE);
+        let known = recent.find("a").unwrap();
+        assert_eq!((known.index_in(0), known.index_in(1)), (None, None));
+        known.note(1, 65_535);
+        assert_eq!((known.index_in(1), known.index_in(2)), (Some(65_535), None));
+        known.note(2, 65_536);
+        assert_eq!((known.index_in(1), known.index_in(2)), (Some(65_535), None), "it fits no entry");
+        recent.insert("a", number("a"), 0, AMPLE);
+        assert_eq!(recent.find("a").unwrap().index_in(1), None);
+    }
+
+    #[test]
+    fn positions_above_16_bits_are_not_cached() {
+        let mut recent = RecentKeys::default();
+        recent.insert("a", number("a"), 65_536, AMPLE);
+        assert!(recent.find("a").is_none());
     }
 }

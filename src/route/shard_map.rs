@@ -218,7 +218,7 @@ impl fmt::Debug for ShardMap {
 /// Checks that shards, sorted by hash key, own each hash key exactly once.
 fn check_cover(open: &[Shard<'_>]) -> Result<(), ShardMapError> {
     if open.is_empty() {
-        return Err(ShardMapError::NoListedShard);
+        return Err(ShardMapError::NoOpenShard);
     }
     // The lowest hash key without an owner so far; `None` once all have one.
     let mut next = Some(HashKey::MIN);
@@ -254,7 +254,7 @@ fn to_usize(position: u32) -> usize {
 #[non_exhaustive]
 pub enum ShardMapError {
     /// There is no open shard.
-    NoListedShard,
+    NoOpenShard,
     /// No open shard owns these hash keys.
     Gap {
         /// The first of them.
@@ -277,7 +277,7 @@ pub enum ShardMapError {
 impl fmt::Display for ShardMapError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoListedShard => f.write_str("no open shard"),
+            Self::NoOpenShard => f.write_str("no open shard"),
             Self::Gap { start, end } => write!(f, "no open shard owns the hash keys {start} to {end}"),
             Self::Overlap { at } => write!(f, "two open shards own the hash key {at}"),
             Self::ListedTwice { start } => {

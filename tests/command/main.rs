@@ -3,14 +3,12 @@
 //! Scripts depend on the output, so it is compared exactly. A message only has to contain the file, line, name or number
 //! that it is about.
 
-mod command {
-    mod aggregate;
-    mod deaggregate;
-    mod input;
-    mod inspect;
-    mod route;
-    mod streams;
-    mod support;
-    mod usage;
-    mod verify;
-}
+mod aggregate;
+mod deaggregate;
+mod input;
+mod inspect;
+mod route;
+mod streams;
+mod support;
+mod usage;
+mod verify;

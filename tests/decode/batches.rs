@@ -2,10 +2,10 @@
 //! records are.
 
 use kinesis_aggregation::decode::{
-    AggregatedRecord, KinesisRecord, Md5, PlainReason, SourcedRecord, deaggregate_all, verify_each,
+    AggregatedRecord, KinesisRecord, Md5, PlainReason, SourcedRecord, deaggregate_all,
 };
 use kinesis_aggregation::route::HashKey;
-use kinesis_aggregation::{UserRecord, deaggregate, iter_deaggregate_records};
+use kinesis_aggregation::{Payload, UserRecord, deaggregate, iter_deaggregate_records};
 
 use crate::common::random::Random;
 use crate::common::{decode_vectors, frame, records};
@@ -127,7 +127,7 @@ fn digests_are_verified_as_one_by_one() {
     for count in [0, 1, 3, 8, 100] {
         let batch = payloads(&mut random, count);
         let mut verdicts = vec![Err(PlainReason::NoMagic); count];
-        verify_each(&batch, &mut verdicts);
+        Payload::verify_each(&batch, &mut verdicts);
         for (i, (payload, verdict)) in batch.iter().zip(verdicts).enumerate() {
             let expected = match AggregatedRecord::parse(payload) {
                 Err(PlainReason::Malformed(_)) | Ok(_) => Ok(()),
@@ -156,7 +156,7 @@ fn results_are_written_for_as_many_items_as_there_are_places() {
         assert!(found[fewer..].iter().all(|&digest| digest == [0; 16]));
 
         let mut found = vec![Ok(()); places];
-        verify_each(&keys, &mut found);
+        Payload::verify_each(&keys, &mut found);
         assert!(found[..fewer].iter().all(|&verdict| verdict == Err(PlainReason::NoMagic)));
         assert!(found[fewer..].iter().all(|&verdict| verdict == Ok(())));
     }

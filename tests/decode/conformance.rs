@@ -447,13 +447,12 @@ fn first<T>(body: &[u8], see: impl FnOnce(&UserRecord<'_>) -> T) -> Result<T, De
         .map_err(|f| f.0)
 }
 
-/// ValidDataScalar.UINT64 and .UINT32, and RepeatedScalarSelectsLast of them: as an index into a table of 12,346 keys. The
+/// ValidDataScalar.UINT64 and .UINT32, and RepeatedScalarSelectsLast of them: as an index into a table of 346 keys. The
 /// suite's 32-bit fields are cut to 32 bits; the indexes here have 64, so that nothing wraps (D11).
 #[test]
 fn the_last_index_counts_and_does_not_wrap() {
-    let tables: Vec<u8> = (0..=12_345)
-        .flat_map(|key| [field(1, key.to_string().as_bytes()), field(2, b"7")].concat())
-        .collect();
+    let tables: Vec<u8> =
+        (0..=345).flat_map(|key| [field(1, key.to_string().as_bytes()), field(2, b"7")].concat()).collect();
     let key_of = |fields: &[u8]| {
         first(&[&tables, &field(3, &[fields, &hex("1a 00")].concat())[..]].concat(), |user| {
             user.partition_key.to_owned()
@@ -461,10 +460,10 @@ fn the_last_index_counts_and_does_not_wrap() {
     };
     let rows = [
         (varint(0), Some("0")),
-        (varint(12_345), Some("12345")),
-        (long_varint(12_345, 4), Some("12345")),
-        (long_varint(12_345, 9), Some("12345")),
-        (varint(12_346), None),
+        (varint(345), Some("345")),
+        (long_varint(345, 4), Some("345")),
+        (long_varint(345, 9), Some("345")),
+        (varint(346), None),
         (varint(u64::from(u32::MAX)), None),
         (varint(1 << 33), None),
         (varint((1 << 33) + 1), None),

@@ -33,7 +33,7 @@ const WAYS: [(&str, Encode); 2] = [
 /// and that all of them are decoded. `users` makes a number of user records, hostile or friendly.
 fn encodes_in_linear_time(name: &str, users: impl Fn(usize, bool) -> Vec<Record>) {
     // Short runs are less often interrupted.
-    let count = if cfg!(debug_assertions) { 250 } else { 1_000 };
+    let count = if cfg!(debug_assertions) { 100 } else { 1_000 };
     let [few, many, friendly] = [users(count, true), users(4 * count, true), users(4 * count, false)];
     with_records(&few, |few| {
         with_records(&friendly, |friendly| {

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use kinesis_aggregation::Limits;
+use kinesis_aggregation::ShardMap;
 use kinesis_aggregation::produce::{
     Action, CallFailure, CallId, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome,
     ProducerConfig, PutAnswer, Routing,
 };
-use kinesis_aggregation::ShardMap;
 use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 use kinesis_aggregation::{Producer, UserRecord, deaggregate};
 
@@ -153,7 +153,10 @@ fn a_time_to_live_keeps_back_off_and_order() {
     assert_eq!(sent(&producer, id), ["1", "2"], "what failed goes before what was added later");
     failed(&mut producer, id, FailureKind::Transient, ms(30_500));
     let expired = results(&mut producer);
-    assert!(matches!(expired[..], [Done { outcome: Outcome::Expired { possibly_delivered: false }, .. }]), "{expired:?}");
+    assert!(
+        matches!(expired[..], [Done { outcome: Outcome::Expired { possibly_delivered: false }, .. }]),
+        "{expired:?}"
+    );
     let id = put(&mut producer, ms(40_000));
     assert_eq!(sent(&producer, id), ["2"]);
 }
@@ -248,7 +251,8 @@ fn what_a_closed_shard_took_that_owned_it_is_delivered() {
         Shard::new(&two[0].0, two[0].1).with_parents(parent, None).closed(),
         Shard::new(&two[1].0, two[1].1).with_parents(parent, None),
         Shard::new(&four[0].0, four[0].1).with_parents(first, None),
-        Shard::new(&four[1].0, HashKeyRange::new(four[1].1.start(), two[0].1.end()).unwrap()).with_parents(first, None),
+        Shard::new(&four[1].0, HashKeyRange::new(four[1].1.start(), two[0].1.end()).unwrap())
+            .with_parents(first, None),
     ];
     let listing = list(&mut producer, ms(2000));
     producer.on_shards(listing, Ok(ShardMap::new(now).unwrap()), ms(2010));
@@ -465,7 +469,10 @@ fn misplaced_records_count_once() {
     let id = put(&mut producer, ms(3000));
     stored(&mut producer, id, &two[0].0, ms(3010));
     let results = results(&mut producer);
-    assert!(matches!(results[..], [Done { outcome: Outcome::Delivered { possible_duplicate: true, .. }, .. }]));
+    assert!(matches!(
+        results[..],
+        [Done { outcome: Outcome::Delivered { possible_duplicate: true, .. }, .. }]
+    ));
 }
 
 #[test]
@@ -492,7 +499,8 @@ fn a_poison_record_is_found_and_the_others_are_delivered() {
             _ => now = producer.next_deadline().unwrap().max(now),
         }
     }
-    let expected: Vec<String> = (0..40).filter(|&number| number != 23).map(|number| number.to_string()).collect();
+    let expected: Vec<String> =
+        (0..40).filter(|&number| number != 23).map(|number| number.to_string()).collect();
     assert_eq!(order, expected);
     let refused: Vec<u32> = results(&mut producer)
         .into_iter()
@@ -541,7 +549,10 @@ fn what_is_outstanding_comes_back_with_its_receipt() {
         .iter()
         .map(|out| {
             let data = String::from_utf8_lossy(&out.data);
-            format!("{} {} {:?} {data} {}", out.receipt, out.partition_key, out.explicit_hash_key, out.possibly_delivered)
+            format!(
+                "{} {} {:?} {data} {}",
+                out.receipt, out.partition_key, out.explicit_hash_key, out.possibly_delivered
+            )
         })
         .collect();
     assert_eq!(shown, ["0 k None in flight true", "7 k Some(\"7\") queued false", "8  None no key false"]);

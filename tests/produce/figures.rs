@@ -67,7 +67,12 @@ fn config() -> ProducerConfig {
 }
 
 /// Drives a run through its load, and returns it with the time at which the load began.
-fn drive(network: Network, config: ProducerConfig, load: &Load, prepare: impl FnOnce(&mut World)) -> (Run, Duration) {
+fn drive(
+    network: Network,
+    config: ProducerConfig,
+    load: &Load,
+    prepare: impl FnOnce(&mut World),
+) -> (Run, Duration) {
     let mut world = World::new(load.shards, network, 1);
     prepare(&mut world);
     let begin = world.now;
@@ -193,7 +198,8 @@ fn a_slow_call_delays_only_its_shards() {
         let run = |slow: bool| {
             let mut config = config();
             config.order = order;
-            let slow_from = |world: &mut World| world.slow_from = slow.then(|| world.now + Duration::from_secs(3));
+            let slow_from =
+                |world: &mut World| world.slow_from = slow.then(|| world.now + Duration::from_secs(3));
             drive(Network::default(), config, &load, slow_from)
         };
         let p99 = |run: &Run, begin: Duration| {
@@ -283,9 +289,10 @@ fn a_burst_does_not_cut_the_other_aggregates_short() {
         let mut offers = offers.into_iter().peekable();
         run.drive(&mut offers, begin + Duration::from_secs(seconds));
         let stats = run.producer.stats();
-        let (records, entries) = lightly.iter().filter_map(|id| stats.shards.get(&**id)).fold((0, 0), |sum, shard| {
-            (sum.0 + shard.records, sum.1 + shard.entries)
-        });
+        let (records, entries) = lightly
+            .iter()
+            .filter_map(|id| stats.shards.get(&**id))
+            .fold((0, 0), |sum, shard| (sum.0 + shard.records, sum.1 + shard.entries));
         records as f64 / entries as f64
     };
     let (with, without) = (mean(true), mean(false));

@@ -12,7 +12,6 @@ use crate::random::Random;
 /// A record as a shard stores it.
 pub(crate) struct Stored {
     pub(crate) data: Vec<u8>,
-    pub(crate) partition_key: String,
     /// The position among all records that the stream stored, in time.
     pub(crate) number: u64,
 }
@@ -110,8 +109,15 @@ pub(crate) struct World {
     generation: u32,
     pub(crate) bytes_accepted: u64,
     pub(crate) bytes_offered: u64,
+    pub(crate) entries_offered: u64,
+    pub(crate) calls: u64,
     pub(crate) lists: u64,
     pub(crate) reshards: u64,
+    /// Until when the stream is gone at least. It comes back once the producer knows, as a stream is deleted slowly.
+    gone_until: Option<Duration>,
+    gone_is_known: bool,
+    /// Whether the producer knows any shards.
+    listed: bool,
     /// The first call from this time on takes five seconds.
     pub(crate) slow_from: Option<Duration>,
     /// The records in that call, and the shards that took them.
@@ -139,8 +145,13 @@ impl World {
             generation: 0,
             bytes_accepted: 0,
             bytes_offered: 0,
+            entries_offered: 0,
+            calls: 0,
             lists: 0,
             reshards: 0,
+            gone_until: None,
+            gone_is_known: false,
+            listed: false,
             slow_from: None,
             slow_records: Vec::new(),
             slow_shards: Vec::new(),
@@ -203,8 +214,9 @@ impl World {
         self.open(range(middle, end), [Some(open[at]), None]);
     }
 
-    /// Deletes the stream and creates it again, with other shards.
-    pub(crate) fn recreate(&mut self, shards: u32) {
+    /// Deletes the stream and creates it again, with other shards. Meanwhile there is none.
+    pub(crate) fn recreate(&mut self, shards: u32, after: Duration) {
+        self.gone_until = Some(self.now + after);
         for shard in &mut self.shards {
             shard.open = false;
         }
@@ -212,6 +224,19 @@ impl World {
         for shard in 0..shards {
             self.open(even(shard.into(), shards.into()), [None, None]);
         }
+    }
+
+    pub(crate) fn was_recreated(&self) -> bool {
+        self.generation > 0
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone_until.is_some_and(|until| self.now < until || self.listed && !self.gone_is_known)
+    }
+
+    /// The longest time that a call or a listing takes where nothing happens to it.
+    pub(crate) fn longest_round_trip(&self) -> Duration {
+        self.network.round_trip * (100 + self.network.jitter) / 100
     }
 
     pub(crate) fn next_event(&self) -> Option<Duration> {
@@ -239,7 +264,10 @@ impl World {
     }
 
     pub(crate) fn send(&mut self, id: u64, entries: Vec<Put>) {
-        self.bytes_offered += entries.iter().map(|put| (put.data.len() + put.partition_key.len()) as u64).sum::<u64>();
+        self.bytes_offered +=
+            entries.iter().map(|put| (put.data.len() + put.partition_key.len()) as u64).sum::<u64>();
+        self.calls += 1;
+        self.entries_offered += entries.len() as u64;
         if self.happens(self.network.vanish_one_in) {
             return;
         }
@@ -249,7 +277,8 @@ impl World {
             way = Duration::from_secs(5);
             for put in &entries {
                 let users = kinesis_aggregation::deaggregate(&put.data);
-                self.slow_records.extend(users.map(|user| u32::from_le_bytes(*user.data.first_chunk().unwrap())));
+                self.slow_records
+                    .extend(users.map(|user| u32::from_le_bytes(*user.data.first_chunk().unwrap())));
                 let key = put.explicit_hash_key.unwrap();
                 let shard = self.shards.iter().find(|shard| shard.open && shard.range.contains(key));
                 self.slow_shards.push(shard.unwrap().id.clone());
@@ -272,9 +301,12 @@ impl World {
         match self.carried.remove(&number)? {
             Event::Arrives(id, entries) => {
                 let way = self.one_way();
-                let answer = if self.happens(self.network.fail_one_in) {
-                    let (kind, stores) = [(Throttled, false), (Transient, false), (Unclear, true), (NotSent, false)]
-                        [self.random.below(4)];
+                let answer = if self.is_gone() {
+                    Answer::Failed(Denied, "ResourceNotFoundException")
+                } else if self.happens(self.network.fail_one_in) {
+                    let (kind, stores) =
+                        [(Throttled, false), (Transient, false), (Unclear, true), (NotSent, false)]
+                            [self.random.below(4)];
                     if stores && self.random.one_in(2) {
                         self.put(&entries);
                     }
@@ -291,7 +323,9 @@ impl World {
             }
             Event::ListArrives(id) => {
                 let way = self.one_way();
-                let map = if !self.happens(self.network.list_fail_one_in) {
+                let map = if self.is_gone() {
+                    None
+                } else if !self.happens(self.network.list_fail_one_in) {
                     self.map()
                 } else if self.random.one_in(3) {
                     return None;
@@ -301,13 +335,30 @@ impl World {
                 self.carry(way, Event::Listed(id, map));
                 None
             }
-            told => Some(told),
+            told => {
+                self.listed |= matches!(&told, Event::Listed(_, Some(_)));
+                self.gone_is_known |= matches!(&told, Event::Answered(_, Answer::Failed(Denied, _)));
+                Some(told)
+            }
         }
     }
 
-    fn is_poisoned(&self, entries: &[Put]) -> bool {
+    /// Whether this is never accepted.
+    pub(crate) fn is_poison(&self, data: &[u8]) -> bool {
         let Some(poison) = &self.network.poison else { return false };
-        entries.iter().any(|put| put.data.windows(poison.len()).any(|window| window == poison))
+        data.windows(poison.len()).any(|window| window == poison)
+    }
+
+    fn is_poisoned(&self, entries: &[Put]) -> bool {
+        entries.iter().any(|put| self.is_poison(&put.data))
+    }
+
+    /// Whether nothing happens to calls.
+    pub(crate) fn is_calm(&self) -> bool {
+        let Network { slow_one_in, vanish_one_in, unanswered_one_in, fail_one_in, entry_fail_one_in, .. } =
+            self.network;
+        let odds = [slow_one_in, vanish_one_in, unanswered_one_in, fail_one_in, entry_fail_one_in];
+        odds == [0; 5] && self.network.poison.is_none() && !self.was_recreated()
     }
 
     /// The shards as ListShards describes them.
@@ -315,8 +366,8 @@ impl World {
         let shards = self.shards.iter().skip(self.first_of_generation());
         ShardMap::new(shards.map(|shard| {
             let parent = |parent: Option<usize>| parent.map(|parent| self.shards[parent].id.as_str());
-            let described =
-                Shard::new(&shard.id, shard.range).with_parents(parent(shard.parents[0]), parent(shard.parents[1]));
+            let described = Shard::new(&shard.id, shard.range)
+                .with_parents(parent(shard.parents[0]), parent(shard.parents[1]));
             if shard.open { described } else { described.closed() }
         }))
         .ok()
@@ -355,11 +406,7 @@ impl World {
             }
             self.stored += 1;
             self.bytes_accepted += size as u64;
-            taken.stored.push(Stored {
-                data: put.data.clone(),
-                partition_key: put.partition_key.clone(),
-                number: self.stored,
-            });
+            taken.stored.push(Stored { data: put.data.clone(), number: self.stored });
             results.push(Ok((taken.id.clone(), format!("{}", self.stored))));
         }
         results

@@ -1,14 +1,11 @@
-//! The memory that a manager counts is the memory that it has, by the allocator's account.
-
-#![cfg(feature = "alloc")]
-#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should; numbers stay far below 2^64")]
+//! The memory that a manager reports is what it has allocated, and it is used again.
 
 use core::cell::RefCell;
 use core::ops::RangeInclusive;
 
 use allocation_counter::measure;
-use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, UserRecord};
 
 /// A map of so many even shards.
 fn even(shards: u128) -> ShardMap {
@@ -21,24 +18,24 @@ fn even(shards: u128) -> ShardMap {
     ShardMap::new((0..shards).zip(&ids).map(|(shard, id)| Shard::new(id, range(shard)))).unwrap()
 }
 
-/// Holds that what is counted is within so many percent of what the allocator says has come since the beginning.
+/// Asserts that the memory reported is within so many percent of the memory allocated.
 fn agree(name: &str, counted: usize, allocated: i64, percent: RangeInclusive<usize>) {
     let allocated = usize::try_from(allocated).unwrap();
-    // Some hundred bytes are not worth being counted: the way to a key, a text to look keys up with.
+    // A few hundred bytes are not reported, such as a buffer to look up keys.
     let low = (allocated * percent.start() / 100).saturating_sub(512);
     let high = allocated * percent.end() / 100 + 512;
     assert!((low..=high).contains(&counted), "{name}: {counted} counted, {allocated} allocated");
 }
 
 #[test]
-fn what_is_counted_is_what_is_allocated() {
+fn the_memory_reported_is_the_memory_allocated() {
     let keys: Vec<String> = (0..2000).map(|key| format!("device-{key}")).collect();
     let ways = [
-        // The map and a slot for each shard are there from the beginning, and not counted.
+        // The map and an entry for each shard are there from the beginning, and not counted.
         ("by shard", AggregationManager::by_shard(even(50), Limits::default()), 90..=110),
-        ("together", AggregationManager::unrouted(Limits::default()), 90..=110),
+        ("unrouted", AggregationManager::unrouted(Limits::default()), 90..=110),
         // Nodes of a search tree are estimated.
-        ("by keys", AggregationManager::by_key(Limits::default()), 85..=130),
+        ("by key", AggregationManager::by_key(Limits::default()), 85..=130),
     ];
     for (name, manager, percent) in ways {
         let manager = RefCell::new(manager);
@@ -75,18 +72,18 @@ fn add_all(manager: &mut AggregationManager, keys: &[String]) {
 }
 
 #[test]
-fn what_was_packed_in_is_packed_in_again() {
+fn memory_is_used_again_after_a_flush() {
     let keys: Vec<String> = (0..1000).map(|key| format!("device-{key}")).collect();
     for (name, mut manager) in [
         ("by shard", AggregationManager::by_shard(even(50), Limits::default())),
-        ("by keys", AggregationManager::by_key(Limits::default())),
+        ("by key", AggregationManager::by_key(Limits::default())),
     ] {
         let first = measure(|| add_all(&mut manager, &keys));
         let groups = u64::try_from(manager.pending().len()).unwrap();
         let before = manager.memory();
-        let mut handed_out = 0;
-        let flushed = measure(|| handed_out = manager.flush().len());
-        assert_eq!(u64::try_from(handed_out), Ok(groups), "{name}");
+        let mut finished = 0;
+        let flushed = measure(|| finished = manager.flush().len());
+        assert_eq!(u64::try_from(finished), Ok(groups), "{name}");
         // The data and the partition key of each, and its shard if it has one; the rest are lists that grow or shrink.
         let each = if manager.shard_map().is_some() { 3 } else { 2 };
         assert!(flushed.count_total <= each * groups + 64, "{name}: {flushed:?}");
@@ -98,12 +95,12 @@ fn what_was_packed_in_is_packed_in_again() {
     }
 }
 
-/// How a manager may come to have nothing pending.
+/// How everything pending is removed.
 #[derive(Clone, Copy, Debug)]
 enum Emptied {
     Flushed,
     Cleared,
-    /// Rerouted to a single shard, and handed out from there.
+    /// Rerouted to a single shard, and flushed from there.
     Merged,
 }
 
@@ -111,21 +108,21 @@ enum Emptied {
 fn emptied(how: Emptied, max_memory: usize) -> (usize, usize) {
     let mut manager = AggregationManager::by_shard(even(100), Limits::default()).with_max_memory(max_memory);
     for key in 0..400 {
-        drop(manager.add(UserRecord::new(&format!("device-{key}"), "some data")).unwrap().into_vec());
+        drop(manager.add(UserRecord::new(&format!("device-{key}"), "some data")).unwrap());
     }
     let before = manager.memory();
     match how {
         Emptied::Flushed => {}
         Emptied::Cleared => manager.clear(),
-        Emptied::Merged => drop(manager.refresh(even(1)).into_vec()),
+        Emptied::Merged => drop(manager.refresh(even(1))),
     }
-    drop(manager.flush().into_vec());
+    drop(manager.flush());
     assert_eq!(manager.user_records(), 0);
     (before, manager.memory())
 }
 
 #[test]
-fn spares_keep_to_half_of_the_bound() {
+fn spare_memory_is_at_most_half_of_the_bound() {
     for how in [Emptied::Flushed, Emptied::Cleared, Emptied::Merged] {
         for max_memory in (0..300_000).step_by(3000) {
             let (_, after) = emptied(how, max_memory);
@@ -139,20 +136,20 @@ fn spares_keep_to_half_of_the_bound() {
 #[test]
 fn the_bound_is_kept_to_the_byte() {
     let keys: Vec<String> = (0..20).map(|key| format!("device-{key}")).collect();
-    let handed_out = |max_memory: usize| {
+    let finished = |max_memory: usize| {
         let mut manager = AggregationManager::by_key(Limits::default()).with_max_memory(max_memory);
         let count =
             keys.iter().map(|key| manager.add(UserRecord::new(key, "some data")).unwrap().len()).sum();
         (manager.memory(), count)
     };
-    let (needed, none) = handed_out(usize::MAX);
-    assert_eq!((handed_out(needed), none), ((needed, 0), 0));
-    let (memory, some) = handed_out(needed - 1);
+    let (needed, none) = finished(usize::MAX);
+    assert_eq!((finished(needed), none), ((needed, 0), 0));
+    let (memory, some) = finished(needed - 1);
     assert!(memory < needed && some > 0);
 }
 
 #[test]
-fn aggregators_of_shards_that_are_gone_are_kept_for_others() {
+fn memory_of_closed_shards_is_kept_for_others() {
     let keys: Vec<String> = (0..200).map(|key| format!("device-{key}")).collect();
     let mut manager = AggregationManager::by_shard(even(4), Limits::default());
     add_all(&mut manager, &keys);
@@ -165,13 +162,13 @@ fn aggregators_of_shards_that_are_gone_are_kept_for_others() {
 }
 
 #[test]
-fn hash_keys_are_remembered() {
+fn hash_keys_are_cached() {
     let keys: Vec<String> = (0..200).map(|key| format!("device-{key}")).collect();
     let mut by_shard = AggregationManager::by_shard(even(1), Limits::default());
-    let mut together = AggregationManager::unrouted(Limits::default());
+    let mut unrouted = AggregationManager::unrouted(Limits::default());
     add_all(&mut by_shard, &keys);
-    add_all(&mut together, &keys);
-    // In 64 bytes each, for as many as it has room for.
-    let remembered = by_shard.memory() - together.memory();
-    assert!(remembered >= 64 * 64, "{remembered} bytes");
+    add_all(&mut unrouted, &keys);
+    // In 64 bytes each, for 64 or more.
+    let cached = by_shard.memory() - unrouted.memory();
+    assert!(cached >= 64 * 64, "{cached} bytes");
 }

@@ -1,51 +1,299 @@
-//! Runs the same steps on a manager and on the model.
+//! A model of a manager that knows only the rules: which user records are pending, in which order, and since when. Runs the
+//! same steps on a manager and on the model. Shared with the fuzz target `manager_ops`.
 
 use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::route::{Placement, RoutedAggregate};
-use kinesis_aggregation::{AggregationManager, Limits};
+use kinesis_aggregation::route::{Counters, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::{AggregationManager, Limits, ShardMap, deaggregate};
 
-use crate::common_encode::{OwnedRecord, arithmetic, with_record};
-use crate::model::{Model, Routing, Shards, effective, map_of};
-use crate::steps::{Answer, Reshard, Step};
+use crate::common::encode::arithmetic;
+use crate::common::{Record, with_record};
 
-/// An aggregate that was finished and is not confirmed.
-#[derive(Clone, Debug)]
-struct Sent {
-    aggregate: RoutedAggregate,
-    records: Vec<OwnedRecord>,
-    since: Option<Duration>,
-    /// How often the map had been refreshed when its shard was last unknown.
-    unknown_at: Option<usize>,
+/// An index into a list whose length is only known when it is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Index(pub(crate) usize);
+
+impl Index {
+    /// The list must not be empty.
+    pub(crate) const fn index(self, len: usize) -> usize {
+        self.0 % len
+    }
 }
 
-pub(crate) struct Driver {
+/// A call of a manager.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Add(Record),
+    /// With the time, after this many milliseconds more.
+    AddAt(Record, u64),
+    Flush,
+    /// Of a shard of the map, or of one that does not exist.
+    FlushShard(Option<Index>),
+    Expired(u64),
+    /// With the map as it is after these changes.
+    Refresh(Vec<Reshard>),
+    Clear,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Reshard {
+    /// Of a shard, at a place in it.
+    Split(Index, u128),
+    /// Of a shard with the next one.
+    Merge(Index),
+}
+
+/// Runs all steps, and checks everything after each.
+pub(crate) fn check(routing: Routing, limits: Limits, max_memory: usize, steps: Vec<Step>) {
+    let mut driver = Driver::new(routing, limits, max_memory);
+    for step in steps {
+        driver.run(step);
+        driver.check();
+    }
+}
+
+/// How a manager finds the aggregate of a user record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Routing {
+    ByShard,
+    ByKey,
+    Unrouted,
+}
+
+impl Routing {
+    pub(crate) fn manager(self, map: ShardMap, limits: Limits) -> AggregationManager {
+        match self {
+            Self::ByShard => AggregationManager::by_shard(map, limits),
+            Self::ByKey => AggregationManager::by_key(limits),
+            Self::Unrouted => AggregationManager::unrouted(limits),
+        }
+    }
+}
+
+/// The shards of a stream: id, first and last hash key, in the order of their hash keys.
+pub(crate) type Shards = Vec<(String, u128, u128)>;
+
+/// A map of these shards.
+pub(crate) fn map_of(shards: &Shards) -> ShardMap {
+    let shard = |(id, start, end): &'_ (String, u128, u128)| {
+        (id.clone(), HashKeyRange::new((*start).into(), (*end).into()).unwrap())
+    };
+    let listing: Vec<_> = shards.iter().map(shard).collect();
+    ShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
+}
+
+/// The hash key by rule R1.
+pub(crate) fn effective(record: &Record) -> u128 {
+    match &record.explicit_hash_key {
+        Some(explicit) => explicit.parse().unwrap(),
+        None => u128::from_be_bytes(md5::compute(&record.partition_key).0),
+    }
+}
+
+/// A user record that is pending.
+#[derive(Clone, Debug)]
+struct Entry {
+    record: Record,
+    /// Its position in the order in which user records were added.
+    number: u64,
+    /// The time it was added with, if any; after a move, that of what was pending with it.
+    since: Option<Duration>,
+}
+
+#[derive(Clone, Debug)]
+struct Model {
+    routing: Routing,
+    limits: Limits,
+    shards: Shards,
+    /// What is pending, in queues: by hash key, or by what else the manager parts user records. Within each of them,
+    /// what came first leaves first.
+    queues: BTreeMap<(u128, String), VecDeque<Entry>>,
+    /// Those that a merge may have put into another order than that in which they came.
+    merged: BTreeSet<u64>,
+    next: u64,
+    /// What the manager should have counted.
+    counters: Counters,
+}
+
+impl Model {
+    fn new(routing: Routing, limits: Limits, shards: Shards) -> Self {
+        Self {
+            routing,
+            limits,
+            shards,
+            queues: BTreeMap::new(),
+            merged: BTreeSet::new(),
+            next: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    fn queue_of(&self, record: &Record) -> (u128, String) {
+        match self.routing {
+            Routing::ByShard => (effective(record), String::new()),
+            Routing::ByKey => (0, format!("{:?} {}", record.explicit_hash_key, record.partition_key)),
+            Routing::Unrouted => (0, String::new()),
+        }
+    }
+
+    fn owner(&self, key: u128) -> &str {
+        let owns = |(_, start, end): &&(String, u128, u128)| (*start..=*end).contains(&key);
+        &self.shards.iter().find(owns).unwrap().0
+    }
+
+    /// The aggregate that a queue goes into.
+    fn group_of(&self, queue: &(u128, String)) -> String {
+        match self.routing {
+            Routing::ByShard => self.owner(queue.0).to_owned(),
+            Routing::ByKey | Routing::Unrouted => queue.1.clone(),
+        }
+    }
+
+    /// Records a user record as added.
+    fn place(&mut self, record: Record, since: Option<Duration>) {
+        let number = self.next;
+        self.next += 1;
+        let queue = self.queue_of(&record);
+        self.queues.entry(queue).or_default().push_back(Entry { record, number, since });
+    }
+
+    /// Checks an aggregate that was finished, and strikes off its user records.
+    fn finish(&mut self, aggregate: &RoutedAggregate) {
+        let records: Vec<Record> = deaggregate(&aggregate.aggregate.data).map(Record::from).collect();
+        let first = &records[0];
+        assert_eq!(aggregate.aggregate.user_records, records.len());
+        assert_eq!(aggregate.aggregate.partition_key, first.partition_key);
+        assert_eq!(
+            aggregate.aggregate.size_bytes(),
+            aggregate.aggregate.data.len() + first.partition_key.len()
+        );
+        // The target is for two or more.
+        let limit = if records.len() == 1 { self.limits.max_bytes() } else { self.limits.target_bytes() };
+        assert!(aggregate.aggregate.size_bytes() <= usize::try_from(limit).unwrap(), "{aggregate:?}");
+        assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
+        let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
+        if self.routing == Routing::ByShard {
+            assert_eq!(outer, Some(effective(first)), "{aggregate:?}");
+            assert_eq!(aggregate.shard_id.as_deref(), Some(self.owner(effective(first))), "{aggregate:?}");
+        } else {
+            assert_eq!(outer, first.explicit_hash_key.as_ref().map(|key| key.parse().unwrap()));
+            assert_eq!(aggregate.shard_id.as_deref(), None);
+        }
+
+        let group = self.group_of(&self.queue_of(first));
+        let mut last = None;
+        for record in &records {
+            let queue = self.queue_of(record);
+            assert_eq!(self.group_of(&queue), group, "does not belong to the first: {record:?}");
+            let entry = self.queues.get_mut(&queue).and_then(VecDeque::pop_front);
+            let entry = entry.unwrap_or_else(|| panic!("not pending: {record:?}"));
+            assert_eq!(&entry.record, record, "lost or in another order");
+            if !self.merged.contains(&entry.number) {
+                assert!(last < Some(entry.number), "in another order than they came: {records:?}");
+                last = Some(entry.number);
+            }
+        }
+        self.counters.finished += u64::try_from(records.len()).unwrap();
+        self.counters.aggregates += 1;
+        self.counters.bytes += u64::try_from(aggregate.aggregate.size_bytes()).unwrap();
+    }
+
+    /// Moves what is pending to where it belongs by another map.
+    fn refresh(&mut self, shards: Shards, merges: bool) {
+        if self.routing != Routing::ByShard {
+            return;
+        }
+        // What was in an aggregate that had to be moved is from then on as old as the oldest in it.
+        let oldest = self.oldest();
+        let stays: BTreeSet<String> =
+            self.shards.iter().filter(|shard| shards.contains(shard)).map(|shard| shard.0.clone()).collect();
+        let queues = core::mem::take(&mut self.queues);
+        for (queue, mut entries) in queues {
+            let group = self.group_of(&queue);
+            for entry in &mut entries {
+                if merges {
+                    self.merged.insert(entry.number);
+                }
+                if !stays.contains(&group) {
+                    entry.since = oldest[&group];
+                    self.counters.rerouted += 1;
+                }
+            }
+            self.queues.insert(queue, entries);
+        }
+        self.shards = shards;
+    }
+
+    fn clear(&mut self) {
+        self.queues.clear();
+    }
+
+    /// Everything pending, in no order.
+    fn entries(&self) -> impl Iterator<Item = (&(u128, String), &Entry)> {
+        self.queues.iter().flat_map(|(queue, entries)| entries.iter().map(move |entry| (queue, entry)))
+    }
+
+    fn len(&self) -> usize {
+        self.entries().count()
+    }
+
+    /// The time of the oldest user record in each aggregate that is pending.
+    fn oldest(&self) -> BTreeMap<String, Option<Duration>> {
+        let mut oldest: BTreeMap<String, Option<Duration>> = BTreeMap::new();
+        for (queue, entry) in self.entries() {
+            let since = oldest.entry(self.group_of(queue)).or_default();
+            *since = since.iter().copied().chain(entry.since).min();
+        }
+        oldest
+    }
+
+    /// The groups with something pending.
+    fn groups(&self) -> BTreeSet<String> {
+        self.oldest().into_keys().collect()
+    }
+
+    /// When the next aggregate reaches the highest age.
+    fn next_expiry(&self) -> Option<Duration> {
+        let age = self.limits.max_age()?;
+        Some(self.oldest().into_values().flatten().min()? + age)
+    }
+
+    /// How many aggregates have reached the highest age.
+    fn expired(&self, now: Duration) -> usize {
+        let Some(age) = self.limits.max_age() else { return 0 };
+        self.oldest().into_values().flatten().filter(|since| *since + age <= now).count()
+    }
+
+    /// How many user records are pending for a shard.
+    fn pending_for(&self, shard: &str) -> usize {
+        self.entries().filter(|(queue, _)| self.group_of(queue) == shard).count()
+    }
+}
+
+struct Driver {
     manager: AggregationManager,
     model: Model,
     max_memory: usize,
-    sent: Vec<Sent>,
     now: Duration,
     shards_ever: usize,
-    refreshes: usize,
     user_records: u32,
 }
 
 impl Driver {
-    pub(crate) fn new(routing: Routing, limits: Limits, max_memory: usize) -> Self {
+    fn new(routing: Routing, limits: Limits, max_memory: usize) -> Self {
         let shards = vec![("shard 0".to_owned(), 0, u128::MAX)];
         Self {
             manager: routing.manager(map_of(&shards), limits).with_max_memory(max_memory),
             model: Model::new(routing, limits, shards),
             max_memory,
-            sent: Vec::new(),
             now: Duration::ZERO,
             shards_ever: 1,
-            refreshes: 0,
             user_records: 0,
         }
     }
 
-    pub(crate) fn run(&mut self, step: Step) {
+    fn run(&mut self, step: Step) {
         match step {
             Step::Add(record) => self.add(record, None),
             Step::AddAt(record, later) => {
@@ -76,19 +324,6 @@ impl Driver {
                 assert_eq!(self.model.expired(self.now), 0, "an aggregate was finished that had not expired");
             }
             Step::Refresh(changes) => self.refresh(changes),
-            Step::Confirm(index, answer) => self.confirm(index.index(self.sent.len().max(1)), answer),
-            Step::Requeue(index) => {
-                if !self.sent.is_empty() {
-                    let sent = self.sent.remove(index.index(self.sent.len()));
-                    self.requeue(sent);
-                }
-            }
-            Step::RequeueCopy(index) => {
-                if !self.sent.is_empty() {
-                    let sent = self.sent[index.index(self.sent.len())].clone();
-                    self.requeue(sent);
-                }
-            }
             Step::Clear => {
                 self.manager.clear();
                 self.model.clear();
@@ -96,7 +331,7 @@ impl Driver {
         }
     }
 
-    fn add(&mut self, mut record: OwnedRecord, now: Option<Duration>) {
+    fn add(&mut self, mut record: Record, now: Option<Duration>) {
         // No two are the same, so that one lost and another twice is noticed.
         record.data.extend(self.user_records.to_be_bytes());
         self.user_records += 1;
@@ -126,7 +361,7 @@ impl Driver {
 
     /// What a flush would return.
     fn pending(&self) -> Vec<RoutedAggregate> {
-        self.manager.clone().flush().into_vec()
+        self.manager.clone().flush()
     }
 
     fn refresh(&mut self, changes: Vec<Reshard>) {
@@ -156,7 +391,6 @@ impl Driver {
                 Reshard::Merge(_) => {}
             }
         }
-        self.refreshes += 1;
         let out = self.manager.refresh(map_of(&shards));
         self.model.refresh(shards, merges);
         self.take(out);
@@ -165,66 +399,15 @@ impl Driver {
         }
     }
 
-    fn confirm(&mut self, index: usize, answer: Answer) {
-        if index >= self.sent.len() {
-            return;
-        }
-        let mut sent = self.sent.swap_remove(index);
-        let predicted = sent.aggregate.shard_id.as_deref().map(str::to_owned);
-        let shards = &self.model.shards;
-        let shard = match answer {
-            Answer::Predicted => predicted.clone().unwrap_or_default(),
-            Answer::OfTheMap(index) => shards[index.index(shards.len())].0.clone(),
-            Answer::Unknown => "nowhere".to_owned(),
-        };
-        let known = shards.iter().find(|(id, ..)| *id == shard);
-        let owns_all = known.is_some_and(|(_, start, end)| {
-            sent.records.iter().all(|record| (*start..=*end).contains(&effective(record)))
-        });
-        let user_records = u64::try_from(sent.records.len()).unwrap();
-        match self.manager.confirm(sent.aggregate.clone(), &shard) {
-            Placement::Delivered => {
-                assert!(self.model.routing != Routing::ByShard || predicted == Some(shard));
-            }
-            Placement::DeliveredElsewhere => assert!(owns_all && predicted != Some(shard)),
-            Placement::Misplaced(aggregate) => {
-                let asked_again = sent.unknown_at.is_some_and(|refreshes| refreshes < self.refreshes);
-                assert!(if known.is_some() { !owns_all } else { asked_again }, "{aggregate:?} on {shard}");
-                assert_ne!(predicted, Some(shard));
-                assert_eq!(aggregate, sent.aggregate);
-                self.model.counters.misplaced += user_records;
-                self.sent.push(sent);
-            }
-            Placement::Unknown(aggregate) => {
-                assert!(known.is_none() && predicted != Some(shard));
-                assert!(sent.unknown_at.is_none_or(|refreshes| refreshes == self.refreshes));
-                assert_eq!(aggregate.aggregate.data, sent.aggregate.aggregate.data);
-                sent.unknown_at = Some(self.refreshes);
-                sent.aggregate = aggregate;
-                self.sent.push(sent);
-            }
-        }
-    }
-
-    fn requeue(&mut self, sent: Sent) {
-        let out = self.manager.requeue(sent.aggregate).unwrap();
-        self.model.counters.requeued += u64::try_from(sent.records.len()).unwrap();
-        for record in sent.records {
-            self.model.place(record, sent.since);
-        }
-        self.take(out);
-    }
-
     /// Takes aggregates that were finished.
     fn take(&mut self, out: impl IntoIterator<Item = RoutedAggregate>) {
         for aggregate in out {
-            let (records, since) = self.model.finish(&aggregate);
-            self.sent.push(Sent { aggregate, records, since, unknown_at: None });
+            self.model.finish(&aggregate);
         }
     }
 
     /// Checks all that can be seen from outside.
-    pub(crate) fn check(&self) {
+    fn check(&self) {
         let (manager, model) = (&self.manager, &self.model);
         assert_eq!(manager.counters(), model.counters);
         assert_eq!(manager.user_records(), model.len());

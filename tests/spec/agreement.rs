@@ -1,27 +1,18 @@
-//! The decoder and its executable specification agree on every input: in the verdict, in the kind of fault and its
-//! offset, and in all that is decoded.
+//! The decoder and its executable specification agree on every input: on the verdict, on the kind of fault and its offset,
+//! and on everything that is decoded.
 //!
-//! The inputs are generated, always the same ones. For a long run:
-//! `KINESIS_AGG_CASES=1000000 cargo test --release --features arbitrary --test agreement -- --nocapture`
-
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
-
-mod common;
-mod reference;
-
-#[path = "common/agree.rs"]
-mod agree;
-#[path = "common/bodies.rs"]
-mod bodies;
+//! The inputs are the same in every run. A long run:
+//! `KINESIS_AGG_CASES=1000000 cargo test --release --features arbitrary --test spec agreement -- --nocapture`
 
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 
 use kinesis_aggregation::decode::{DigestCheck, MAGIC};
 
-use agree::agree;
-use common::random::Random;
-use common::{aggregates, decode_vectors, frame, to_hex, unframe};
+use crate::agree::agree;
+use crate::bodies;
+use crate::common::random::Random;
+use crate::common::{aggregates, cases, decode_vectors, frame, to_hex, unframe};
 
 /// The name of every kind of fault.
 const KINDS: [&str; 14] = [
@@ -41,13 +32,12 @@ const KINDS: [&str; 14] = [
     "ExplicitHashKeyIndexOutOfRange",
 ];
 
-/// How many cases all tests of this file go through if nothing else is asked for.
-const CASES: u64 = 20_000;
+/// The number of cases of all tests in this file, unless another one is asked for.
+const CASES: usize = 20_000;
 
 /// Compares on what `generate` makes, `share` cases in a hundred, and counts the verdicts.
-fn run(name: &str, share: u64, mut generate: impl FnMut(&mut Random) -> Vec<u8>) -> BTreeMap<String, u64> {
-    let cases = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
-    let cases: u64 = cases.unwrap_or(CASES).saturating_mul(share) / 100;
+fn run(name: &str, share: usize, mut generate: impl FnMut(&mut Random) -> Vec<u8>) -> BTreeMap<String, u64> {
+    let cases = cases().unwrap_or(CASES) * share / 100;
     let mut random = Random::new(0);
     let mut verdicts = BTreeMap::new();
     for case in 0..cases {
@@ -57,7 +47,7 @@ fn run(name: &str, share: u64, mut generate: impl FnMut(&mut Random) -> Vec<u8>)
                 .unwrap_or_else(|_| panic!("{name}, case {case}, {check:?}: {}", to_hex(&payload)));
             if check == DigestCheck::Skip {
                 let count: &mut u64 = verdicts.entry(verdict).or_default();
-                *count = count.saturating_add(1);
+                *count += 1;
             }
         }
     }
@@ -66,7 +56,7 @@ fn run(name: &str, share: u64, mut generate: impl FnMut(&mut Random) -> Vec<u8>)
 }
 
 #[test]
-fn arbitrary_bytes() {
+fn arbitrary_bytes_decode_as_specified() {
     run("arbitrary bytes", 10, |random| {
         let len = random.pick(&[4, 22, 60, 200]);
         let len = random.below(len);
@@ -76,7 +66,7 @@ fn arbitrary_bytes() {
 }
 
 #[test]
-fn arbitrary_bodies() {
+fn arbitrary_bodies_decode_as_specified() {
     run("arbitrary bodies", 10, |random| {
         let len = random.below(40);
         let body = random.bytes(len);
@@ -85,10 +75,10 @@ fn arbitrary_bodies() {
 }
 
 #[test]
-fn bodies_of_the_format() {
+fn generated_bodies_decode_as_specified() {
     let verdicts = run("bodies of the format", 50, |random| frame(&bodies::body(random)));
     // The generator gets everywhere, or this shows less than it seems to.
-    if std::env::var("KINESIS_AGG_CASES").is_err() {
+    if cases().is_none() {
         for verdict in KINDS.iter().chain(&["aggregated"]) {
             assert!(verdicts.contains_key(*verdict), "{verdict} never came up: {verdicts:?}");
         }
@@ -96,7 +86,7 @@ fn bodies_of_the_format() {
 }
 
 #[test]
-fn mutated_bodies() {
+fn mutated_bodies_decode_as_specified() {
     let mut all: Vec<Vec<u8>> = aggregates().iter().map(|(_, payload)| unframe(payload).to_vec()).collect();
     all.extend(decode_vectors().iter().map(|vector| unframe(&vector.payload).to_vec()));
     // Changes to a large one seldom meet anything but data.

@@ -1,13 +1,4 @@
-//! Random bodies for differential tests: those of the `testing` module, and the same with bytes changed at random.
-//!
-//! A test that uses this file needs the feature `arbitrary` and the module `common`.
-
-#![allow(dead_code, reason = "not every test changes bodies")]
-#![expect(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
+//! Random bodies: those of the `testing` module, and the same with bytes changed at random.
 
 use arbitrary::{Arbitrary, Unstructured};
 use kinesis_aggregation::decode::PlainReason;

@@ -1,6 +1,5 @@
-//! What a general protobuf library, prost, sees in a body, and where this crate may see something else.
-//!
-//! A file that uses it has the module `common` as well.
+//! What prost, a general protobuf library, reads in a body, and where this crate may read something else. Shared with the
+//! fuzz target `prost`.
 
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a panic fails the test, as it should")]
 
@@ -11,8 +10,8 @@ use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use crate::common::{Record, field, frame, records, to_hex};
 
-/// Asserts that prost sees the same in a body as this crate does, but for the known differences. Answers with what both
-/// see in a word, or with the rule by which they differ.
+/// Asserts that prost sees the same in a body as this crate does, but for the known differences. Returns what both
+/// see in a word, or the rule by which they differ.
 pub(crate) fn agree(body: &[u8]) -> &'static str {
     let ours = ours(body);
     let read = schema::AggregatedRecord::decode(body);

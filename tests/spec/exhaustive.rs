@@ -1,42 +1,27 @@
-//! Every short message there is decodes as the specification says: in the verdict, the kind of fault, its offset, and all
-//! values.
+//! Every short message decodes as the specification says: verdict, kind and offset of the fault, and all values.
 //!
-//! All of up to three bytes, 16.8 million, as a body and as the end of a user record; all of up to two bytes wherever else
-//! bytes can stand. In a debug build only some of those of three bytes are tried, all with `KINESIS_AGG_EXHAUSTIVE=1`.
-
-#![cfg(feature = "alloc")]
-#![expect(
-    clippy::as_conversions,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "all numbers are small, and a panic fails the test, as it should"
-)]
-
-mod common;
-mod reference;
-
-#[path = "common/compare.rs"]
-mod compare;
+//! These are all messages of up to three bytes, 16.8 million, as a body and as the end of a user record, and all of up to two
+//! bytes in other places. A debug build tries only some of those of three bytes, and all with `KINESIS_AGG_EXHAUSTIVE=1`.
 
 use std::thread;
 
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason};
 
-use common::{field, hex};
-use compare::compare;
+use crate::agree::compare;
+use crate::common::{field, hex};
 
-/// How far apart the messages of three bytes are that are tried. It is odd, so the steps meet every value of each byte.
+/// The distance between the messages of three bytes that are tried. It is odd, so the steps meet every value of each byte.
 fn step() -> u32 {
     if !cfg!(debug_assertions) || std::env::var_os("KINESIS_AGG_EXHAUSTIVE").is_some() { 1 } else { 97 }
 }
 
-/// Compares on every `step`th body that a message of `len` bytes gives. Answers with how many of them are valid.
+/// Compares on every `step`th body that a message of `len` bytes gives. Returns how many of them are valid.
 fn sweep(len: usize, step: u32, body: impl Fn(&[u8]) -> Vec<u8> + Sync) -> usize {
     let half = |first: u32| {
         let messages = (first..1 << (8 * len)).step_by(2 * step as usize);
         let valid = messages.filter(|message| {
             let body = body(&message.to_be_bytes()[4 - len..]);
-            // The digest is not looked at.
+            // The digest is not checked.
             compare(&[&MAGIC, &body[..], &[0; 16]].concat())
         });
         valid.count()
@@ -48,7 +33,7 @@ fn sweep(len: usize, step: u32, body: impl Fn(&[u8]) -> Vec<u8> + Sync) -> usize
 }
 
 #[test]
-fn every_body_of_up_to_three_bytes() {
+fn every_body_of_up_to_three_bytes_decodes_as_specified() {
     assert_eq!(sweep(1, 1, <[u8]>::to_vec), 0);
     // For each field number below 16 there is a number of one byte, a value of no bytes (though of field 3 that is a user
     // record without index and data), and a group with nothing in it.
@@ -65,7 +50,7 @@ fn record_ending(fields: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn every_end_of_a_user_record_of_up_to_three_bytes() {
+fn every_end_of_a_user_record_decodes_as_specified() {
     for (len, step) in [(1, 1), (2, 1), (3, step())] {
         let valid = sweep(len, step, record_ending);
         println!("of {len} bytes: {valid} are valid");
@@ -74,7 +59,7 @@ fn every_end_of_a_user_record_of_up_to_three_bytes() {
 }
 
 #[test]
-fn a_body_of_no_bytes_is_none() {
+fn an_empty_body_is_too_short() {
     let payload = [&MAGIC[..], &[0; 16]].concat();
     let found = AggregatedRecord::parse_with(&payload, DigestCheck::Skip);
     assert_eq!(found.err(), Some(PlainReason::TooShort));
@@ -120,7 +105,7 @@ const PLACES: &[Place] = &[
 ];
 
 #[test]
-fn every_message_of_up_to_two_bytes_everywhere() {
+fn every_message_of_up_to_two_bytes_decodes_as_specified_everywhere() {
     for (name, body) in PLACES {
         for len in [1, 2] {
             let valid = sweep(len, 1, body);

@@ -7,18 +7,12 @@ use kinesis_aggregation::testing::{BrokenAggregate, OwnedUserRecord, ValidAggreg
 
 use crate::agree::agree;
 use crate::common::random::Random;
-use crate::common::records;
-
-/// Returns how many cases a test runs.
-pub(crate) fn cases() -> u64 {
-    let asked = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
-    asked.unwrap_or(3000)
-}
+use crate::common::{cases, records};
 
 /// Calls a check with random bytes, again and again.
 pub(crate) fn random_bytes(seed: u64, mut check: impl FnMut(&mut Unstructured<'_>)) {
     let mut random = Random::new(seed);
-    for _ in 0..cases() {
+    for _ in 0..cases().unwrap_or(3000) {
         let most = random.pick(&[10, 100, 1000, 3000]);
         let len = random.below(most);
         let bytes = match random.below(4) {

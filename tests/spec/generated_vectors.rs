@@ -1,9 +1,7 @@
 //! `tests/vectors/generated.jsonl` has an aggregate for each [`Flaw`], and valid ones in many forms, in the form of
 //! `decode.jsonl`. For other implementations, and as seeds for fuzzers.
 //!
-//! To write it again: `KINESIS_AGG_WRITE=1 cargo test --all-features --test testing generated`
-
-#![expect(clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+//! To write it again: `KINESIS_AGG_WRITE=1 cargo test --all-features --test spec generated_vectors`
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,9 +11,9 @@ use kinesis_aggregation::decode::{PlainReason, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use serde_json::{Value, json};
 
-use crate::checks::{check_broken, check_valid};
 use crate::common::random::Random;
 use crate::common::to_hex;
+use crate::generated_checks::{check_broken, check_valid};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/generated.jsonl");
 

@@ -1,35 +1,23 @@
-//! The payloads that the module `testing` generates decode to what it predicts, and the executable specification agrees. Every
-//! flaw, every kind of error and every odd form comes up.
+//! The generators of the module `testing`: what they generate decodes to what they predict, the executable specification
+//! agrees, and every flaw, every kind of error and everything that the format leaves open comes up.
 //!
-//! For a long run: `KINESIS_AGG_CASES=1000000 cargo test --release --all-features --test testing`
+//! A long run: `KINESIS_AGG_CASES=1000000 cargo test --release --all-features --test spec generators`
 
-#![expect(clippy::panic, reason = "a panic fails the test, as it should")]
-
-mod common;
-mod reference;
-
-#[path = "common/agree.rs"]
-mod agree;
-#[path = "testing/checks.rs"]
-mod checks;
-#[path = "testing/distribution.rs"]
-mod distribution;
-#[path = "testing/generated.rs"]
-mod generated;
-
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Arbitrary, Unstructured};
-use kinesis_aggregation::decode::{DecodeErrorKind, PlainReason, RecordTag};
-use kinesis_aggregation::encode::AddStatus;
+use kinesis_aggregation::UserRecord;
+use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, PlainReason, RecordTag};
 use kinesis_aggregation::testing::{
     BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
 };
-use kinesis_aggregation::{Encoder, Limits, UserRecord};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 
-use checks::{check_broken, check_valid, fuzzed, random_bytes};
-use common::random::Random;
+use crate::common::encode::{canonical, streamed};
+use crate::common::random::Random;
+use crate::generated_checks::{self as checks, check_broken, check_valid, fuzzed, random_bytes};
 
 #[test]
 fn fuzzed_user_records_are_valid() {
@@ -48,7 +36,7 @@ fn fuzzed_broken_aggregates_are_plain_for_the_predicted_reason() {
 }
 
 #[test]
-fn no_bytes_are_enough() {
+fn no_bytes_at_all_generate_something() {
     let nothing = || Unstructured::new(&[]);
     assert_eq!(UserRecord::arbitrary(&mut nothing()).unwrap(), UserRecord::new("a", b""));
     let valid = ValidAggregate::arbitrary(&mut nothing()).unwrap();
@@ -129,7 +117,7 @@ fn every_kind_of_error_has_a_flaw() {
         assert!(reasons.iter().any(found), "{kind:?}");
     }
     // The enum is non-exhaustive, so the compiler cannot check that the list above is complete.
-    let source = include_str!("../src/error.rs");
+    let source = include_str!("../../src/error.rs");
     let (_, body) = source.split_once("pub enum DecodeErrorKind {").unwrap();
     let (body, _) = body.split_once("\n}").unwrap();
     let variants = body.lines().filter(|line| line.ends_with(',') && !line.contains("//")).count();
@@ -137,7 +125,7 @@ fn every_kind_of_error_has_a_flaw() {
 }
 
 #[test]
-fn descriptions_of_flaws_are_sentences() {
+fn descriptions_of_flaws_are_different_sentences() {
     let descriptions: BTreeSet<&str> = Flaw::ALL.iter().map(|flaw| flaw.description()).collect();
     assert_eq!(descriptions.len(), Flaw::ALL.len(), "no two are the same");
     for description in descriptions {
@@ -151,7 +139,7 @@ fn without_choices_it_is_what_the_kpl_writes() {
     for case in 0..200 {
         let records = checks::user_records(&mut random, case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
-        let canonical = common::aggregate(&users);
+        let canonical = canonical(&users);
         for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
             let valid = ValidAggregate::new(records.clone(), choices);
             // An encoder makes no aggregate of no user records.
@@ -167,13 +155,8 @@ fn streamed_order_is_what_the_encoder_writes() {
     let mut random = Random::new(6);
     for case in 1..200 {
         let records = checks::user_records(&mut random, 1 + case % 20);
-        let mut buffer = vec![0xa5; 100_000];
-        let mut encoder = Encoder::<64>::new(&mut buffer, Limits::KINESIS_MAX);
-        for record in &records {
-            assert_eq!(encoder.add(record.as_user_record()), Ok(AddStatus::Added));
-        }
-        let streamed = ValidAggregate::new(records.clone(), &[1, 1]);
-        assert_eq!(streamed.payload, encoder.finish().unwrap().data);
+        let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
+        assert_eq!(ValidAggregate::new(records.clone(), &[1, 1]).payload, streamed::<64>(&users));
     }
 }
 
@@ -190,4 +173,106 @@ fn owned_user_records_equal_their_source() {
     let owned = OwnedUserRecord::from(record);
     assert_ne!(owned, OwnedUserRecord::from(record.with_tags(&tags[..1])));
     assert!(format!("{owned:?}").contains("°C"));
+}
+
+// What is generated varies.
+
+/// A name, the minimum number in a thousand, and the property.
+type Property = (&'static str, usize, fn(&ValidAggregate) -> bool);
+
+const PROPERTIES: &[Property] = &[
+    ("no user records", 5, |valid| valid.records.is_empty()),
+    ("one", 20, |valid| valid.records.len() == 1),
+    ("more than five", 20, |valid| valid.records.len() > 5),
+    ("more than a hundred", 2, |valid| valid.records.len() > 100),
+    ("below 50 bytes", 20, |valid| valid.payload.len() < 50),
+    ("50 to 500 bytes", 100, |valid| (50..500).contains(&valid.payload.len())),
+    ("above 1,000 bytes", 10, |valid| valid.payload.len() > 1000),
+    ("above 16,384 bytes", 1, |valid| valid.payload.len() > 16_384),
+    ("canonical", 100, |valid| is_canonical(valid)),
+    ("not canonical", 300, |valid| !is_canonical(valid)),
+    ("records before keys", 30, |valid| valid.payload.get(4) == Some(&0x1a)),
+    ("a tag of more bytes than it needs", 10, |valid| {
+        contains(valid, &[0x9a, 0x80]) || contains(valid, &[0x8a, 0x80])
+    }),
+    ("a hundred groups", 1, |valid| contains(valid, &[0x4b; 99])),
+    ("overridden data", 5, |valid| contains(valid, b"overridden")),
+    ("an unused key", 20, |valid| contains(valid, b"unused")),
+    ("a key twice in its table", 20, |valid| repeats_a_key(valid)),
+    ("two user records of one key", 20, |valid| shares_a_key(valid)),
+    ("explicit hash keys", 100, |valid| valid.records.iter().any(|r| r.explicit_hash_key.is_some())),
+    ("a key that no producer may send", 20, |valid| {
+        valid.user_records().any(|record| record.validate().is_err())
+    }),
+    ("tags", 30, |valid| valid.user_records().any(|record| record.tags.len() > 0)),
+];
+
+fn is_canonical(valid: &ValidAggregate) -> bool {
+    ValidAggregate::new(valid.records.clone(), &[]).payload == valid.payload
+}
+
+fn contains(valid: &ValidAggregate, bytes: &[u8]) -> bool {
+    valid.payload.windows(bytes.len()).any(|window| window == bytes)
+}
+
+fn repeats_a_key(valid: &ValidAggregate) -> bool {
+    let aggregate = AggregatedRecord::parse(&valid.payload);
+    aggregate.is_ok_and(|aggregate| repeats(aggregate.partition_keys().iter().copied()))
+}
+
+fn shares_a_key(valid: &ValidAggregate) -> bool {
+    repeats(valid.records.iter().map(|record| record.partition_key.as_str()))
+}
+
+fn repeats<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
+    let mut keys: Vec<&str> = keys.collect();
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| pair.first() == pair.last())
+}
+
+fn assert_varied(from: &str, generated: &[ValidAggregate]) {
+    let count = |holds: fn(&ValidAggregate) -> bool| generated.iter().filter(|valid| holds(valid)).count();
+    let counts: BTreeMap<&str, usize> =
+        PROPERTIES.iter().map(|&(name, _, holds)| (name, count(holds))).collect();
+    println!("{from}: of {}: {counts:?}", generated.len());
+    for &(name, least, _) in PROPERTIES {
+        let found = counts.get(name).copied().unwrap_or_default() * 1000 / generated.len();
+        assert!(found >= least, "{from}: {name}: {found} in a thousand, not {least}");
+    }
+}
+
+#[test]
+fn aggregates_of_random_bytes_vary() {
+    let mut generated = Vec::new();
+    random_bytes(7, |bytes| generated.extend(ValidAggregate::arbitrary(bytes)));
+    assert_varied("arbitrary", &generated);
+}
+
+#[test]
+fn aggregates_of_the_strategy_vary() {
+    let mut runner = TestRunner::deterministic();
+    let mut generate = || valid_aggregates().new_tree(&mut runner).unwrap().current();
+    let generated: Vec<ValidAggregate> = (0..1500).map(|_| generate()).collect();
+    assert_varied("proptest", &generated);
+}
+
+/// A test that fails for nearly all aggregates shrinks to nearly nothing.
+#[test]
+fn aggregates_shrink_to_the_plainest() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..20 {
+        let mut tree = valid_aggregates().new_tree(&mut runner).unwrap();
+        while tree.current().records.is_empty() {
+            tree = valid_aggregates().new_tree(&mut runner).unwrap();
+        }
+        // The test "no aggregate has user records" fails as long as there is one.
+        let mut smaller = tree.simplify();
+        while smaller {
+            smaller = if tree.current().records.is_empty() { tree.complicate() } else { tree.simplify() };
+        }
+        let plainest = tree.current();
+        assert_eq!(plainest.records.len(), 1, "{plainest:?}");
+        assert!(is_canonical(&plainest), "{plainest:?}");
+        assert_eq!(plainest.records.first().map(|record| record.data.len()), Some(0), "{plainest:?}");
+    }
 }

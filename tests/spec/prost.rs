@@ -1,37 +1,29 @@
-//! A general protobuf library reads what this crate writes, writes the same bytes, and understands every body in the
-//! same way, except where `known_difference` in `tests/common/by_prost.rs` says how and why.
+//! prost, a general protobuf library, reads what this crate writes, writes the same bytes, and reads every body in the same
+//! way, except where `known_difference` in `by_prost.rs` says how and why.
 //!
-//! `KINESIS_AGG_CASES=1000000 cargo test --release --features arbitrary --test differential_prost` is a long run.
-
-#[path = "common/bodies.rs"]
-mod bodies;
-#[path = "common/by_prost.rs"]
-mod by_prost;
-mod common;
+//! `KINESIS_AGG_CASES=1000000 cargo test --release --features arbitrary --test spec prost` is a long run.
 
 use std::collections::BTreeMap;
 
+use kinesis_aggregation::deaggregate;
 use prost::Message;
 
-use kinesis_aggregation::decode::RecordTag;
-use kinesis_aggregation::encode::AddStatus;
-use kinesis_aggregation::{Encoder, Limits, RecordAggregator, UserRecord, deaggregate};
-
-use by_prost::{meaning, schema};
-use common::random::Random;
-use common::{Record, aggregates, decode_vectors, frame, records, unframe};
+use crate::bodies;
+use crate::by_prost::{self, meaning, schema};
+use crate::common::encode::{WAYS, canonical};
+use crate::common::random::Random;
+use crate::common::{Record, aggregates, cases, decode_vectors, frame, records, unframe, with_records};
 
 #[test]
-fn bodies_mean_the_same() {
+fn prost_reads_the_same_in_every_body() {
     let mut corpus: Vec<Vec<u8>> =
         decode_vectors().iter().map(|vector| unframe(&vector.payload).to_vec()).collect();
     corpus.extend(aggregates().iter().map(|(_, payload)| unframe(payload).to_vec()));
     let small: Vec<Vec<u8>> = corpus.iter().filter(|body| body.len() < 1000).cloned().collect();
 
-    let cases = std::env::var("KINESIS_AGG_CASES").ok().and_then(|cases| cases.parse().ok());
     let mut random = Random::new(0);
     let mut verdicts = BTreeMap::<_, u64>::new();
-    for _ in 0..cases.unwrap_or(20_000) {
+    for _ in 0..cases().unwrap_or(20_000) {
         let body = match corpus.pop() {
             Some(body) => body,
             None if random.one_in(2) => bodies::body(&mut random),
@@ -73,7 +65,7 @@ fn any_record(random: &mut Random) -> Record {
 }
 
 /// The message in canonical order (E1), each key with the index of its first use (E3).
-fn canonical(records: &[Record]) -> schema::AggregatedRecord {
+fn message(records: &[Record]) -> schema::AggregatedRecord {
     fn index(table: &mut Vec<String>, key: &str) -> u64 {
         if !table.iter().any(|known| known == key) {
             table.push(key.to_owned());
@@ -97,34 +89,40 @@ fn canonical(records: &[Record]) -> schema::AggregatedRecord {
     message
 }
 
-#[test]
-fn the_same_bytes_in_canonical_order_and_the_same_records_in_both() {
-    let mut random = Random::new(1);
-    for case in 0..300 {
-        let list: Vec<Record> = (0..random.below(40) + 1).map(|_| any_record(&mut random)).collect();
-        let tags: Vec<Vec<RecordTag<'_>>> = list
-            .iter()
-            .map(|record| {
-                record.tags.iter().map(|(key, value)| RecordTag { key, value: value.as_deref() }).collect()
-            })
-            .collect();
-        let users: Vec<UserRecord<'_>> =
-            list.iter().zip(&tags).map(|(record, tags)| record.untagged().with_tags(tags)).collect();
-        let message = canonical(&list);
-        let body = message.encode_to_vec();
-        assert_eq!(records(deaggregate(&frame(&body))), list, "case {case}");
-
-        let mut buffer = vec![0xa5; 500_000];
-        let mut aggregator = RecordAggregator::new(Limits::KINESIS_MAX);
-        let mut encoder = Encoder::<4>::new(&mut buffer, Limits::KINESIS_MAX);
-        for &user in &users {
-            assert_eq!(aggregator.add(user), Ok(None), "case {case}");
-            assert_eq!(encoder.add(user), Ok(AddStatus::Added), "case {case}");
+/// Asserts that prost writes the same bytes in canonical order, and reads the same user records in streamed order.
+fn check(list: &[Record]) {
+    let body = message(list).encode_to_vec();
+    assert_eq!(records(deaggregate(&frame(&body))), list);
+    with_records(list, |users| {
+        assert!(canonical(users) == frame(&body), "canonical: {list:?}");
+        for way in &WAYS {
+            let data = (way.encode)(users);
+            let read = schema::AggregatedRecord::decode(unframe(&data)).unwrap();
+            assert_eq!(meaning(&read).as_deref(), Some(list), "{}", way.name);
+            // With few keys, all are remembered.
+            assert!(way.remembers < 64 || list.len() > 64 || data.len() == 20 + body.len(), "{}", way.name);
         }
-        assert_eq!(aggregator.finish().unwrap().data, frame(&body), "case {case}: aggregator");
+    });
+}
 
-        let streamed = encoder.finish().unwrap();
-        let read = schema::AggregatedRecord::decode(unframe(streamed.data)).unwrap();
-        assert_eq!(meaning(&read), Some(list), "case {case}: streamed");
+#[test]
+fn prost_writes_the_same_bytes_and_reads_the_same_user_records() {
+    let mut random = Random::new(1);
+    for _ in 0..300 {
+        check(&(0..random.below(40) + 1).map(|_| any_record(&mut random)).collect::<Vec<_>>());
+    }
+}
+
+/// Runs of a key, keys in turns, keys with none in between: with three partition keys, and two explicit hash keys or none.
+#[test]
+fn prost_writes_the_same_bytes_for_every_short_sequence_of_keys() {
+    let user = |choice: usize| Record {
+        explicit_hash_key: ["0", "1"].get(choice / 3).map(|&key| key.to_owned()),
+        ..Record::new(["a", "b", "ab"][choice % 3], vec![b'0'; choice])
+    };
+    for len in 1..=if cfg!(debug_assertions) { 4 } else { 5 } {
+        for sequence in 0..9usize.pow(len) {
+            check(&(0..len).map(|place| user(sequence / 9usize.pow(place) % 9)).collect::<Vec<_>>());
+        }
     }
 }

@@ -1,7 +1,5 @@
-//! What the public types are, mostly checked by the compiler: the traits that other code counts on, their sizes, that
-//! they can stand in for themselves with a shorter life, and what can be used in constants.
-
-#![cfg(feature = "std")]
+//! What the public types are, mostly checked by the compiler: the traits that other code relies on, their sizes, covariant
+//! lifetimes, and what can be used in constants.
 
 use core::error::Error;
 use core::fmt::{Debug, Display};
@@ -10,6 +8,9 @@ use core::iter::FusedIterator;
 use core::panic::{RefUnwindSafe, UnwindSafe};
 use core::time::Duration;
 
+use kinesis_aggregation::decode::*;
+use kinesis_aggregation::encode::*;
+use kinesis_aggregation::route::*;
 use kinesis_aggregation::*;
 
 type Callback = fn(Aggregate);
@@ -50,7 +51,7 @@ fn traits() {
             AddError, AddStatus, Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
             Limits, Md5, Payload<'_, '_>, PlainReason,
-            PutOutcome<'_>, PutQueue, PutRequest, RecordAggregator, RecordTag<'_>, Settled<Aggregate>,
+            RecordAggregator, RecordTag<'_>, RoutedAggregate,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // It holds a buffer of the caller's.
@@ -60,10 +61,10 @@ fn traits() {
 
         cloned: [
             Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>, Md5, Payload<'_, '_>,
-            PutQueue, RecordAggregator, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
+            RecordAggregator, RoutedAggregate, SourcedRecord<'_, String>, SourcedRecords<'_, String>,
         ];
         copied: [
-            AddStatus, DecodeErrorKind, DigestCheck, Limits, PutOutcome<'_>, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
+            AddStatus, DecodeErrorKind, DigestCheck, Limits, RecordTag<'_>, Tags<'_>, UserRecord<'_>,
         ];
         hashed: [
             AddStatus, DecodeError, DecodeErrorKind, EncodeError, Limits, PlainReason, RecordTag<'_>,
@@ -75,24 +76,6 @@ fn traits() {
         Box::new(panic)
     }
     _ = boxed;
-}
-
-/// Errors are shown in the middle of a sentence.
-#[test]
-fn errors_read_well() {
-    let errors: [(&str, Box<dyn Error>); 6] = [
-        ("no magic", Box::new(PlainReason::NoMagic)),
-        ("too short", Box::new(PlainReason::TooShort)),
-        ("digest mismatch", Box::new(PlainReason::DigestMismatch)),
-        ("encode", Box::new(EncodeError::TooLarge { required: 4, limit: 3 })),
-        ("add", Box::new(AddError::Encode(EncodeError::ExplicitHashKey(HashKeyError::Empty)))),
-        ("stopped", Box::new(AddError::WorkerStopped)),
-    ];
-    for (name, error) in errors {
-        let text = error.to_string();
-        assert!(text.starts_with(char::is_lowercase), "{name}: {text}");
-        assert!(!text.ends_with('.') && text.lines().count() == 1, "{name}: {text}");
-    }
 }
 
 /// Sizes in bytes that must not grow unnoticed.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Python's side of `tests/upb.rs`: parses bodies and serializes messages with protobuf's upb.
+"""Python's side of `tests/upb/mod.rs`: parses bodies and serializes messages with protobuf's upb.
 
 It validates nothing: missing fields, indexes and UTF-8 are left to the caller.
 

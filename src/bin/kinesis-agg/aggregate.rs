@@ -4,7 +4,7 @@ use std::io::stdout;
 
 use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
-use kinesis_aggregation::route::{Aggregates, HashKey};
+use kinesis_aggregation::route::{HashKey, RoutedAggregate};
 use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, ShardMap, UserRecord};
 
 use crate::args::{AggregateArgs, AggregationArgs, Grouping, Order};
@@ -133,7 +133,7 @@ impl Aggregator {
         }
     }
 
-    fn finished(&mut self, aggregates: Aggregates) -> Result<Vec<Finished>, EncodeError> {
+    fn finished(&mut self, aggregates: Vec<RoutedAggregate>) -> Result<Vec<Finished>, EncodeError> {
         let mut finished = Vec::new();
         for routed in aggregates {
             match self.order {

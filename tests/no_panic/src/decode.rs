@@ -2,7 +2,6 @@
 
 use kinesis_aggregation::decode::{
     AggregatedRecord, DecodeError, DecodeErrorKind, DigestCheck, PlainReason, RecordTag, Tags, UserRecords,
-    verify_each,
 };
 use kinesis_aggregation::route::{HashKeyRange, InRange, InvalidHashKey, RangeMode};
 use kinesis_aggregation::{Payload, UserRecord};
@@ -18,7 +17,7 @@ pub(crate) fn decode(payload: &[u8], seen: &mut Seen) {
     parsed(&Payload::parse_with(payload, &mut [""; 1], DigestCheck::Skip), seen);
 
     let mut verdicts = [Ok(()); 2];
-    verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
+    Payload::verify_each(&[payload, b"not an aggregate", payload], &mut verdicts);
     for verdict in verdicts {
         compared(seen, &verdict, &Ok(()));
     }
