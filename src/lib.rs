@@ -1,12 +1,14 @@
 //! Encodes and decodes the aggregated record format of the Amazon Kinesis Producer Library (KPL).
 //!
-//! Kinesis limits and bills small records as if they were larger ones. Producers therefore store many *user records* in
-//! one Kinesis record, an *aggregate*, and consumers take the user records out again. This crate does both, without a
-//! heap or with one, and routes user records by shard so that consumers do not discard them.
+//! Kinesis limits the number of records per second and bills each in units of 25 KB, so small records are expensive.
+//! Producers therefore store many *user records* in one Kinesis record, an *aggregate*, and consumers deaggregate it. This
+//! crate does both, with or without a heap. It also groups user records by shard, because some consumers discard aggregates
+//! that mix shards.
 //!
 //! # Decode
 //!
-//! [`deaggregate`] yields the user records of one Kinesis record. A record that is not an aggregate yields itself.
+//! [`deaggregate`] yields the user records of one Kinesis record. For a record that is not an aggregate,
+//! it yields the data of the record.
 //! [`iter_deaggregate_records`] does the same for a batch, such as an SDK response or a Lambda event.
 //!
 //! ```
@@ -25,7 +27,8 @@
 //!
 //! # Encode
 //!
-//! [`RecordAggregator`] returns an aggregate when the next user record does not fit.
+//! [`RecordAggregator::add`] returns the finished aggregate when the next user record no longer fits, and
+//! [`RecordAggregator::finish`] returns the last one.
 //!
 //! ```
 //! # #[cfg(feature = "alloc")]
@@ -84,20 +87,21 @@
 //!
 //! # Produce
 //!
-//! A producer does all of this and sends: it routes, aggregates, forms PutRecords calls, paces and retries them, follows
-//! reshards, and returns exactly one result per user record. `KinesisProducer` (feature `producer`) runs on tokio and
-//! calls `aws-sdk-kinesis`. [`Producer`] is the state machine inside, for other clients and runtimes. See
+//! A producer routes and aggregates user records and sends them with PutRecords. It limits its rate, retries
+//! failures, adapts when shards split or merge, and reports exactly one result per user record. `KinesisProducer` (feature `producer`) runs on tokio and
+//! calls `aws-sdk-kinesis`. [`Producer`] is the state machine
+//! that it is built on, without I/O, for other clients and runtimes. See
 //! the [guide to producing](guides::producing).
 //!
 //! # Without a heap
 //!
-//! The caller provides the buffers: one for the encoded bytes, and one for the keys of a decoded aggregate.
+//! You provide the memory: a byte buffer to encode into, and a slice of `&str` that receives the keys when decoding.
 //!
 //! ```
 //! use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 //!
 //! let mut buffer = [0; 256];
-//! // Remembers up to four partition keys and four explicit hash keys.
+//! // `4`: up to four partition keys and four explicit hash keys are written only once.
 //! let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
 //! encoder.add(UserRecord::new("device-7", "21.5"))?;
 //! encoder.add(UserRecord::new("device-7", "21.6"))?;
@@ -119,45 +123,45 @@
 //! |---|---|
 //! | deaggregate one record | [`deaggregate`] |
 //! | deaggregate a batch, an event or an SDK response | [`iter_deaggregate_records`] |
-//! | decode without a heap, or tell plain records from aggregates | [`Payload`] |
+//! | decode without a heap, or find out whether a record is an aggregate | [`Payload`] |
 //! | send to a stream, on tokio | `produce::KinesisProducer` (feature `producer`) |
 //! | send to a stream, with another client or runtime | [`Producer`] |
 //! | aggregate by shard without sending | [`AggregationManager`], [`ShardMap`] |
-//! | aggregate for one shard, or for consumers that do not check shards | [`RecordAggregator`] |
+//! | aggregate when there is one shard, or no consumer filters by shard | [`RecordAggregator`] |
 //! | encode into a fixed buffer without a heap | [`Encoder`] |
 //! | set sizes, counts and ages | [`Limits`] |
-//! | compute hash keys, read only a range of them | [`HashKey`](route::HashKey), [`HashKeyRange`](route::HashKeyRange) |
-//! | checkpoint within an aggregate | [`ExtendedSequenceNumber`](decode::ExtendedSequenceNumber) |
+//! | compute hash keys, or keep only user records in a hash key range | [`HashKey`](route::HashKey), [`HashKeyRange`](route::HashKeyRange) |
+//! | checkpoint between two user records of an aggregate | [`ExtendedSequenceNumber`](decode::ExtendedSequenceNumber) |
 //!
 //! # Features
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `std` | yes | callbacks on a worker thread; includes `alloc` and `fast-digest` |
+//! | `std` | yes | callbacks on a worker thread; enables `alloc` and `fast-digest` |
 //! | `alloc` | with `std` | [`deaggregate`], [`RecordAggregator`], [`AggregationManager`], [`Producer`] and everything else that allocates |
-//! | `fast-digest` | with `std` | MD5 a third faster, and several messages at once; otherwise the `md5` crate is used |
-//! | `small-digest` | | MD5 in 1.2 KB of flash instead of 8 KB, without `fast-digest` |
-//! | `simd` | | the widest vectors of the machine for many digests; includes `std`, needs Rust 1.89 |
-//! | `aws-sdk-kinesis` | | records, shards, entries and responses of `aws-sdk-kinesis`; includes `std` |
-//! | `producer` | | `KinesisProducer` for `aws-sdk-kinesis` on tokio; includes `aws-sdk-kinesis` |
-//! | `lambda-events` | | Kinesis, Firehose and Kinesis Analytics events of `aws_lambda_events`; includes `std` |
+//! | `fast-digest` | with `std` | own MD5 code: a third faster than the `md5` crate, and several messages at once |
+//! | `small-digest` | | a slower MD5 in 1.2 KB of flash instead of 8 KB; no effect together with `fast-digest` |
+//! | `simd` | | AVX2 or AVX-512, detected at run time, for many digests at once; enables `std`, needs Rust 1.89 |
+//! | `aws-sdk-kinesis` | | conversions from and to the types of `aws-sdk-kinesis`; enables `std` |
+//! | `producer` | | `KinesisProducer` for `aws-sdk-kinesis` on tokio; enables `aws-sdk-kinesis` |
+//! | `lambda-events` | | Kinesis, Firehose and Kinesis Analytics events of `aws_lambda_events`; enables `std` |
 //! | `arbitrary`, `proptest` | | the module `testing`: generators for fuzzing and property tests |
-//! | `cli` | | the command `kinesis-agg`; includes `std` |
+//! | `cli` | | the command `kinesis-agg`; enables `std` |
 //!
-//! Features are additive: none changes a type, a default or a result.
+//! Features only add items: enabling one never changes a type, a default or a result.
 //!
 //! # `no_std` and panics
 //!
-//! The crate is always `no_std`. Without `alloc` it needs neither an operating system nor an allocator. It contains no
-//! `unsafe` code, and nothing that works without `alloc` can panic, whatever its input: a test links a program that calls all
-//! of it without the panic machinery. The exception is `{:?}` of some types. A build that sets `overflow-checks = true` in
-//! its release profile adds panics to plain arithmetic, although no input is known to reach them.
+//! The crate is always `no_std`. Without `alloc` it needs neither an operating system nor an allocator. There is no `unsafe`
+//! code. Functions that work without `alloc` never panic, except the `Debug` output of some types: a test links a program
+//! that calls all of them and contains no panic code. With `overflow-checks = true` in your release profile, arithmetic
+//! contains panic branches; no input is known to reach one.
 //!
 //! # Guides
 //!
-//! - [Wire format](guides::wire_format): the rules that this documentation cites as D10, E5 or R3
+//! - [Wire format](guides::wire_format): the rules behind ids such as D10, E5 and R3
 //! - [Producing](guides::producing): the rules of a producer, its options, shutdown, migrating from the KPL
-//! - [Routing](guides::routing): why records disappear, and how to keep them
+//! - [Routing](guides::routing): why consumers drop aggregates that mix shards, and how to prevent it
 //! - [AWS](guides::aws): which services deaggregate, permissions, limits, costs, troubleshooting
 //! - [Migrating from Python](guides::migrating_from_python): `aws_kinesis_agg`, name by name
 //! - [Bare metal](guides::bare_metal): microcontrollers
@@ -234,22 +238,34 @@ pub mod guides {
     pub mod reliability {}
 }
 
-// Each module uses those above it.
-#[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
-mod adapters;
-pub mod decode;
-pub mod encode;
-mod error;
-mod frame;
-mod hash_key;
+// Each module uses those above it, and re-exports what belongs to its topic. Blank lines keep the order.
+
+mod wire;
+
 mod md5;
+
+mod error;
+
+mod hash_key;
+
 mod message;
+
+mod frame;
+
+pub mod decode;
+
+pub mod encode;
+
+pub mod route;
+
 #[cfg(feature = "alloc")]
 pub mod produce;
-pub mod route;
+
+#[cfg(any(feature = "aws-sdk-kinesis", feature = "lambda-events"))]
+mod adapters;
+
 #[cfg(any(feature = "arbitrary", feature = "proptest"))]
 pub mod testing;
-mod wire;
 
 #[cfg(feature = "alloc")]
 pub use crate::decode::deaggregate::{deaggregate, iter_deaggregate_records};

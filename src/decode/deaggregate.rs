@@ -300,7 +300,7 @@ impl<R> fmt::Debug for SourcedRecords<'_, R> {
 
 /// A user record together with the Kinesis record it came in.
 ///
-/// The Kinesis record has what the user record has not: sequence number, arrival time, event id and the like. Nothing is
+/// The Kinesis record has the metadata: sequence number, arrival time, event id and the like. Nothing is
 /// copied.
 #[non_exhaustive]
 pub struct SourcedRecord<'r, R> {

@@ -116,7 +116,8 @@ impl<F: FnMut(Aggregate)> fmt::Debug for CallbackAggregator<F> {
 /// that adds; if it has to, use [`Self::try_add`], which never waits.
 ///
 /// When the callback panics, it is not called again. [`Self::finish`] returns the panic and every aggregate that the
-/// callback was not given. Dropping passes on what is pending and waits for the worker as well, but loses both.
+/// callback was not given. Dropping also passes on what is pending and waits for the
+/// worker, but discards the panic and those aggregates.
 ///
 /// ```
 /// use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};

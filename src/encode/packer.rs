@@ -155,7 +155,7 @@ impl<S: Store> Packer<S> {
         if required <= available { Ok(()) } else { Err(EncodeError::BufferTooSmall { required, available }) }
     }
 
-    /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity`. Otherwise returns `None`
+    /// Adds a user record that has no new key, fits what is pending, and for which `has_capacity` returns true. Otherwise returns `None`
     /// and changes nothing.
     ///
     /// The user record also fits an aggregate of its own, which is not larger than what is pending with it, except that its

@@ -1,4 +1,4 @@
-//! Layer 2: the digest of a body, MD5 (RFC 1321), one at a time or many at once.
+//! The digest of a body: MD5 (RFC 1321), one at a time or many at once.
 //!
 //! It guards against damage and tells aggregates from plain data; against forgery it guards nothing. With the feature
 //! `fast-digest` the kernels are the project's own; without it the kernel is the `md5` crate's, or with `small-digest` a

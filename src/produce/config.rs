@@ -14,7 +14,7 @@ pub enum Routing {
     ByShard,
     /// By partition key and explicit hash key. Needs no shards, and makes smaller aggregates.
     ByKey,
-    /// All together. Only for streams whose consumers do not filter by hash key: consumers built on the KCL drop most of it.
+    /// All together. Only for streams whose consumers do not filter by hash key: consumers built on the KCL drop most of the records.
     Unrouted,
 }
 
@@ -29,7 +29,7 @@ pub enum Order {
     None,
 }
 
-/// The options of a [`Producer`](crate::Producer). The defaults suit one producer of many on a stream.
+/// The options of a [`Producer`](crate::Producer). The defaults suit most producers.
 ///
 /// ```
 /// use core::time::Duration;
@@ -42,8 +42,8 @@ pub enum Order {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ProducerConfig {
-    /// The size of aggregates. Default: [`Limits::KPL`], a target of 50 KiB and a maximum of 1 MiB. Its age is not used: see
-    /// [`Self::linger`].
+    /// The size of aggregates. Default: [`Limits::KPL`], a target of 50 KiB and a maximum of 1 MiB. [`Limits::max_age`] is
+    /// ignored: use [`Self::linger`].
     pub limits: Limits,
     /// Whether records are aggregated at all. Without, each is sent as a plain record. Default: true.
     pub aggregate: bool,

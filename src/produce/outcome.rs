@@ -25,11 +25,11 @@ pub enum Action {
     Finished,
 }
 
-/// Names a PutRecords call. Once the call is settled, its id means nothing any more.
+/// Identifies a PutRecords call. The id is invalid once the call is settled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub(super) u64);
 
-/// Names a listing of the shards. Once it is answered, its id means nothing any more.
+/// Identifies a listing of the shards. The id is invalid once the listing is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ListId(pub(super) u64);
 
@@ -124,7 +124,7 @@ pub enum FailureKind {
     Unclear,
     /// The call did not leave: no connection.
     NotSent,
-    /// It will not be accepted before somebody changes something: access, credentials, no such stream. All is kept and retried.
+    /// Calls fail until somebody fixes access, credentials or the stream. Records are kept and retried.
     Denied,
     /// It broke a rule for the entries (`ValidationException`). It is halved until the offending record is found (rule P9).
     Rejected,

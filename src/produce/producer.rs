@@ -353,7 +353,7 @@ impl<R> Producer<R> {
         self.update_capacity();
     }
 
-    /// Reports the answer to a listing of the shards: a map of all of them, or that there is none. A late answer is counted
+    /// Reports the result of listing the shards: the complete map, or a failure. A late answer is counted
     /// and ignored.
     pub fn on_shards(&mut self, id: ListId, answer: Result<ShardMap, ListFailed>, now: Duration) {
         self.advance(now);
@@ -420,7 +420,7 @@ impl<R> Producer<R> {
         lanes.chain(entries).chain(self.inbox.oldest()).min()
     }
 
-    /// Stops at once, and returns every record without a result. Fetch the results with [`Self::next_done`] before.
+    /// Stops at once, and returns every record without a result. Call [`Self::next_done`] until it returns `None` first: results that were not fetched are dropped.
     #[must_use]
     pub fn into_outstanding(mut self) -> Vec<Outstanding<R>> {
         let mut entries = Vec::new();
@@ -955,6 +955,9 @@ impl<R> Producer<R> {
                 Some(&EntryAnswer::Failed { code, message }) => {
                     let error = self.error(code, message);
                     self.count_error(&entry, &error.code);
+                    if is_denied(code) {
+                        self.denied_since.get_or_insert(self.now);
+                    }
                     self.back_off(id, entry.lane, code);
                     self.attempt(&mut entry, started, Some(error));
                     if self.config.fail_if_throttled && code == THROUGHPUT {
@@ -1370,6 +1373,11 @@ fn is_of_stream(code: &str) -> bool {
     code.starts_with("KMS")
         || code.contains("AccessDenied")
         || matches!(code, "LimitExceededException" | "ResourceNotFoundException")
+}
+
+/// Whether an entry fails with this error code until somebody changes something.
+fn is_denied(code: &str) -> bool {
+    code.contains("AccessDenied") || code.starts_with("KMS") && code != "KMSThrottlingException"
 }
 
 /// The lane of an entry that is in none.

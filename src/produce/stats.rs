@@ -98,13 +98,13 @@ pub struct ProducerStats {
     pub delivered: u64,
     /// Records delivered of which a second copy may be in the stream.
     pub possible_duplicates: u64,
-    /// Records given up as expired, throttled, refused and abandoned.
+    /// Records given up because they were too old.
     pub expired: u64,
-    /// See [`Self::expired`].
+    /// Records given up because their shard or the stream was throttled.
     pub throttled: u64,
-    /// See [`Self::expired`].
+    /// Records that Kinesis does not accept.
     pub refused: u64,
-    /// See [`Self::expired`].
+    /// Records without a result when the producer was closed.
     pub abandoned: u64,
     /// PutRecords calls begun.
     pub calls: u64,
@@ -122,13 +122,13 @@ pub struct ProducerStats {
     pub bytes_delivered: u64,
     /// Answers to calls or listings that were not waited for, and entries beyond those of the call.
     pub stale_answers: u64,
-    /// Shard listings begun, and those that failed or did not cover all hash keys once.
+    /// Shard listings begun.
     pub listings: u64,
-    /// See [`Self::listings`].
+    /// Shard listings that failed, or in which hash keys had no owner or two.
     pub failed_listings: u64,
     /// Records that were routed again after a reshard.
     pub rerouted: u64,
-    /// Records that a shard took which does not own them; they were sent again.
+    /// Records stored by a shard that does not own them. They are sent again.
     pub misplaced: u64,
     /// How often the stream turned out to be another one under the same name.
     pub stream_replaced: u64,
