@@ -820,8 +820,14 @@ impl<R> Producer<R> {
         }
         while let Some(mut batch) = self.splits.pop_front() {
             self.memory -= batch.memory();
-            if let Some(entries) = batch.next_part() {
-                return Some(self.start(entries, batch));
+            while let Some(part) = batch.next_part() {
+                let mut entries = Vec::new();
+                for entry in part {
+                    if self.is_expired(&entry) { entries.extend(self.drop_expired(entry)) } else { entries.push(entry) }
+                }
+                if !entries.is_empty() {
+                    return Some(self.start(entries, batch));
+                }
             }
             self.end_batch(batch);
         }
