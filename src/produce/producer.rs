@@ -622,7 +622,9 @@ impl<R> Producer<R> {
                 return Err((receipt, meta, EncodeError::TooLarge { required: size, limit }));
             }
             let entry = Entry::plain(record, hash_key.or(explicit), receipt, meta, options.keep_times);
-            self.lanes.push_back(lane, entry);
+            // An explicit hash key alone does not make a shard known that is to be judged.
+            let span = hash_key.map(HashKeyRange::of);
+            self.lanes.push_back(lane, Entry { span, ..entry });
             return Ok(lane);
         }
         match self.lanes.add(lane, record, hash_key, receipt, meta, options) {
