@@ -526,7 +526,8 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
-            if entry.lane != NO_LANE {
+            // Only what was routed before has a span.
+            if entry.span.is_some() {
                 self.stats.rerouted += entry.records.len() as u64;
             }
             match self.lane_of(&entry) {
@@ -732,7 +733,8 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.inbox.push_front(entry);
+            // Its lane is gone, and another may have the same number.
+            self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
     }
 
