@@ -2,7 +2,7 @@
 
 use benches::corpora::{self, Corpus, even_map, uneven_map};
 use benches::group::Group;
-use benches::ours::{self, DigestCheck, Md5};
+use benches::ours::{self, DigestCheck, Md5, Producing, UserRecord};
 use serde::Serialize;
 
 /// The same work on larger and larger input, in turns.
@@ -38,6 +38,20 @@ impl<'w> Series<'w> {
         self
     }
 
+    /// Adds a point whose work changes `state`. The time of `reset` does not count.
+    fn with_reset<S: 'w>(
+        mut self,
+        at: usize,
+        units: usize,
+        state: S,
+        work: impl FnMut(&mut S) + 'w,
+        reset: impl FnMut(&mut S) + 'w,
+    ) -> Self {
+        self.group = self.group.with_reset("whole", state, work, reset);
+        self.points.push((at, units));
+        self
+    }
+
     /// Subtracts the time of `work` from the point just added.
     fn less<T>(mut self, work: impl FnMut() -> T + 'w) -> Self {
         self.group = self.group.with("part", work);
@@ -65,12 +79,13 @@ impl<'w> Series<'w> {
 /// Measures the series that have `only` in their names.
 pub fn measure(only: &str) -> Vec<Curve> {
     type Family = (&'static str, fn() -> Vec<Curve>);
-    let families: [Family; 5] = [
+    let families: [Family; 6] = [
         ("user records", by_user_records),
         ("partition keys", by_partition_keys),
         ("shards", by_shards),
         ("payload size", by_payload_size),
         ("batch", by_batch),
+        ("producer", by_lanes),
     ];
     families.iter().filter(|(name, _)| name.contains(only)).flat_map(|(_, measure)| measure()).collect()
 }
@@ -173,4 +188,49 @@ fn by_batch() -> Vec<Curve> {
         series = series.with(count, count * corpus.payload.len(), move || ours::decode_all(batch));
     }
     vec![series.run()]
+}
+
+/// `next_deadline`, `poll`, `call` and `on_put` of a producer for one busy shard, or key, while more and more others have a record
+/// that is not due.
+fn by_lanes() -> Vec<Curve> {
+    const CALLS: usize = 100;
+    const DATA: &[u8] = &[7; 300];
+    let busy = || std::iter::repeat_n(UserRecord::new("busy", DATA).with_explicit_hash_key("0"), CALLS);
+    let mut curves = Vec::new();
+    for (name, by_shard, counts) in [
+        ("producer, shards: poll, next_deadline, on_put", true, [1, 10, 100, 1_000, 10_000]),
+        ("producer, keys: poll, next_deadline, on_put", false, [1, 100, 1_000, 10_000, 100_000]),
+    ] {
+        let mut series = Series::new(name);
+        for count in counts {
+            let map = by_shard.then(|| even_map(count));
+            let starts: Vec<String> = match &map {
+                Some(map) => ours::starts(map).iter().map(u128::to_string).collect(),
+                None => corpora::hash_keys(count).iter().map(u128::to_string).collect(),
+            };
+            let mut producing = Producing::paced(map.as_ref());
+            let idle = starts.iter().skip(1).map(|start| UserRecord::new("idle", "data").with_explicit_hash_key(start));
+            producing.add(idle);
+            // What fills a share is due at once, so the busy one always is, and has so much left.
+            (0..10).for_each(|_| producing.add(busy()));
+            series = series.with_reset(
+                count,
+                CALLS,
+                producing,
+                |producing| {
+                    for _ in 0..CALLS {
+                        std::hint::black_box(producing.wait_for_pace());
+                        assert_eq!(producing.call().len(), 1);
+                        producing.answer();
+                    }
+                },
+                move |producing| {
+                    assert_eq!(producing.results(), CALLS);
+                    producing.add(busy());
+                },
+            );
+        }
+        curves.push(series.run());
+    }
+    curves
 }

@@ -203,9 +203,19 @@ impl Producing {
         std::iter::from_fn(|| self.producer.next_done()).count()
     }
 
-    /// Lets time pass, and asks when to poll next.
-    pub fn wait(&mut self, time: Duration) -> Option<Duration> {
-        self.now += time;
+    /// A producer of plain records that are not due for years, or paced at one entry for each [`Self::wait_for_pace`].
+    pub fn paced(map: Option<&ShardMap>) -> Self {
+        let mut config = ProducerConfig::default();
+        config.aggregate = false;
+        config.linger = Duration::from_secs(1 << 40);
+        config.shard_rate = 1;
+        config.max_call_entries = 1;
+        Self::new(map, config)
+    }
+
+    /// Lets the time pass in which a shard takes an entry at 1 % of its rate, and asks when to poll next.
+    pub fn wait_for_pace(&mut self) -> Option<Duration> {
+        self.now += Duration::from_millis(100);
         self.producer.next_deadline()
     }
 }

@@ -823,7 +823,11 @@ impl<R> Producer<R> {
             while let Some(part) = batch.next_part() {
                 let mut entries = Vec::new();
                 for entry in part {
-                    if self.is_expired(&entry) { entries.extend(self.drop_expired(entry)) } else { entries.push(entry) }
+                    if self.is_expired(&entry) {
+                        entries.extend(self.drop_expired(entry))
+                    } else {
+                        entries.push(entry)
+                    }
                 }
                 if !entries.is_empty() {
                     return Some(self.start(entries, batch));

@@ -189,6 +189,36 @@ fn a_reshard_keeps_the_order_of_a_key() {
     assert_eq!(delivered(&mut producer), 4);
 }
 
+/// Rule P11.
+#[test]
+fn a_step_of_routing_again_handles_at_most_4_mib() {
+    const RECORDS: u64 = 12_000;
+    let mut config = ProducerConfig::default();
+    config.linger = Duration::from_secs(3600);
+    let mut producer = started(config, map(&shards(1, 0)));
+    add(&mut producer, "device-7", "first", ms(0));
+    producer.flush(ms(0));
+    let first = put(&mut producer, ms(0));
+    let data = "d".repeat(1000);
+    for number in 0..RECORDS {
+        add(&mut producer, &format!("device-{}", number % 64), &data, ms(1));
+    }
+    let two = map(&shards(2, 1));
+    stored_by(&mut producer, first, &two, ms(2));
+    let listing = list(&mut producer, ms(1200));
+    producer.on_shards(listing, Ok(two), ms(1200));
+    add(&mut producer, "device-7", "last", ms(1200));
+    let mut steps = 0;
+    while producer.next_deadline() == Some(ms(1200)) && producer.stats().rerouted < RECORDS {
+        let before = producer.stats().rerouted;
+        producer.poll(ms(1200));
+        let records = producer.stats().rerouted - before;
+        assert!((1..=4 * 1024 * 1024 / 1000).contains(&records), "{records} records in a step");
+        steps += 1;
+    }
+    assert_eq!((producer.stats().rerouted, steps), (RECORDS, 3));
+}
+
 #[test]
 fn children_wait_for_calls_in_flight_to_their_parent() {
     let mut producer = started(ProducerConfig::default(), map(&shards(2, 0)));
