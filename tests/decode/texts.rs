@@ -20,7 +20,10 @@ fn reasons_and_errors_are_described() {
         ("begins with the magic but has no more than 20 bytes", &PlainReason::TooShort),
         ("digest does not match the body", &PlainReason::DigestMismatch),
         ("malformed: invalid UTF-8 at byte 6", &malformed),
-        ("neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END", &SequenceNumberError),
+        (
+            "neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END",
+            &SequenceNumberError,
+        ),
     ];
     for (text, error) in rows {
         assert_eq!(error.to_string(), text);

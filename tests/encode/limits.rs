@@ -207,11 +207,7 @@ fn check_full(
         let Some(full) = packer.add(*record).unwrap() else { continue };
         let end = finished + full.records.len();
         assert_eq!(end, i, "{name}, {packer_name}: all user records before this one");
-        assert_eq!(
-            full.size_bytes,
-            size_bytes(&records[finished..end], remembers),
-            "{name}, {packer_name}"
-        );
+        assert_eq!(full.size_bytes, size_bytes(&records[finished..end], remembers), "{name}, {packer_name}");
         assert!(full.size_bytes <= limit, "{name}, {packer_name}");
         assert!(size_bytes(&records[finished..=end], remembers) > limit, "{name}, {packer_name}");
         finished = end;
@@ -313,11 +309,7 @@ fn a_refused_user_record_leaves_what_is_pending() {
 #[test]
 fn the_length_of_the_buffer_is_a_limit_without_the_outer_key() {
     use AddStatus::{Added, Full};
-    let owned = [
-        Record::new("first", "1"),
-        Record::new("second", "22"),
-        Record::new("large", [7; 100]),
-    ];
+    let owned = [Record::new("first", "1"), Record::new("second", "22"), Record::new("large", [7; 100])];
     with_records(&owned, |records| {
         let &[first, second, large] = records else { panic!("not three user records") };
         let one = encoded_len(&[first], 4);

@@ -11,9 +11,9 @@ use kinesis_aggregation::decode::{PlainReason, RecordTag};
 use kinesis_aggregation::testing::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use serde_json::{Value, json};
 
-use crate::generated_checks::{check_broken, check_valid};
 use crate::common::random::Random;
 use crate::common::to_hex;
+use crate::generated_checks::{check_broken, check_valid};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/generated.jsonl");
 

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arbitrary::{Arbitrary, Unstructured};
+use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, PlainReason, RecordTag};
 use kinesis_aggregation::testing::{
     BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate, broken_aggregates, user_records, valid_aggregates,
 };
-use kinesis_aggregation::UserRecord;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::common::{Record, field, varint};
 use super::oracle::Oracle;
 use super::{ours, theirs};
+use crate::common::{Record, field, varint};
 
 // Why upb may see something else in a body than this crate does. Either upb accepts more:
 const CUT: &str = "D6: upb cuts varints down to 64 bits";
