@@ -215,7 +215,8 @@ fn show(
         .finish()
 }
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(feature = "alloc")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use alloc::{format, vec};

@@ -438,7 +438,8 @@ fn last_word(bytes: &[u8]) -> Word {
     }
 }
 
-#[cfg(all(test, feature = "alloc"))]
+#[cfg(feature = "alloc")]
+#[cfg(test)]
 mod tests {
     use super::*;
     use alloc::format;

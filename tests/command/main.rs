@@ -3,6 +3,8 @@
 //! Scripts depend on the output, so it is compared exactly. A message only has to contain the file, line, name or number
 //! that it is about.
 
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
+
 mod aggregate;
 mod deaggregate;
 mod input;

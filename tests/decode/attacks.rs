@@ -113,10 +113,10 @@ fn nested_groups_take_no_stack() {
 }
 
 /// Puts fields at the end of a message at the end of a body.
-type Wrap = fn(&[u8]) -> Vec<u8>;
+pub(crate) type Wrap = fn(&[u8]) -> Vec<u8>;
 
 /// Where groups may stand.
-const PLACES: &[(&str, Wrap)] =
+pub(crate) const PLACES: &[(&str, Wrap)] =
     &[("in the body", <[u8]>::to_vec), ("in a record", in_a_record), ("in a tag", in_a_tag)];
 
 /// Groups nested as deep as is allowed, everywhere and again and again.

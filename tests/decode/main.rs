@@ -1,7 +1,6 @@
 //! Decoding: golden, malformed, damaged and hostile payloads, key buffers, deaggregation of many records.
 
 #![expect(
-    clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,

@@ -8,7 +8,8 @@ use kinesis_aggregation::decode::Md5;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck};
 
 use crate::attacks::{
-    SMALLEST_UNKNOWN, in_a_record, in_a_tag, nested_groups, record, record_with, unknown_fields_in_records,
+    PLACES, SMALLEST_UNKNOWN, Wrap, in_a_record, in_a_tag, nested_groups, record, record_with,
+    unknown_fields_in_records,
 };
 use crate::common::random::Random;
 use crate::common::{field, frame, hex};
@@ -129,22 +130,18 @@ const UNPREDICTABLE: &[(&str, &[&str])] = &[
 ];
 
 fn shapes() -> Vec<Shape> {
-    fn filled((name, part): &(&str, &str), place: &str, wrap: fn(&[u8]) -> Vec<u8>) -> Shape {
+    fn filled((name, part): &(&str, &str), place: &str, wrap: Wrap) -> Shape {
         let part = hex(part);
         Shape(format!("{name} {place}"), Box::new(move |size| wrap(&many(&part, size))))
     }
     let mut shapes: Vec<Shape> =
         BODIES.iter().map(|&(name, body)| Shape(name.to_owned(), Box::new(body))).collect();
     for fields in SMALLEST_UNKNOWN.iter().chain(FIELDS) {
-        shapes.push(filled(fields, "in the body", <[u8]>::to_vec));
-        shapes.push(filled(fields, "in a record", in_a_record));
-        shapes.push(filled(fields, "in a tag", in_a_tag));
+        shapes.extend(PLACES.iter().map(|(place, wrap)| filled(fields, place, *wrap)));
     }
     shapes.extend(FIELDS_OF_A_RECORD.iter().map(|fields| filled(fields, "in a record", in_a_record)));
     shapes.extend(FIELDS_OF_A_TAG.iter().map(|fields| filled(fields, "in a tag", in_a_tag)));
-    let wraps: [(&str, fn(&[u8]) -> Vec<u8>); 3] =
-        [("in the body", <[u8]>::to_vec), ("in a record", in_a_record), ("in a tag", in_a_tag)];
-    for (place, wrap) in wraps {
+    for (place, wrap) in PLACES {
         let body = move |size: usize| wrap(&many(&nested_groups(), size));
         shapes.push(Shape(format!("nested groups {place}"), Box::new(body)));
     }

@@ -1,7 +1,6 @@
 //! Encoding: golden payloads, limits and sizes, callbacks, hostile keys.
 
 #![expect(
-    clippy::as_conversions,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
