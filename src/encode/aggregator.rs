@@ -136,14 +136,23 @@ impl RecordAggregator {
 
     /// Finishes the pending aggregate. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<Aggregate> {
-        let mut aggregate = self.finish_undigested()?;
+        let mut aggregate = self.undigested()?;
         aggregate.write_digest();
+        // Cleared last, so that the key maps are in the cache when the next user record is added.
+        self.clear();
         Some(aggregate)
     }
 
     /// Finishes the pending aggregate, except that its digest is all zeros: [`write_digests`](crate::encode::write_digests)
     /// fills in those of many aggregates together.
     pub(crate) fn finish_undigested(&mut self) -> Option<Aggregate> {
+        let aggregate = self.undigested()?;
+        self.clear();
+        Some(aggregate)
+    }
+
+    /// The pending aggregate, except that its digest is all zeros.
+    fn undigested(&self) -> Option<Aggregate> {
         let pending = self.packer.pending()?;
         let tables = &self.packer.store;
         let mut data = Vec::with_capacity(tables.framed_len());
@@ -156,7 +165,6 @@ impl RecordAggregator {
         data.extend_from_slice(&[0; DIGEST_SIZE]);
         let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len);
         let partition_key = text(partition_key).into();
-        self.packer.clear();
         Some(Aggregate {
             data,
             partition_key,
