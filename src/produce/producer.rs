@@ -543,6 +543,10 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
+            // Only what was routed before has a span.
+            if entry.span.is_some() {
+                self.stats.rerouted += widen(entry.records.len());
+            }
             match self.lane_of(&entry) {
                 Some(lane) => {
                     self.lanes.finish(lane);
@@ -757,7 +761,6 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.stats.rerouted += widen(entry.records.len());
             // The lane may soon be another one's.
             self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
