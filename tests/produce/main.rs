@@ -17,11 +17,15 @@
 mod cases;
 #[cfg(feature = "arbitrary")]
 mod events;
+/// Simulates millions of records, which takes too long without optimisation.
+#[cfg(not(debug_assertions))]
 mod figures;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod random;
+#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod run;
+#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod world;
 
 use std::time::Duration;
