@@ -2,7 +2,7 @@
 //! repeats. Whatever happens, each receipt comes back once, and nothing is lost (rules P1 to P13).
 //!
 //! `KINESIS_AGG_CASES=10000 cargo test --release --features arbitrary,proptest --test produce -- --nocapture` runs ten thousand random
-//! worlds. With `KINESIS_AGG_SEED=7 KINESIS_AGG_CASES=1` it is world 7 alone.
+//! worlds. They begin with world `KINESIS_AGG_SEED`.
 
 #![cfg(feature = "alloc")]
 #![expect(
@@ -213,7 +213,7 @@ fn a_million_receipts_come_back_once() {
 }
 
 /// What happens to the stream.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Change {
     Reshard,
     Recreate { shards: u32, after: Duration },
@@ -238,6 +238,15 @@ fn simulate(seed: u64) -> Run {
 /// A number from the environment.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|number| number.parse().ok()).unwrap_or(default)
+}
+
+/// `KINESIS_AGG_WORLD=457` runs this one alone and shows what it is like.
+#[test]
+fn one_world() {
+    let Some(seed) = std::env::var("KINESIS_AGG_WORLD").ok().and_then(|seed| seed.parse().ok()) else { return };
+    let (run, offers, changes) = random_run(seed);
+    println!("{:#?}\n{:#?}\n{} records, changes at {changes:?}", run.world.network, run.config, offers.len());
+    simulate(seed);
 }
 
 #[test]

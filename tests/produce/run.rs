@@ -25,7 +25,7 @@ pub(crate) struct Offer {
 }
 
 /// What became of a record.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Fate {
     pub(crate) hash_key: Option<HashKey>,
     /// What the order of records is promised for.
@@ -44,7 +44,7 @@ pub(crate) struct Run {
     pub(crate) world: World,
     pub(crate) producer: Producer<u32>,
     pub(crate) fates: Vec<Fate>,
-    config: ProducerConfig,
+    pub(crate) config: ProducerConfig,
     /// Records that were refused by `add` for lack of capacity and offered again later.
     pub(crate) refused: u64,
     pub(crate) polls: u64,
