@@ -369,6 +369,20 @@ fn a_stream_that_was_replaced_is_noticed() {
     stored_by(&mut producer, id, &new, ms(20_010));
     assert_eq!(delivered(&mut producer), 2);
 
+    // What the new stream takes before its shards are known is not delivered yet.
+    let mut config = ProducerConfig::default();
+    config.max_call_entries = 1;
+    let mut producer = started(config, old.clone());
+    producer.add(UserRecord::new("p", "x").with_explicit_hash_key("5"), 0, ms(0)).unwrap();
+    add_both(&mut producer, ms(0));
+    let (first, second) = (put(&mut producer, ms(100)), put(&mut producer, ms(100)));
+    producer.on_put(first, PutAnswer::Failed(gone), ms(110));
+    stored(&mut producer, second, "shardId-000000000001", ms(120));
+    assert_eq!(delivered(&mut producer), 0, "shard 1 of the new stream does not own both");
+    let listing = list(&mut producer, ms(5000));
+    producer.on_shards(listing, Ok(new.clone()), ms(5010));
+    assert_eq!((delivered(&mut producer), producer.stats().misplaced), (0, 2));
+
     // An answer contradicts the map.
     let mut producer = started(ProducerConfig::default(), old);
     add_both(&mut producer, ms(0));

@@ -289,9 +289,6 @@ pub fn run(script: &Script) {
         returned: Vec::new(),
     };
     let mut step_back = Duration::ZERO;
-    if std::env::var_os("SHOW").is_some() {
-        println!("{:?}", script.config);
-    }
     for step in &script.steps {
         let now = world.now.saturating_sub(core::mem::take(&mut step_back));
         match step {
@@ -534,15 +531,6 @@ impl World {
         }
         for round in 0.. {
             assert!(round < 5_000, "{:?} does not come to an end", self.producer);
-            if std::env::var_os("SHOW").is_some() && round < 60 {
-                println!(
-                    "{:?} {:?} {:?} {:?}",
-                    self.now,
-                    self.producer,
-                    self.producer.next_deadline(),
-                    self.producer.stats().errors
-                );
-            }
             match self.producer.poll(self.now) {
                 Action::Put(id) => {
                     self.calls.push(id);

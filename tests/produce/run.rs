@@ -457,6 +457,11 @@ impl Run {
         }
     }
 
+    /// Whether only the limits of shards hold a record up, and the producer means to keep them.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.world.is_calm() && self.world.network.limits && self.config.shard_rate <= 100
+    }
+
     /// Whether only the linger and the network take time.
     fn nothing_holds_up(&self) -> bool {
         let ProducerConfig { shard_rate, max_calls, max_call_entries, max_call_bytes, .. } = self.config;
@@ -464,6 +469,7 @@ impl Run {
             && !self.world.network.limits
             && self.world.network.list_fail_one_in == 0
             && self.world.reshards == 0
+            && self.config.call_timeout > self.world.longest_round_trip()
             && (shard_rate, max_calls, max_call_entries, max_call_bytes) == (1_000_000, 24, 500, 10 << 20)
     }
 
