@@ -28,7 +28,7 @@ mod run;
 #[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod world;
 
-use std::time::Duration;
+use core::time::Duration;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{Order, ProducerConfig, Routing};
