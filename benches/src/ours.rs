@@ -1,6 +1,6 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
-pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
+pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5, deaggregate_all};
 pub use kinesis_aggregation::encode::{AddStatus, Undigested};
 pub use kinesis_aggregation::produce::ProducerConfig;
 use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
