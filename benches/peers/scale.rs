@@ -209,7 +209,10 @@ fn by_lanes() -> Vec<Curve> {
                 None => corpora::hash_keys(count).iter().map(u128::to_string).collect(),
             };
             let mut producing = Producing::paced(map.as_ref());
-            let idle = starts.iter().skip(1).map(|start| UserRecord::new("idle", "data").with_explicit_hash_key(start));
+            let idle = starts
+                .iter()
+                .skip(1)
+                .map(|start| UserRecord::new("idle", "data").with_explicit_hash_key(start));
             producing.add(idle);
             // What fills a share is due at once, so the busy one always is, and has so much left.
             (0..10).for_each(|_| producing.add(busy()));

@@ -141,7 +141,10 @@ impl Outcome {
     fn show(&self) {
         println!("{} ({} bytes, {} user records)", self.group, self.bytes, self.user_records);
         for timing in &self.contenders {
-            print!("  {:40} {:12.0} ns {:7.3} x ({:.3})", timing.name, timing.median_ns, timing.ratio, timing.fastest_ratio);
+            print!(
+                "  {:40} {:12.0} ns {:7.3} x ({:.3})",
+                timing.name, timing.median_ns, timing.ratio, timing.fastest_ratio
+            );
             if self.user_records > 0 {
                 print!(" {:10.2} ns/record", timing.median_ns / self.user_records as f64);
             }

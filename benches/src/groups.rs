@@ -5,7 +5,7 @@ use md5_digest::Digest;
 
 use crate::corpora::{self, Corpus, hostile};
 use crate::group::Group;
-use crate::ours::{DigestCheck, Limits, Md5, Producing, ProducerConfig, RecordAggregator, ShardMap};
+use crate::ours::{DigestCheck, Limits, Md5, ProducerConfig, Producing, RecordAggregator, ShardMap};
 use crate::{others, ours};
 
 const SHARDS: usize = 64;

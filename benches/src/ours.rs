@@ -1,15 +1,16 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
-pub use kinesis_aggregation::{
-    Aggregate, AggregationManager, Encoder, Limits, Payload, Producer, RecordAggregator, ShardMap, UserRecord, deaggregate,
-};
-pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
-pub use kinesis_aggregation::encode::{AddStatus, Undigested};
-use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
-pub use kinesis_aggregation::produce::ProducerConfig;
-pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
-
 use std::time::Duration;
+
+pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5, deaggregate_all};
+pub use kinesis_aggregation::encode::{AddStatus, Undigested};
+pub use kinesis_aggregation::produce::ProducerConfig;
+use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
+pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
+pub use kinesis_aggregation::{
+    Aggregate, AggregationManager, Encoder, Limits, Producer, RecordAggregator, ShardMap, UserRecord,
+    deaggregate,
+};
 
 use crate::others::look_at;
 
@@ -192,7 +193,10 @@ impl Producing {
                     (Some(map), Some(hash_key)) => map.shard_for(hash_key).id(),
                     _ => "shardId-000000000000",
                 };
-                EntryAnswer::Stored { shard, sequence_number: "49590338271490256608559692538361571095921575989136588898" }
+                EntryAnswer::Stored {
+                    shard,
+                    sequence_number: "49590338271490256608559692538361571095921575989136588898",
+                }
             })
             .collect();
         self.producer.on_put(id, PutAnswer::Entries(&answers), self.now);

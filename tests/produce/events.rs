@@ -38,7 +38,7 @@ enum Step {
     },
     Wait(Duration),
     /// The next event tells a time that is earlier than the last.
-    StepBack(Duration),
+    TurnBack(Duration),
     Flush,
     Close,
     /// Takes so many results.
@@ -166,7 +166,7 @@ impl<'a> Arbitrary<'a> for Step {
                 2 => Duration::from_nanos(u.int_in_range(0..=3)?),
                 _ => Duration::from_secs(u64::from(u.arbitrary::<u32>()?)),
             }),
-            26 => Self::StepBack(Duration::from_millis(u.int_in_range(0..=100_000)?)),
+            26 => Self::TurnBack(Duration::from_millis(u.int_in_range(0..=100_000)?)),
             27 => Self::Flush,
             28 if u.ratio(1, 4)? => Self::Close,
             28 => Self::Take(u.int_in_range(0..=5)?),
@@ -300,7 +300,7 @@ pub fn run(script: &Script) {
             Step::Answer { call, how } => world.answer(*call, how, now),
             Step::List { listing, how } => world.list(*listing, *how, now),
             Step::Wait(time) => world.now = world.now.saturating_add(*time),
-            Step::StepBack(time) => step_back = *time,
+            Step::TurnBack(time) => step_back = *time,
             Step::Flush => world.producer.flush(now),
             Step::Close => world.producer.close(now),
             Step::Take(count) => world.take(usize::from(*count)),
