@@ -109,7 +109,7 @@ pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item =
     for record in records {
         drop(manager.add(record).expect("a valid user record"));
     }
-    manager.flush().into_iter().count()
+    manager.flush().len()
 }
 
 /// A map whose shards after the first begin at these hash keys.
