@@ -18,6 +18,10 @@ use crate::message::UserRecord;
 /// assert!(explicit < of_partition_key);
 /// # Ok::<(), kinesis_aggregation::route::HashKeyError>(())
 /// ```
+// A `u128` is aligned to 16 bytes, and the tag of an `Option` of it has 16 bytes too. So would the tag of every enum that stores
+// its own in it, such as the result of adding a user record: written in two halves and read back as a whole, for which
+// processors wait.
+#[repr(Rust, packed(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HashKey(u128);
 

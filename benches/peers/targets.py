@@ -39,6 +39,10 @@ def own(operation, limits):
         yield group, at_most(limit, "× MD5", lambda results, group=group: results.group(group).beside(MD5, OURS))
 
 
+def own_with_simd(group, limit):
+    return at_most(limit, "× MD5", lambda results: results.group(group, "simd").beside(MD5, OURS))
+
+
 def beside(group, peer, limit, ours=OURS, build="baseline"):
     """How many times as long as this library another crate takes."""
     return at_least(limit, "×", lambda results: results.group(group, build).beside(ours, peer))
@@ -115,6 +119,9 @@ TARGETS = [
     ("aggregate A: prost, `HashMap` and `md5` take", beside("aggregate, canonical: A", "prost, HashMap, md5", 1.8)),
     ("aggregate A: Node takes", language("aggregate", "Node, aws-kinesis-agg", 3)),
     ("aggregate A: Python takes", language("aggregate", "Python, aws_kinesis_agg", 15)),
+    *own("aggregate, digests together", {"A": 0.75}),
+    ("aggregate, digests together: A, feature `simd`", own_with_simd("aggregate, digests together: A", 0.60)),
+    *own("producer, add to call, even map of 64", {"A": 0.85}),
     *own("encode, streamed", AGGREGATE),
     ("finish a streamed aggregate of 1 MB", at_most(10, "µs", finishing, 1)),
     ("route a known key, even map of 64", known_key("even")),

@@ -1,16 +1,16 @@
 //! The work that is measured of this library. Only this file and `corpora` know its interface.
 
-use std::time::Duration;
-
-pub use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5, deaggregate_all};
+pub use kinesis_aggregation::decode::{DigestCheck, MAGIC, Md5, deaggregate_all};
 pub use kinesis_aggregation::encode::{AddStatus, Undigested};
 pub use kinesis_aggregation::produce::ProducerConfig;
 use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
 pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 pub use kinesis_aggregation::{
-    Aggregate, AggregationManager, Encoder, Limits, Producer, RecordAggregator, ShardMap, UserRecord,
-    deaggregate,
+    Aggregate, AggregationManager, Encoder, Limits, Payload, Producer, RecordAggregator, ShardMap,
+    UserRecord, deaggregate,
 };
+
+use std::time::Duration;
 
 use crate::others::look_at;
 
@@ -109,7 +109,7 @@ pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item =
     for record in records {
         drop(manager.add(record).expect("a valid user record"));
     }
-    manager.flush().len()
+    manager.flush().into_iter().count()
 }
 
 /// A map whose shards after the first begin at these hash keys.

@@ -198,17 +198,16 @@ impl<'a> AggregatedRecord<'_, 'a> {
     /// `AFTER_SEQUENCE_NUMBER`.
     ///
     /// ```
-    /// use kinesis_aggregation::UserRecord;
-    /// use kinesis_aggregation::decode::{AggregatedRecord, PlainReason};
+    /// use kinesis_aggregation::{Payload, UserRecord};
     ///
     /// # fn process(_: UserRecord<'_>) {}
-    /// fn resume(payload: &[u8], last_processed: u64) -> Result<(), PlainReason> {
-    ///     for user in AggregatedRecord::parse(payload)?.records_after(last_processed) {
-    ///         process(user);
+    /// fn resume(payload: &[u8], last_processed: u64) {
+    ///     let mut keys = [""; 16];
+    ///     if let Payload::Aggregated(aggregate) = Payload::parse(payload, &mut keys) {
+    ///         aggregate.records_after(last_processed).for_each(process);
     ///     }
-    ///     Ok(())
     /// }
-    /// # assert_eq!(resume(b"plain", 0), Err(PlainReason::NoMagic));
+    /// # resume(b"plain", 0);
     /// ```
     #[must_use]
     pub fn records_after(&self, sub_sequence_number: u64) -> UserRecords<'_, 'a> {

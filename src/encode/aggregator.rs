@@ -154,12 +154,22 @@ impl RecordAggregator {
 
     /// Finishes the pending aggregate. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<Aggregate> {
-        self.finish_undigested().map(Undigested::digest)
+        let aggregate = self.undigested()?.digest();
+        // Cleared last, so that the key maps are in the cache when the next user record is added.
+        self.clear();
+        Some(aggregate)
     }
 
     /// Finishes the pending aggregate except for its digest: [`Undigested::digest_all`] computes the digests of several
     /// aggregates in less time.
     pub fn finish_undigested(&mut self) -> Option<Undigested> {
+        let undigested = self.undigested()?;
+        self.clear();
+        Some(undigested)
+    }
+
+    /// The pending aggregate without its digest.
+    fn undigested(&self) -> Option<Undigested> {
         let pending = self.packer.pending()?;
         let tables = &self.packer.store;
         let mut data = Vec::with_capacity(tables.framed_len());
@@ -172,7 +182,6 @@ impl RecordAggregator {
         data.extend_from_slice(&[0; DIGEST_SIZE]);
         let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len);
         let partition_key = text(partition_key).into();
-        self.packer.clear();
         Some(Undigested(Aggregate {
             data,
             partition_key,

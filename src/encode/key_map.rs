@@ -210,18 +210,20 @@ impl GrowingKeyMap {
                 *vacant = entry;
                 self.taken += 1;
             }
-            _ => self.insert_anyhow(entry, hash, crowded, output),
+            _ => self.insert_last_anyhow(hash, crowded, output),
         }
         Ok(())
     }
 
+    /// Inserts the last key. Passed as an argument, each new entry would be written to memory in parts and read back as a whole,
+    /// for which processors wait.
     #[cold]
     #[inline(never)]
-    fn insert_anyhow(&mut self, entry: Entry, hash: u32, crowded: bool, output: &[u8]) {
+    fn insert_last_anyhow(&mut self, hash: u32, crowded: bool, output: &[u8]) {
         if crowded {
             self.grow(output);
         }
-        self.place(entry, hash, output);
+        self.place(self.last, hash, output);
     }
 
     /// Doubles the number of entries.

@@ -170,8 +170,10 @@ impl<S: Store> Packer<S> {
         index: Option<u32>,
         has_capacity: impl FnOnce(&S, &Plan<'_>) -> bool,
     ) -> Option<u32> {
-        let partition_key =
-            index.map_or_else(|| self.store.find_partition_key(record.partition_key), Lookup::at);
+        let partition_key = match index {
+            Some(index) => Lookup::at(index),
+            None => self.store.find_partition_key(record.partition_key),
+        };
         let plan = self.plan_with(record, partition_key);
         let added = !plan.has_new_key()
             && self.admits(&plan)

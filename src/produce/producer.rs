@@ -55,6 +55,8 @@ pub struct Producer<R = ()> {
     keyless: Keyless,
     calls: BTreeMap<u64, InFlight<R>>,
     next_call: u64,
+    /// The first call to this stream: those before went to another one of the same name, or to none.
+    first_of_stream: u64,
     /// The first call after the shards were listed last.
     first_of_map: u64,
     /// The newest call that was answered entry by entry.
@@ -182,6 +184,7 @@ impl<R> Producer<R> {
             keyless: Keyless::default(),
             calls: BTreeMap::new(),
             next_call: 0,
+            first_of_stream: 0,
             first_of_map: 0,
             newest_answered: 0,
             splits: VecDeque::new(),
@@ -543,6 +546,10 @@ impl<R> Producer<R> {
                 self.inbox.push_front(entry);
                 break;
             }
+            // Only what was routed before has a span.
+            if entry.span.is_some() {
+                self.stats.rerouted += widen(entry.records.len());
+            }
             match self.lane_of(&entry) {
                 Some(lane) => {
                     self.lanes.finish(lane);
@@ -727,6 +734,7 @@ impl<R> Producer<R> {
             if old.shards().any(|shard| replaced(shard.id(), shard.range())) {
                 // The same id with another range: another stream with the same name.
                 self.stats.stream_replaced += 1;
+                self.first_of_stream = self.next_call;
                 self.closed_shards.clear();
             } else {
                 self.closed_shards.keep(old, &map, self.now);
@@ -757,7 +765,6 @@ impl<R> Producer<R> {
         }
         // What was routed before is older than what waits.
         for entry in waiting.into_iter().rev() {
-            self.stats.rerouted += widen(entry.records.len());
             // The lane may soon be another one's.
             self.inbox.push_front(Entry { lane: NO_LANE, ..entry });
         }
@@ -1022,6 +1029,13 @@ impl<R> Producer<R> {
     fn judge(&self, id: u64, entry: &Entry<R>, shard: &str) -> Placement {
         let Some(span) = entry.span else { return Placement::Owned };
         let Some(map) = self.router.as_ref().and_then(Router::shard_map) else { return Placement::Unknown };
+        // Its shards are not those of the map, or may not be.
+        if self.was_gone {
+            return Placement::Unknown;
+        }
+        if id < self.first_of_stream {
+            return Placement::Misplaced;
+        }
         let owns = |range: HashKeyRange| range.contains(span.start()) && range.contains(span.end());
         if let Some(open) = map.find(shard) {
             let took_it = entry.explicit_hash_key.is_some_and(|key| open.range().contains(key));

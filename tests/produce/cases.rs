@@ -1,7 +1,7 @@
 //! Small cases, each of which went wrong in some producer: what is answered late, twice or not at all, reshards at a bad moment,
 //! extreme options.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::ShardMap;
@@ -91,7 +91,7 @@ fn add(producer: &mut Producer<u32>, key: &str, data: &str, now: Duration) {
 }
 
 fn results(producer: &mut Producer<u32>) -> Vec<Done<u32>> {
-    std::iter::from_fn(|| producer.next_done()).collect()
+    core::iter::from_fn(|| producer.next_done()).collect()
 }
 
 fn delivered(producer: &mut Producer<u32>) -> usize {
@@ -211,7 +211,7 @@ fn a_step_of_routing_again_handles_at_most_4_mib() {
     let mut steps = 0;
     while producer.next_deadline() == Some(ms(1200)) && producer.stats().rerouted < RECORDS {
         let before = producer.stats().rerouted;
-        producer.poll(ms(1200));
+        assert_ne!(producer.poll(ms(1200)), Action::Finished);
         let records = producer.stats().rerouted - before;
         assert!((1..=4 * 1024 * 1024 / 1000).contains(&records), "{records} records in a step");
         steps += 1;
@@ -242,7 +242,7 @@ fn children_wait_for_calls_in_flight_to_their_parent() {
     let listing = list(&mut producer, ms(1300));
     producer.on_shards(listing, Ok(after.clone()), ms(1310));
     add(&mut producer, &a, "r2", ms(1320));
-    let waiting = std::iter::from_fn(|| match producer.poll(ms(3000)) {
+    let waiting = core::iter::from_fn(|| match producer.poll(ms(3000)) {
         Action::Put(id) => Some(sent(&producer, id)),
         _ => None,
     });
@@ -368,6 +368,20 @@ fn a_stream_that_was_replaced_is_noticed() {
     }
     stored_by(&mut producer, id, &new, ms(20_010));
     assert_eq!(delivered(&mut producer), 2);
+
+    // What the new stream takes before its shards are known is not delivered yet.
+    let mut config = ProducerConfig::default();
+    config.max_call_entries = 1;
+    let mut producer = started(config, old.clone());
+    producer.add(UserRecord::new("p", "x").with_explicit_hash_key("5"), 0, ms(0)).unwrap();
+    add_both(&mut producer, ms(0));
+    let (first, second) = (put(&mut producer, ms(100)), put(&mut producer, ms(100)));
+    producer.on_put(first, PutAnswer::Failed(gone), ms(110));
+    stored(&mut producer, second, "shardId-000000000001", ms(120));
+    assert_eq!(delivered(&mut producer), 0, "shard 1 of the new stream does not own both");
+    let listing = list(&mut producer, ms(5000));
+    producer.on_shards(listing, Ok(new.clone()), ms(5010));
+    assert_eq!((delivered(&mut producer), producer.stats().misplaced), (0, 2));
 
     // An answer contradicts the map.
     let mut producer = started(ProducerConfig::default(), old);

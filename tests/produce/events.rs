@@ -38,7 +38,7 @@ enum Step {
     },
     Wait(Duration),
     /// The next event tells a time that is earlier than the last.
-    TurnBack(Duration),
+    GoBack(Duration),
     Flush,
     Close,
     /// Takes so many results.
@@ -166,7 +166,7 @@ impl<'a> Arbitrary<'a> for Step {
                 2 => Duration::from_nanos(u.int_in_range(0..=3)?),
                 _ => Duration::from_secs(u64::from(u.arbitrary::<u32>()?)),
             }),
-            26 => Self::TurnBack(Duration::from_millis(u.int_in_range(0..=100_000)?)),
+            26 => Self::GoBack(Duration::from_millis(u.int_in_range(0..=100_000)?)),
             27 => Self::Flush,
             28 if u.ratio(1, 4)? => Self::Close,
             28 => Self::Take(u.int_in_range(0..=5)?),
@@ -289,9 +289,6 @@ pub fn run(script: &Script) {
         returned: Vec::new(),
     };
     let mut step_back = Duration::ZERO;
-    if std::env::var_os("SHOW").is_some() {
-        println!("{:?}", script.config);
-    }
     for step in &script.steps {
         let now = world.now.saturating_sub(core::mem::take(&mut step_back));
         match step {
@@ -300,7 +297,7 @@ pub fn run(script: &Script) {
             Step::Answer { call, how } => world.answer(*call, how, now),
             Step::List { listing, how } => world.list(*listing, *how, now),
             Step::Wait(time) => world.now = world.now.saturating_add(*time),
-            Step::TurnBack(time) => step_back = *time,
+            Step::GoBack(time) => step_back = *time,
             Step::Flush => world.producer.flush(now),
             Step::Close => world.producer.close(now),
             Step::Take(count) => world.take(usize::from(*count)),
@@ -534,15 +531,6 @@ impl World {
         }
         for round in 0.. {
             assert!(round < 5_000, "{:?} does not come to an end", self.producer);
-            if std::env::var_os("SHOW").is_some() && round < 60 {
-                println!(
-                    "{:?} {:?} {:?} {:?}",
-                    self.now,
-                    self.producer,
-                    self.producer.next_deadline(),
-                    self.producer.stats().errors
-                );
-            }
             match self.producer.poll(self.now) {
                 Action::Put(id) => {
                     self.calls.push(id);

@@ -1,6 +1,6 @@
 //! Throughput and latency, in simulated time.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{Order, Outcome, ProducerConfig, Routing};
@@ -45,7 +45,7 @@ impl Load {
         let shards = self.shards as usize;
         let total = self.rate * f64::from(self.shards);
         let mut sent = 0.0;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             let at = begin + Duration::from_secs_f64(sent / total);
             if at >= end {
                 return None;
@@ -246,7 +246,7 @@ fn unanswered_calls_cost_no_throughput() {
     let rate = delivered_rate(&run, begin + Duration::from_secs(4), begin + load.duration) / MB;
     println!("2 % of calls never answered: {rate:.3} MB/s a shard of 0.5 offered");
     assert!(rate >= 0.49, "{rate}");
-    run.finish(std::iter::empty());
+    run.finish(core::iter::empty());
     run.check();
 }
 

@@ -2,7 +2,7 @@
 //! repeats. Whatever happens, each receipt comes back once, and nothing is lost (rules P1 to P13).
 //!
 //! `KINESIS_AGG_CASES=10000 cargo test --release --features arbitrary,proptest --test produce -- --nocapture` runs ten thousand random
-//! worlds. With `KINESIS_AGG_SEED=7 KINESIS_AGG_CASES=1` it is world 7 alone.
+//! worlds. They begin with world `KINESIS_AGG_SEED`.
 
 #![cfg(feature = "alloc")]
 #![expect(
@@ -17,14 +17,18 @@
 mod cases;
 #[cfg(feature = "arbitrary")]
 mod events;
+/// Simulates millions of records, which takes too long without optimisation.
+#[cfg(not(debug_assertions))]
 mod figures;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod random;
+#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod run;
+#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod world;
 
-use std::time::Duration;
+use core::time::Duration;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::produce::{Order, ProducerConfig, Routing};
@@ -236,15 +240,6 @@ enum Change {
 /// Runs one random world from beginning to end.
 fn simulate(seed: u64) -> Run {
     let (mut run, offers, changes) = random_run(seed);
-    if std::env::var_os("SHOW").is_some() {
-        println!(
-            "{:?}\n{:?}\n{changes:?} {} offers {} shards",
-            run.config,
-            run.world.network,
-            offers.len(),
-            run.world.shards.len()
-        );
-    }
     let mut offers = offers.into_iter().peekable();
     for (at, change) in changes {
         run.drive(&mut offers, at);
@@ -288,6 +283,7 @@ fn nothing_is_lost_in_random_worlds() {
         mut stale,
     ) = (0, 0, 0, 0, 0, 0, 0, 0);
     let mut failed_worlds = Vec::new();
+    let (mut paced_sent, mut paced_accepted) = (0, 0);
     for seed in first..first + count {
         let Ok(run) = std::panic::catch_unwind(|| simulate(seed)) else {
             println!("world {seed} failed");
@@ -303,15 +299,21 @@ fn nothing_is_lost_in_random_worlds() {
         duplicates += stats.possible_duplicates;
         expired += stats.expired;
         stale += stats.stale_answers;
+        if run.is_paced() {
+            paced_sent += run.world.bytes_offered;
+            paced_accepted += run.world.bytes_accepted;
+        }
     }
     println!(
         "{count} worlds, {records} records: {rerouted} routed again, {misplaced} misplaced, {failed} calls failed, \
          {timed_out} timed out, {stale} answers late, {duplicates} possible duplicates, {expired} expired"
     );
+    println!("{paced_sent} bytes sent to shards with limits, {paced_accepted} accepted");
     assert!(failed_worlds.is_empty(), "worlds that failed: {failed_worlds:?}");
     if count < 100 {
         return;
     }
+    assert!(paced_sent <= paced_accepted / 100 * 105, "{paced_sent} bytes sent, {paced_accepted} accepted");
     for (name, events) in [
         ("rerouted", rerouted),
         ("misplaced", misplaced),

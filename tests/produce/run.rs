@@ -1,7 +1,7 @@
 //! A producer in a simulated world: it is driven until every record has its result, and then held to its promises.
 
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use kinesis_aggregation::produce::{
     Action, CallFailure, CallId, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Order, Outcome,
@@ -133,7 +133,7 @@ impl Run {
     /// A record for which there is no capacity is offered again when there is.
     pub(crate) fn drive(
         &mut self,
-        offers: &mut std::iter::Peekable<impl Iterator<Item = Offer>>,
+        offers: &mut core::iter::Peekable<impl Iterator<Item = Offer>>,
         until: Duration,
     ) {
         loop {
@@ -457,6 +457,11 @@ impl Run {
         }
     }
 
+    /// Whether only the limits of shards hold a record up, and the producer means to keep them.
+    pub(crate) fn is_paced(&self) -> bool {
+        self.world.is_calm() && self.world.network.limits && self.config.shard_rate <= 100
+    }
+
     /// Whether only the linger and the network take time.
     fn nothing_holds_up(&self) -> bool {
         let ProducerConfig { shard_rate, max_calls, max_call_entries, max_call_bytes, .. } = self.config;
@@ -464,6 +469,7 @@ impl Run {
             && !self.world.network.limits
             && self.world.network.list_fail_one_in == 0
             && self.world.reshards == 0
+            && self.config.call_timeout > self.world.longest_round_trip()
             && (shard_rate, max_calls, max_call_entries, max_call_bytes) == (1_000_000, 24, 500, 10 << 20)
     }
 
@@ -588,7 +594,7 @@ impl Run {
     pub(crate) fn finish(&mut self, offers: impl Iterator<Item = Offer>) {
         let mut offers = offers.peekable();
         let far = self.world.now + Duration::from_secs(100_000);
-        let last = std::iter::from_fn(|| None::<Offer>);
+        let last = core::iter::from_fn(|| None::<Offer>);
         while offers.peek().is_some() {
             let until = offers.peek().map_or(far, |offer| offer.at.max(self.world.now));
             self.drive(&mut offers, until + Duration::from_millis(1));

@@ -1,8 +1,8 @@
 //! A stream and the network in front of it, on a simulated clock.
 
-use std::cmp::Reverse;
+use core::cmp::Reverse;
+use core::time::Duration;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::time::Duration;
 
 use kinesis_aggregation::ShardMap;
 use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
