@@ -6,8 +6,8 @@ pub use kinesis_aggregation::produce::ProducerConfig;
 use kinesis_aggregation::produce::{Action, CallId, EntryAnswer, PutAnswer, Routing};
 pub use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard};
 pub use kinesis_aggregation::{
-    Aggregate, AggregationManager, Encoder, Limits, Payload, Producer, RecordAggregator, ShardMap,
-    UserRecord, deaggregate,
+    Aggregate, AggregationManager, Encoder, Limits, Producer, RecordAggregator, ShardMap, UserRecord,
+    deaggregate,
 };
 
 use std::time::Duration;
@@ -109,7 +109,7 @@ pub fn route<'r>(manager: &mut AggregationManager, records: impl Iterator<Item =
     for record in records {
         drop(manager.add(record).expect("a valid user record"));
     }
-    manager.flush().into_iter().count()
+    manager.flush().len()
 }
 
 /// A map whose shards after the first begin at these hash keys.

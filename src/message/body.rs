@@ -146,7 +146,8 @@ impl<'a> Cursor<'a> {
     ///
     /// Nothing fails here, since the whole body is valid. Where the code has to do something nevertheless, the iteration
     /// ends.
-    #[inline]
+    #[cfg_attr(target_pointer_width = "64", inline(always))]
+    #[cfg_attr(not(target_pointer_width = "64"), inline)]
     pub(crate) fn next(&mut self, keys: &[&'a str]) -> Option<UserRecord<'a>> {
         self.remaining = self.remaining.checked_sub(1)?;
         let sub_sequence_number = self.next_sub_sequence_number;
