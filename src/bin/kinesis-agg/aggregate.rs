@@ -9,7 +9,7 @@ use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, ShardMap, User
 
 use crate::args::{AggregateArgs, AggregationArgs, Grouping, Order};
 use crate::failure::Failure;
-use crate::input::{Data, for_each_user_record};
+use crate::input::{Data, UserEvent, for_each_user_record};
 use crate::output::AggregateWriter;
 use crate::progress::Progress;
 use crate::shards::Shards;
@@ -25,7 +25,8 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
     let mut aggregator = Aggregator::new(&args.aggregation)?;
     let mut mixing = MixedKeys::default();
     let progress = Progress::new();
-    let read = for_each_user_record(&args.aggregation.files, Data::Required, &progress, |input| {
+    let read = for_each_user_record(&args.aggregation.read, Data::Required, &progress, |event| {
+        let UserEvent::Record(input) = event else { return Ok(()) };
         let finished = aggregator.add(input.record).map_err(|error| input.place.fault(error))?;
         finished.iter().try_for_each(|aggregate| output.write(aggregate)).map_err(
             |failure| match failure {

@@ -105,12 +105,23 @@ pub(crate) struct AggregateArgs {
     pub(crate) max_request_bytes: Option<u64>,
 }
 
-/// The options that `aggregate` and `verify` share.
+/// The options of every subcommand that reads.
 #[derive(Debug, Group)]
-pub(crate) struct AggregationArgs {
+pub(crate) struct ReadArgs {
     /// Files to read ("-" for standard input)
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+
+    /// Leave values from the input out of messages
+    #[arg(long)]
+    pub(crate) no_values: bool,
+}
+
+/// The options that `aggregate` and `verify` share.
+#[derive(Debug, Group)]
+pub(crate) struct AggregationArgs {
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 
     /// Maximum size of a Kinesis record in bytes: data and partition key
     #[arg(long, value_name = "N", default_value_t = 1_048_576)]
@@ -259,9 +270,8 @@ pub(crate) enum RangeArg {
 #[derive(Debug, Group)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RouteArgs {
-    /// Files to read ("-" for standard input)
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
 
     /// The shards of the stream, as printed by `aws kinesis list-shards`
     #[arg(long, value_name = "FILE")]
@@ -307,9 +317,12 @@ pub(crate) struct InspectArgs {
 /// The options that `deaggregate` and `inspect` share.
 #[derive(Debug, Group)]
 pub(crate) struct InputArgs {
-    /// Files to read ("-" for standard input)
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) read: ReadArgs,
+
+    /// Stop at the first line or value that cannot be read
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
 
     /// Input format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]

@@ -2,13 +2,13 @@
 
 use std::io::{Write, stdout};
 
+use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::PlainReason;
 use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
-use kinesis_aggregation::{UserRecord, deaggregate};
 
 use crate::args::{DeaggregateArgs, DeaggregateOutput, RangeArg};
 use crate::failure::Failure;
-use crate::input::{Payload, for_each_payload};
+use crate::input::{Event, Payload, for_each_event};
 use crate::output::{JsonLines, Object};
 use crate::progress::Progress;
 
@@ -23,12 +23,13 @@ pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
         output: args.output,
         filter: args.hash_range.map(|range| (range, mode)),
         progress: &progress,
-        record_metadata: String::new(),
-        event_metadata: String::new(),
         outside: 0,
         invalid: 0,
     };
-    let read = for_each_payload(&args.input, &progress, |payload| writer.payload(&payload));
+    let read = for_each_event(&args.input, &progress, |event| match event {
+        Event::Payload(payload) => writer.payload(&payload),
+        Event::Damaged(_) | Event::Pause => writer.lines.flush(),
+    });
     writer.lines.flush()?;
     if let Some((range, _)) = writer.filter {
         let count = user_records(writer.outside);
@@ -53,22 +54,24 @@ struct Writer<'p, W> {
     output: DeaggregateOutput,
     filter: Option<(HashKeyRange, RangeMode)>,
     progress: &'p Progress,
-    /// What the lines of a payload have in common, as JSON objects.
-    record_metadata: String,
-    event_metadata: String,
     outside: u64,
     invalid: u64,
 }
 
 impl<W: Write> Writer<'_, W> {
     fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
-        self.record_metadata = serde_json::to_string(&payload.metadata.record).unwrap_or_default();
-        self.event_metadata = serde_json::to_string(&payload.metadata.event).unwrap_or_default();
-        let mut users = deaggregate(payload.data);
-        let reason = users.plain_reason();
-        match self.filter {
-            Some((range, mode)) if reason.is_none() => self.filtered(payload, range.filter(users, mode)),
-            _ => users.try_for_each(|user| self.user_record(payload, &user, reason.as_ref())),
+        match (payload.parse(), self.filter) {
+            (Ok(aggregate), Some((range, mode))) => {
+                self.filtered(payload, range.filter(aggregate.records(), mode))
+            }
+            (Ok(aggregate), None) => {
+                aggregate.records().try_for_each(|user| self.user_record(payload, &user, None))
+            }
+            // A plain record is its own user record.
+            (Err(reason), _) => {
+                let user = UserRecord::new(payload.partition_key.unwrap_or_default(), payload.data);
+                self.user_record(payload, &user, Some(&reason))
+            }
         }
     }
 
@@ -82,7 +85,7 @@ impl<W: Write> Writer<'_, W> {
                 Ok(user) => self.user_record(payload, &user, None)?,
                 Err(invalid) => self.progress.warn(format_args!(
                     "{}: record {}: {invalid} ({:?})",
-                    payload.source,
+                    payload.place,
                     payload.record,
                     invalid.record.explicit_hash_key.unwrap_or_default()
                 )),
@@ -121,8 +124,8 @@ impl<W: Write> Writer<'_, W> {
         line.value("aggregated", reason.is_none());
         line.some("reason", reason.map(PlainReason::as_str));
         write_tags(&mut line, user);
-        line.members(&self.record_metadata);
-        line.members(&self.event_metadata);
+        line.members(payload.record_metadata);
+        line.members(payload.event_metadata);
         line.end();
     }
 
@@ -131,11 +134,11 @@ impl<W: Write> Writer<'_, W> {
     fn lambda_record(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, aggregated: bool) {
         let mut line = self.lines.object();
         let mut kinesis = line.begin("kinesis");
-        if payload.metadata.record.kinesis_schema_version.is_none() {
+        if !payload.has_schema_version {
             // Only Lambda states the version, and there has never been another one.
             kinesis.value("kinesisSchemaVersion", "1.0");
         }
-        kinesis.members(&self.record_metadata);
+        kinesis.members(payload.record_metadata);
         if aggregated {
             kinesis.value("explicitHashKey", user.explicit_hash_key);
             kinesis.value("partitionKey", user.partition_key);
@@ -148,7 +151,7 @@ impl<W: Write> Writer<'_, W> {
         kinesis.base64("data", user.data);
         write_tags(&mut kinesis, user);
         kinesis.end();
-        line.members(&self.event_metadata);
+        line.members(payload.event_metadata);
         line.end();
     }
 }

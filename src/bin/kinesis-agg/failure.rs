@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     Input(String),
     /// The options contradict each other.
     Usage(String),
+    /// Something went wrong that has been reported already.
+    Reported,
     /// The output cannot be written.
     Output(io::Error),
 }
@@ -17,7 +19,7 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Input(_) | Self::Output(_) => ExitCode::from(1),
+            Self::Input(_) | Self::Reported | Self::Output(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
         }
     }
@@ -27,6 +29,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(text) | Self::Usage(text) => f.write_str(text),
+            Self::Reported => Ok(()),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }

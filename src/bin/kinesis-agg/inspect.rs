@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::args::{ERROR, HEADING, InspectArgs, LITERAL, WARNING};
 use crate::failure::Failure;
-use crate::input::{Payload, for_each_payload};
+use crate::input::{Event, Payload, for_each_event};
 use crate::output::{JsonLines, to_u64};
 use crate::progress::Progress;
 use crate::shards::Shards;
@@ -27,7 +27,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     let progress = Progress::new();
     if args.json {
         let mut lines = JsonLines::new(stdout().lock());
-        let read = for_each_payload(&args.input, &progress, |payload| {
+        let read = for_each_event(&args.input, &progress, |event| {
+            let Event::Payload(payload) = event else { return lines.flush() };
             let findings = Findings::new(&payload, shards.as_ref(), args.shard_id.as_deref());
             lines.line(&JsonSummary::new(&findings))
         });
@@ -40,7 +41,8 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
         shows_shards: shards.is_some(),
         totals: Totals::default(),
     };
-    let read = for_each_payload(&args.input, &progress, |payload| {
+    let read = for_each_event(&args.input, &progress, |event| {
+        let Event::Payload(payload) = event else { return Ok(report.out.flush()?) };
         let findings = Findings::new(&payload, shards.as_ref(), args.shard_id.as_deref());
         Ok(report.payload(&payload, &findings)?)
     });
@@ -64,7 +66,7 @@ struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     fn new(payload: &Payload<'a>, shards: Option<&Shards>, shard_id: Option<&str>) -> Self {
-        let verdict = AggregatedRecord::parse(payload.data);
+        let verdict = payload.parse();
         let data_bytes = match &verdict {
             Ok(aggregate) => aggregate.records().map(|user| user.data.len()).sum(),
             Err(_) => payload.data.len(),
@@ -111,7 +113,7 @@ impl<'a> Placement<'a> {
         shard_id: Option<&str>,
     ) -> Option<Self> {
         // The input knows best, then the command line, then the explicit hash key of the Kinesis record.
-        let named = payload.metadata.shard_id().or(shard_id);
+        let named = payload.shard_id.or(shard_id);
         let named = named.and_then(|id| Some((id.to_owned(), shards.range_of(id)?)));
         let owner = |key: HashKey| {
             let shard = shards.map.shard_for(key);
@@ -228,7 +230,7 @@ impl<W: Write> Report<W> {
             writeln!(self.out)?;
         }
         self.totals.add(findings);
-        write!(self.out, "{HEADING}record {}{HEADING:#} of {}: ", findings.record, payload.source)?;
+        write!(self.out, "{HEADING}record {}{HEADING:#} of {}: ", findings.record, payload.place)?;
         match &findings.verdict {
             Ok(aggregate) => self.aggregated(findings, aggregate),
             Err(reason) => self.plain(payload, *reason),

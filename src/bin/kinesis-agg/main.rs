@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // The reader has closed the pipe: it has seen all it wants.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure @ Failure::Reported) => failure.exit_code(),
         Err(failure) => {
             // If standard error is closed too, the exit status still tells.
             _ = writeln!(anstream::stderr(), "{ERROR}error:{ERROR:#} {failure}");

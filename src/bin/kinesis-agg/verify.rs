@@ -14,7 +14,7 @@ use kinesis_aggregation::{Aggregate, UserRecord};
 use crate::aggregate::{Aggregator, Finished};
 use crate::args::{HEADING, LITERAL, VerifyArgs};
 use crate::failure::Failure;
-use crate::input::{Data, InputRecord, Place, for_each_user_record};
+use crate::input::{Data, InputRecord, Place, UserEvent, for_each_user_record};
 use crate::output::to_u64;
 use crate::progress::Progress;
 
@@ -74,8 +74,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         times: Times::default(),
     };
     let progress = Progress::new();
-    let read = for_each_user_record(&args.aggregation.files, Data::Required, &progress, |input| {
-        verification.add(&input)
+    let read = for_each_user_record(&args.aggregation.read, Data::Required, &progress, |event| match event {
+        UserEvent::Record(input) => verification.add(&input),
+        UserEvent::Pause { .. } => Ok(()),
     });
     // Before an error in the input is reported: a user record of the batch, which came first, may have another.
     verification.check_batch()?;

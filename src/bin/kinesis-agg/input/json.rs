@@ -115,10 +115,10 @@ pub(crate) struct Metadata<'a> {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RecordMetadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    sequence_number: Option<Text<'a>>,
+    pub(crate) sequence_number: Option<Text<'a>>,
     /// A number or a string, copied digit by digit.
     #[serde(skip_serializing_if = "Option::is_none")]
-    approximate_arrival_timestamp: Option<Box<RawValue>>,
+    pub(crate) approximate_arrival_timestamp: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     shard_id: Option<Text<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]

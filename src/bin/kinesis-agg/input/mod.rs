@@ -6,8 +6,8 @@ mod payloads;
 mod user_records;
 
 pub(crate) use lines::Place;
-pub(crate) use payloads::{Payload, for_each_payload};
-pub(crate) use user_records::{Data, InputRecord, for_each_user_record};
+pub(crate) use payloads::{Damaged, Event, Payload, for_each_event};
+pub(crate) use user_records::{Data, InputRecord, UserEvent, for_each_user_record};
 
 use std::fs::File;
 use std::io::{self, Read};

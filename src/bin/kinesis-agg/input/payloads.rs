@@ -1,16 +1,17 @@
 //! What `deaggregate` and `inspect` read: payloads as raw bytes, hex, base64 or JSON.
 
+use core::fmt;
 use std::io::{BufReader, Cursor, Read};
-use std::sync::LazyLock;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use kinesis_aggregation::decode::MAGIC;
+use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
+use serde_json::value::RawValue;
 
 use crate::args::{InputArgs, InputForm};
 use crate::base64;
 use crate::failure::Failure;
-use crate::input::json::{EachEntry, Entry, Metadata, message};
+use crate::input::json::{EachEntry, Entry, message};
 use crate::input::lines::Lines;
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read, open_each};
 use crate::progress::Progress;
@@ -18,28 +19,79 @@ use crate::progress::Progress;
 /// How much of an input `auto` looks at.
 const LOOK_AHEAD: usize = 64 * 1024;
 
+/// What the input has next.
+pub(crate) enum Event<'a> {
+    /// The data of a Kinesis record.
+    Payload(Payload<'a>),
+    /// A line or a value that could not be read. It takes a record number. The message has been written.
+    Damaged(Damaged<'a>),
+    /// The input has paused: what is finished must be written now.
+    Pause,
+}
+
 /// The data of a Kinesis record, and what the input says about it.
+#[derive(Clone, Copy)]
 pub(crate) struct Payload<'a> {
     /// Position in the whole input, from 0.
     pub(crate) record: u64,
-    /// The file, with the line where there is one.
-    pub(crate) source: &'a str,
+    /// The name of the file, for messages.
+    pub(crate) file: &'a str,
+    /// The file, with the line or the byte where there is one, for messages.
+    pub(crate) place: &'a str,
     pub(crate) data: &'a [u8],
     pub(crate) partition_key: Option<&'a str>,
     pub(crate) explicit_hash_key: Option<&'a str>,
-    pub(crate) metadata: &'a Metadata<'a>,
+    pub(crate) sequence_number: Option<&'a str>,
+    /// A JSON number or a JSON string, as the input has it.
+    pub(crate) approximate_arrival_timestamp: Option<&'a str>,
+    /// The shard that the record was read from. In Lambda events only `eventID` names it.
+    pub(crate) shard_id: Option<&'a str>,
+    pub(crate) has_schema_version: bool,
+    /// The members that describe the Kinesis record and are copied to the output, as a JSON object.
+    pub(crate) record_metadata: &'a str,
+    /// The members that Lambda adds around the Kinesis record, as a JSON object.
+    pub(crate) event_metadata: &'a str,
+    /// The verdict on the frame and its digest.
+    frame: Result<(), PlainReason>,
 }
 
-static NO_METADATA: LazyLock<Metadata<'static>> = LazyLock::new(Metadata::default);
+impl<'a> Payload<'a> {
+    /// Parses the payload. Its digest has been verified, together with those of other payloads.
+    pub(crate) fn parse(&self) -> Result<AggregatedRecord<'a, 'a>, PlainReason> {
+        self.frame.and_then(|()| AggregatedRecord::parse_with(self.data, DigestCheck::Skip))
+    }
+}
 
-/// Visits the payloads of all files, up to the first that is invalid.
-pub(crate) fn for_each_payload(
+/// A line or a value that could not be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Damaged<'a> {
+    /// Position in the whole input, from 0.
+    pub(crate) record: u64,
+    /// The name of the file, for messages.
+    pub(crate) file: &'a str,
+    /// The file, with the line or the byte, for messages.
+    pub(crate) place: &'a str,
+    /// What is wrong. Control characters are escaped, and values from the input cut or left out.
+    pub(crate) what: &'a str,
+}
+
+impl fmt::Display for Damaged<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: record {}: {}", self.place, self.record, self.what)
+    }
+}
+
+/// Visits what is in all files, in order.
+///
+/// Lines and values that cannot be read are reported on standard error, and lead to a failure after everything else has
+/// been visited. With `--fail-fast`, the first of them is the failure.
+pub(crate) fn for_each_event(
     input: &InputArgs,
     progress: &Progress,
-    visit: impl FnMut(Payload<'_>) -> Result<(), Failure>,
+    visit: impl FnMut(Event<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut payloads = Payloads { visit, records: 0, decoded: Vec::new() };
-    open_each(&input.files, progress, |source| payloads.read(source, input.input))
+    open_each(&input.read.files, progress, |source| payloads.read(source, input.input))
 }
 
 /// The format of an input.
@@ -114,7 +166,7 @@ struct Payloads<V> {
     decoded: Vec<u8>,
 }
 
-impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Payloads<V> {
+impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<V> {
     fn read(&mut self, source: Source, form: InputForm) -> Result<(), Failure> {
         let (source, format) = match form {
             InputForm::Auto => detect(source)?,
@@ -146,7 +198,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Payloads<V> {
                  payload, name its format with --input)"
             )));
         }
-        self.visit(Payload::new(&name, &data))
+        self.visit(Payload::new(&name, &name, &data))
     }
 
     fn lines(
@@ -158,7 +210,7 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Payloads<V> {
         while lines.next()?.is_some() {
             let mut data = core::mem::take(&mut self.decoded);
             decode(lines.current(), &mut data).map_err(|what| lines.place().fault(what))?;
-            self.visit(Payload::new(lines.place().name(), &data))?;
+            self.visit(Payload::new(lines.place().name(), lines.place().name(), &data))?;
             self.decoded = data;
         }
         Ok(())
@@ -230,18 +282,24 @@ impl<V: FnMut(Payload<'_>) -> Result<(), Failure>> Payloads<V> {
         let mut data = core::mem::take(&mut self.decoded);
         base64::decode(text.0.as_bytes(), &mut data)
             .map_err(|what| fault(format!("{}: {what}", entry.name_of_data())))?;
+        let record = &entry.metadata.record;
         self.visit(Payload {
             partition_key: entry.partition_key.as_ref().map(|key| &*key.0),
             explicit_hash_key: entry.explicit_hash_key.as_ref().map(|key| &*key.0),
-            metadata: &entry.metadata,
-            ..Payload::new(place, &data)
+            sequence_number: record.sequence_number.as_ref().map(|number| &*number.0),
+            approximate_arrival_timestamp: record.approximate_arrival_timestamp.as_deref().map(RawValue::get),
+            shard_id: entry.metadata.shard_id(),
+            has_schema_version: record.kinesis_schema_version.is_some(),
+            record_metadata: &serde_json::to_string(record).unwrap_or_default(),
+            event_metadata: &serde_json::to_string(&entry.metadata.event).unwrap_or_default(),
+            ..Payload::new(place, place, &data)
         })?;
         self.decoded = data;
         Ok(())
     }
 
     fn visit(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
-        (self.visit)(Payload { record: self.records, ..payload })?;
+        (self.visit)(Event::Payload(Payload { record: self.records, ..payload }))?;
         self.records += 1;
         Ok(())
     }
@@ -257,7 +315,24 @@ struct Value<'a> {
 }
 
 impl<'a> Payload<'a> {
-    fn new(source: &'a str, data: &'a [u8]) -> Self {
-        Self { record: 0, source, data, partition_key: None, explicit_hash_key: None, metadata: &NO_METADATA }
+    fn new(file: &'a str, place: &'a str, data: &'a [u8]) -> Self {
+        let mut frame = [Ok(())];
+        kinesis_aggregation::Payload::verify_each(&[data], &mut frame);
+        let [frame] = frame;
+        Self {
+            record: 0,
+            file,
+            place,
+            data,
+            partition_key: None,
+            explicit_hash_key: None,
+            sequence_number: None,
+            approximate_arrival_timestamp: None,
+            shard_id: None,
+            has_schema_version: false,
+            record_metadata: "{}",
+            event_metadata: "{}",
+            frame,
+        }
     }
 }

@@ -1,11 +1,12 @@
 //! What `aggregate`, `route` and `verify` read: user records as JSON Lines.
 
-use std::path::PathBuf;
+use std::time::Instant;
 
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::RecordTag;
 use serde::Deserialize;
 
+use crate::args::ReadArgs;
 use crate::base64;
 use crate::failure::Failure;
 use crate::input::json::Text;
@@ -41,20 +42,30 @@ pub(crate) enum Data {
     Optional,
 }
 
+/// What the input has next.
+pub(crate) enum UserEvent<'a> {
+    Record(InputRecord<'a>),
+    /// The input has paused: what is finished must be written now.
+    Pause {
+        /// Set to a time at which this event is to come again if the input still pauses then.
+        again_at: &'a mut Option<Instant>,
+    },
+}
+
 /// Visits the user records of all files, up to the first invalid line.
 pub(crate) fn for_each_user_record(
-    files: &[PathBuf],
+    input: &ReadArgs,
     data: Data,
     progress: &Progress,
-    mut visit: impl FnMut(InputRecord<'_>) -> Result<(), Failure>,
+    mut visit: impl FnMut(UserEvent<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    open_each(files, progress, |source| read(source, data, &mut visit))
+    open_each(&input.files, progress, |source| read(source, data, &mut visit))
 }
 
 fn read(
     source: Source,
     data: Data,
-    visit: &mut impl FnMut(InputRecord<'_>) -> Result<(), Failure>,
+    visit: &mut impl FnMut(UserEvent<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut decoded = Vec::new();
     let mut lines = Lines::new(source);
@@ -78,7 +89,7 @@ fn read(
         let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
         let mut record = UserRecord::new(&line.partition_key.0, data).with_tags(&tags);
         record.explicit_hash_key = line.explicit_hash_key.as_ref().map(|key| &*key.0);
-        visit(InputRecord { record, place })?;
+        visit(UserEvent::Record(InputRecord { record, place }))?;
     }
     Ok(())
 }
