@@ -11,6 +11,7 @@ mod output;
 mod progress;
 mod route;
 mod shards;
+mod stop;
 mod verify;
 
 use std::io::{ErrorKind, Write};
