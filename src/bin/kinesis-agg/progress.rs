@@ -1,11 +1,24 @@
 //! A progress bar for the input, and messages that do not collide with it.
 
 use core::fmt::Display;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{IsTerminal, Read, Write};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::WARNING;
+
+/// Whether `--quiet` is given. As with colors, everything that writes messages follows it.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Turns off warnings and the progress bar.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -16,7 +29,7 @@ impl Progress {
     /// overwrite the output.
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::no_length();
-        if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
+        if is_quiet() || std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         bar.set_style(style("{spinner} {bytes} read, {bytes_per_sec}, {elapsed}"));
@@ -38,9 +51,16 @@ impl Progress {
         self.bar.suspend(|| _ = writeln!(anstream::stderr(), "{message}"));
     }
 
-    /// Writes a warning to standard error.
+    /// Writes a warning to standard error, unless `--quiet` is given.
     pub(crate) fn warn(&self, message: impl Display) {
-        self.say(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+        self.note(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+    }
+
+    /// Writes a line to standard error, unless `--quiet` is given.
+    pub(crate) fn note(&self, message: impl Display) {
+        if !is_quiet() {
+            self.say(message);
+        }
     }
 
     /// Wraps a reader so that the bar counts its bytes.
