@@ -6,6 +6,7 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 mod aggregate;
+mod cat;
 mod deaggregate;
 mod input;
 mod inspect;

@@ -1,18 +1,19 @@
 //! `kinesis-agg aggregate`, and the aggregation that `verify` shares with it.
 
-use std::io::stdout;
+use core::time::Duration;
 
 use kinesis_aggregation::decode::AggregatedRecord;
 use kinesis_aggregation::encode::{AddStatus, EncodeError};
 use kinesis_aggregation::route::{HashKey, RoutedAggregate};
 use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, ShardMap, UserRecord};
 
-use crate::args::{AggregateArgs, AggregationArgs, Grouping, Order};
+use crate::args::{AggregateArgs, AggregationArgs, ERROR, Grouping, Order, Oversize};
 use crate::failure::Failure;
 use crate::input::{Data, UserEvent, for_each_user_record};
-use crate::output::AggregateWriter;
+use crate::output::{AggregateWriter, JsonLines};
 use crate::progress::Progress;
 use crate::shards::Shards;
+use crate::text::counted;
 
 /// The most memory that pending aggregates may take.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
@@ -21,13 +22,23 @@ const MAX_MEMORY: usize = 256 * 1024 * 1024;
 const KEYS: usize = 4096;
 
 pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
-    let mut output = AggregateWriter::new(stdout().lock(), args.output_plan()?);
-    let mut aggregator = Aggregator::new(&args.aggregation)?;
+    let mut output = AggregateWriter::new(JsonLines::stdout(), args.output_plan()?);
+    let mut aggregator = Aggregator::new(&args.aggregation, args.max_age)?;
+    let mut oversize = 0;
     let mut mixing = MixedKeys::default();
     let progress = Progress::new();
     let read = for_each_user_record(&args.aggregation.read, Data::Required, &progress, |event| {
         let UserEvent::Record(input) = event else { return Ok(()) };
-        let finished = aggregator.add(input.record).map_err(|error| input.place.fault(error))?;
+        let finished = match aggregator.add(input.record) {
+            Err(error @ (EncodeError::TooLarge { .. } | EncodeError::FitsOnlyPlain { .. }))
+                if args.oversize == Oversize::Skip =>
+            {
+                progress.say(format_args!("{ERROR}error:{ERROR:#} {}: skipped: {error}", input.place));
+                oversize += 1;
+                return Ok(());
+            }
+            finished => finished.map_err(|error| input.place.fault(error))?,
+        };
         finished.iter().try_for_each(|aggregate| output.write(aggregate)).map_err(
             |failure| match failure {
                 // `--output raw` has no place for a second aggregate.
@@ -53,7 +64,11 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
         Err(error) => Err(Failure::Input(error.to_string())),
     };
     output.finish()?;
-    read.and(pending)
+    let mut findings = Vec::new();
+    if oversize > 0 {
+        findings.push(format!("skipped {} above --limit-bytes", counted(oversize, "user record")));
+    }
+    Failure::found(read.and(pending), findings)
 }
 
 /// Notices the first time that different partition keys are aggregated together.
@@ -91,9 +106,12 @@ pub(crate) struct Finished {
 }
 
 impl Aggregator {
-    pub(crate) fn new(args: &AggregationArgs) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &AggregationArgs, max_age: Option<Duration>) -> Result<Self, Failure> {
         let shards = args.shards.as_deref().map(Shards::read).transpose()?.map(|shards| shards.map);
-        let limits = args.limits();
+        let limits = match max_age {
+            Some(age) => args.limits()?.with_max_age(age),
+            None => args.limits()?,
+        };
         let default = if shards.is_some() { Grouping::Shard } else { Grouping::All };
         let grouping = args.group.unwrap_or(default);
         let manager = match (grouping, &shards) {

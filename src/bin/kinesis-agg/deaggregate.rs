@@ -1,115 +1,75 @@
 //! `kinesis-agg deaggregate`: a JSON line for each user record.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::PlainReason;
-use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
+use kinesis_aggregation::route::RangeMode;
 
 use crate::args::{DeaggregateArgs, DeaggregateOutput, RangeArg};
 use crate::failure::Failure;
-use crate::input::{Event, Payload, for_each_event};
+use crate::input::Payload;
 use crate::output::{JsonLines, Object};
 use crate::progress::Progress;
+use crate::select::{Sink, for_each_selected};
+use crate::text::counted;
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
+    if args.text && args.output == DeaggregateOutput::Lambda {
+        return Err(Failure::Usage(
+            "--text requires --output lines: Lambda events have data in base64".to_owned(),
+        ));
+    }
     let mode = match args.range.unwrap_or_default() {
         RangeArg::Each => RangeMode::Each,
         RangeArg::All => RangeMode::All,
     };
+    let range = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut writer = Writer {
-        lines: JsonLines::new(stdout().lock()),
-        output: args.output,
-        filter: args.hash_range.map(|range| (range, mode)),
-        progress: &progress,
-        outside: 0,
-        invalid: 0,
-    };
-    let read = for_each_event(&args.input, &progress, |event| match event {
-        Event::Payload(payload) => writer.payload(&payload),
-        Event::Damaged(_) | Event::Pause => writer.lines.flush(),
-    });
-    writer.lines.flush()?;
-    if let Some((range, _)) = writer.filter {
-        let count = user_records(writer.outside);
-        progress.say(format_args!("skipped {count} with hash keys outside {range}"));
+    let mut writer = Writer { lines: JsonLines::stdout(), output: args.output, text: args.text };
+    let (seen, read) = for_each_selected(&args.input, &args.selection, range, &progress, &mut writer);
+    if let Some((range, _)) = range {
+        let skipped = counted(seen.outside, "user record");
+        progress.note(format_args!("skipped {skipped} with hash keys outside {range}"));
     }
-    read?;
-    match writer.invalid {
-        0 => Ok(()),
-        count => {
-            Err(Failure::Input(format!("skipped {} with invalid explicit hash keys", user_records(count))))
-        }
+    let mut findings = Vec::new();
+    if seen.unusable > 0 {
+        let skipped = counted(seen.unusable, "user record");
+        findings.push(format!("skipped {skipped} with invalid explicit hash keys"));
     }
+    if args.strict && seen.damaged > 0 {
+        findings.push(counted(seen.damaged, "damaged aggregate"));
+    }
+    Failure::found(read, findings)
 }
 
-fn user_records(count: u64) -> String {
-    format!("{count} user record{}", if count == 1 { "" } else { "s" })
-}
-
-/// Writes user records, and counts those that the filter skips.
-struct Writer<'p, W> {
+/// Writes user records in one of the two forms.
+struct Writer<W> {
     lines: JsonLines<W>,
     output: DeaggregateOutput,
-    filter: Option<(HashKeyRange, RangeMode)>,
-    progress: &'p Progress,
-    outside: u64,
-    invalid: u64,
+    text: bool,
 }
 
-impl<W: Write> Writer<'_, W> {
-    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
-        match (payload.parse(), self.filter) {
-            (Ok(aggregate), Some((range, mode))) => {
-                self.filtered(payload, range.filter(aggregate.records(), mode))
-            }
-            (Ok(aggregate), None) => {
-                aggregate.records().try_for_each(|user| self.user_record(payload, &user, None))
-            }
-            // A plain record is its own user record.
-            (Err(reason), _) => {
-                let user = UserRecord::new(payload.partition_key.unwrap_or_default(), payload.data);
-                self.user_record(payload, &user, Some(&reason))
-            }
-        }
-    }
-
-    fn filtered<'a>(
-        &mut self,
-        payload: &Payload<'_>,
-        mut inside: InRange<impl Iterator<Item = UserRecord<'a>>>,
-    ) -> Result<(), Failure> {
-        for user in &mut inside {
-            match user {
-                Ok(user) => self.user_record(payload, &user, None)?,
-                Err(invalid) => self.progress.warn(format_args!(
-                    "{}: record {}: {invalid} ({:?})",
-                    payload.place,
-                    payload.record,
-                    invalid.record.explicit_hash_key.unwrap_or_default()
-                )),
-            }
-        }
-        self.outside += inside.left_out();
-        self.invalid += inside.invalid();
-        Ok(())
-    }
-
-    /// Writes a user record. A plain record is its own user record; `reason` says why it is plain.
-    fn user_record(
+impl<W: Write> Sink for Writer<W> {
+    fn write(
         &mut self,
         payload: &Payload<'_>,
         user: &UserRecord<'_>,
-        reason: Option<&PlainReason>,
+        reason: Option<PlainReason>,
     ) -> Result<(), Failure> {
         match self.output {
-            DeaggregateOutput::Lines => self.line(payload, user, reason),
+            DeaggregateOutput::Lines => self.line(payload, user, reason.as_ref()),
             DeaggregateOutput::Lambda => self.lambda_record(payload, user, reason.is_none()),
         }
         self.lines.end_line()
     }
 
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.lines.flush()
+    }
+}
+
+impl<W: Write> Writer<W> {
     fn line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
         let (partition_key, explicit_hash_key) = match reason {
             None => (Some(user.partition_key), user.explicit_hash_key),
@@ -119,7 +79,10 @@ impl<W: Write> Writer<'_, W> {
         line.value("record", payload.record);
         line.value("partitionKey", partition_key);
         line.value("explicitHashKey", explicit_hash_key);
-        line.base64("data", user.data);
+        match core::str::from_utf8(user.data) {
+            Ok(text) if self.text => line.value("text", text),
+            _ => line.base64("data", user.data),
+        }
         line.value("subSequenceNumber", user.sub_sequence_number);
         line.value("aggregated", reason.is_none());
         line.some("reason", reason.map(PlainReason::as_str));

@@ -10,6 +10,8 @@ pub(crate) enum Failure {
     Input(String),
     /// The options contradict each other.
     Usage(String),
+    /// Nothing more is wanted from the input.
+    Enough,
     /// Something went wrong that has been reported already.
     Reported,
     /// The output cannot be written.
@@ -21,6 +23,15 @@ impl Failure {
         match self {
             Self::Input(_) | Self::Reported | Self::Output(_) => ExitCode::from(1),
             Self::Usage(_) => ExitCode::from(2),
+            Self::Enough => ExitCode::SUCCESS,
+        }
+    }
+
+    /// Adds findings to the result of reading. They are reported last, unless another failure has to be.
+    pub(crate) fn found(read: Result<(), Self>, findings: Vec<String>) -> Result<(), Self> {
+        match read {
+            Ok(()) | Err(Self::Reported) if !findings.is_empty() => Err(Self::Input(findings.join(", "))),
+            read => read,
         }
     }
 }
@@ -29,7 +40,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Input(text) | Self::Usage(text) => f.write_str(text),
-            Self::Reported => Ok(()),
+            Self::Reported | Self::Enough => Ok(()),
             Self::Output(error) => write!(f, "cannot write the output: {error}"),
         }
     }

@@ -1,6 +1,7 @@
 //! A progress bar for the input, and messages that do not collide with it.
 
 use core::fmt::Display;
+use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{self, IsTerminal, Read, Write};
 use std::time::Instant;
 
@@ -9,6 +10,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::args::{ERROR, WARNING};
 use crate::input::Pausing;
 use crate::output::to_u64;
+
+/// Whether `--quiet` is given. As with colors, everything that writes messages follows it.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Turns off warnings and the progress bar.
+pub(crate) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
 
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -19,7 +32,7 @@ impl Progress {
     /// overwrite the output.
     pub(crate) fn new() -> Self {
         let bar = ProgressBar::no_length();
-        if std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
+        if is_quiet() || std::io::stdout().is_terminal() || !std::io::stderr().is_terminal() {
             bar.set_draw_target(ProgressDrawTarget::hidden());
         }
         bar.set_style(style("{spinner} {bytes} read, {bytes_per_sec}, {elapsed}"));
@@ -41,9 +54,16 @@ impl Progress {
         self.bar.suspend(|| _ = writeln!(anstream::stderr(), "{message}"));
     }
 
-    /// Writes a warning to standard error.
+    /// Writes a warning to standard error, unless `--quiet` is given.
     pub(crate) fn warn(&self, message: impl Display) {
-        self.say(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+        self.note(format_args!("{WARNING}warning:{WARNING:#} {message}"));
+    }
+
+    /// Writes a line to standard error, unless `--quiet` is given.
+    pub(crate) fn note(&self, message: impl Display) {
+        if !is_quiet() {
+            self.say(message);
+        }
     }
 
     /// Writes an error to standard error.

@@ -1,7 +1,5 @@
 //! `kinesis-agg route`: the hash key and the shard of each user record.
 
-use std::io::stdout;
-
 use crate::args::RouteArgs;
 use crate::failure::Failure;
 use crate::input::{Data, UserEvent, for_each_user_record};
@@ -12,7 +10,7 @@ use crate::shards::Shards;
 pub(crate) fn run(args: &RouteArgs) -> Result<(), Failure> {
     let shards = args.shards.as_deref().map(Shards::read).transpose()?;
     let progress = Progress::new();
-    let mut lines = JsonLines::new(stdout().lock());
+    let mut lines = JsonLines::stdout();
     let read = for_each_user_record(&args.read, Data::Optional, &progress, |event| {
         let UserEvent::Record(input) = event else { return lines.flush() };
         input.record.validate().map_err(|error| input.place.fault(error))?;

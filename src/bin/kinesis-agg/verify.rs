@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::input::{Data, InputRecord, Place, UserEvent, for_each_user_record};
 use crate::output::to_u64;
 use crate::progress::Progress;
+use crate::text::counted;
 
 /// User records are handled in batches of about this many bytes. Each step takes a whole batch at a time, so that
 /// reading the clock does not add to the times. Larger batches would not fit into the caches.
@@ -66,7 +67,7 @@ struct Times {
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let mut verification = Verification {
-        aggregator: Aggregator::new(&args.aggregation)?,
+        aggregator: Aggregator::new(&args.aggregation, None)?,
         batch: Vec::new(),
         batch_bytes: 0,
         expected: HashMap::new(),
@@ -247,10 +248,6 @@ impl Totals {
         self.outer_key_bytes += to_u64(aggregate.partition_key.len());
         self.aggregate_units += units(aggregate.data.len());
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 /// How many times or how many percent fewer, or more.
