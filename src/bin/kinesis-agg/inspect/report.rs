@@ -341,20 +341,20 @@ impl<W: Write> Report<W> {
         let sizes = widest(&mut users.iter().map(size));
         let numbers = widest(&mut users.iter().map(number));
         // The rest of the width is for the data.
-        let key_width = KEY.min((self.width - sizes - numbers - 10) / 2);
+        let key_width = KEY.min(self.width.saturating_sub(sizes + numbers + 10) / 2);
         let key = |user: &UserRecord<'_>| quoted(user.partition_key, key_width);
         let keys = widest(&mut users.iter().map(key));
-        let data_width = self.width - 4 - sizes - numbers - keys - 6;
+        let data_width = self.width.saturating_sub(sizes + numbers + keys + 10);
+        // So that an explicit hash key of 39 digits fits, if anything does.
+        let indent = (sizes + numbers + 8).min(self.width.saturating_sub(18 + 39)).max(4);
         for user in users {
             let (size, number, key) = (size(user), number(user), key(user));
             let gap = " ".repeat(keys - display_width(&key));
             let data = preview(user.data, data_width);
-            writeln!(
-                self.out,
+            self.row(&format!(
                 "    {size:>sizes$}  {LITERAL}{number:<numbers$}{LITERAL:#}  {key}{gap}  {data}"
-            )?;
+            ))?;
             if let Some(key) = user.explicit_hash_key {
-                let indent = 4 + sizes + 2 + numbers + 2;
                 let key = name(key, self.width - indent - 18);
                 writeln!(self.out, "{:indent$}explicit hash key {key}", "")?;
             }
