@@ -27,19 +27,25 @@ pub(crate) fn append(data: &[u8], text: &mut Vec<u8>) {
 
 /// Decodes `text` into a buffer, which is overwritten.
 pub(crate) fn decode(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
-    decoded.resize(text.len() / 4 * 3, 0);
-    match ENGINE.decode_slice(text, decoded) {
-        Ok(len) => {
-            decoded.truncate(len);
-            Ok(())
-        }
+    decoded.clear();
+    append_decoded(text, decoded)
+}
+
+/// Appends what `text` decodes to. An error leaves the buffer as it was.
+pub(crate) fn append_decoded(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
+    let start = decoded.len();
+    decoded.resize(start + text.len() / 4 * 3, 0);
+    let result = ENGINE.decode_slice(text, decoded.get_mut(start..).unwrap_or_default());
+    decoded.truncate(start + result.as_ref().map_or(0, |len| *len));
+    match result {
+        Ok(_) => Ok(()),
         Err(_) => decode_exactly(text, decoded),
     }
 }
 
 /// Decodes with a slower decoder whose errors say what is wrong.
 fn decode_exactly(text: &[u8], decoded: &mut Vec<u8>) -> Result<(), String> {
-    *decoded = BASE64.decode(text).map_err(|error| fault(text, error))?;
+    decoded.extend(BASE64.decode(text).map_err(|error| fault(text, error))?);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod progress;
 mod route;
 mod select;
 mod shards;
+mod stop;
 mod text;
 mod verify;
 

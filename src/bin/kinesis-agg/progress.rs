@@ -2,11 +2,14 @@
 
 use core::fmt::Display;
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::io::{IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::args::WARNING;
+use crate::args::{ERROR, WARNING};
+use crate::input::Pausing;
+use crate::output::to_u64;
 
 /// Whether `--quiet` is given. As with colors, everything that writes messages follows it.
 static QUIET: AtomicBool = AtomicBool::new(false);
@@ -63,9 +66,37 @@ impl Progress {
         }
     }
 
+    /// Writes an error to standard error.
+    pub(crate) fn error(&self, message: impl Display) {
+        self.say(format_args!("{ERROR}error:{ERROR:#} {message}"));
+    }
+
     /// Wraps a reader so that the bar counts its bytes.
-    pub(crate) fn watch(&self, reader: impl Read + 'static) -> Box<dyn Read> {
-        if self.bar.is_hidden() { Box::new(reader) } else { Box::new(self.bar.wrap_read(reader)) }
+    pub(crate) fn watch(&self, reader: Box<dyn Pausing>) -> Box<dyn Pausing> {
+        if self.bar.is_hidden() { reader } else { Box::new(Watched { reader, bar: self.bar.clone() }) }
+    }
+}
+
+struct Watched {
+    reader: Box<dyn Pausing>,
+    bar: ProgressBar,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.reader.read(buffer)?;
+        self.bar.inc(to_u64(len));
+        Ok(len)
+    }
+}
+
+impl Pausing for Watched {
+    fn wait(&mut self, until: Option<Instant>) {
+        self.reader.wait(until);
+    }
+
+    fn was_stopped(&self) -> bool {
+        self.reader.was_stopped()
     }
 }
 

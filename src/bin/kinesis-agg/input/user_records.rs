@@ -9,9 +9,11 @@ use serde::Deserialize;
 use crate::args::ReadArgs;
 use crate::base64;
 use crate::failure::Failure;
+use crate::input::detect::foreign;
 use crate::input::json::Text;
 use crate::input::lines::{Lines, Place};
-use crate::input::{Source, open_each};
+use crate::input::quote::Values;
+use crate::input::source::{Source, open_each};
 use crate::progress::Progress;
 
 #[derive(Deserialize)]
@@ -59,31 +61,39 @@ pub(crate) fn for_each_user_record(
     progress: &Progress,
     mut visit: impl FnMut(UserEvent<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    open_each(&input.files, progress, |source| read(source, data, &mut visit))
+    let values = Values { shown: !input.no_values };
+    open_each(input, progress, |source| read(source, data, values, &mut visit))
 }
 
 fn read(
     source: Source,
     data: Data,
+    values: Values,
     visit: &mut impl FnMut(UserEvent<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut decoded = Vec::new();
     let mut lines = Lines::new(source);
-    while lines.next()?.is_some() {
+    while lines.next(|| pause(visit))?.is_some() {
         let place = lines.place();
+        let fault = |what: String| if lines.is_cut() { Ok(()) } else { Err(place.fault(what)) };
         if !lines.current().starts_with(b"{") {
-            return Err(place.fault("expected a JSON object"));
+            return fault(format!("expected a JSON object{}", describe(lines.current(), values)));
         }
-        let line = parse(lines.current()).map_err(|error| lines.json_fault(&error, 0))?;
+        let line = match parse(lines.current()) {
+            Ok(line) => line,
+            Err(error) => return fault(describe_error(&lines, &error, values)),
+        };
         let data = match (&line.data, &line.text) {
             (Some(data), None) => {
-                base64::decode(data.0.as_bytes(), &mut decoded)
-                    .map_err(|what| place.fault(format_args!("data: {what}")))?;
+                if let Err(what) = base64::decode(data.0.as_bytes(), &mut decoded) {
+                    let shown = values.show(data.0.as_bytes());
+                    return fault(format!("data: {what}{shown}; data that is text belongs in \"text\""));
+                }
                 decoded.as_slice()
             }
             (None, Some(text)) => text.0.as_bytes(),
-            (Some(_), Some(_)) => return Err(place.fault("both data and text")),
-            (None, None) if data == Data::Required => return Err(place.fault("neither data nor text")),
+            (Some(_), Some(_)) => return fault("both data and text".to_owned()),
+            (None, None) if data == Data::Required => return fault("neither data nor text".to_owned()),
             (None, None) => &[],
         };
         let tags: Vec<RecordTag<'_>> = line.tags.iter().flatten().map(tag).collect();
@@ -92,6 +102,41 @@ fn read(
         visit(UserEvent::Record(InputRecord { record, place }))?;
     }
     Ok(())
+}
+
+fn pause(visit: &mut impl FnMut(UserEvent<'_>) -> Result<(), Failure>) -> Result<Option<Instant>, Failure> {
+    let mut again_at = None;
+    visit(UserEvent::Pause { again_at: &mut again_at })?;
+    Ok(again_at)
+}
+
+/// Says what a line is that is not an object.
+fn describe(line: &[u8], values: Values) -> String {
+    match foreign(line) {
+        Some(what) => format!(", but this looks like {what}"),
+        None if line.starts_with(b"[") => {
+            ", but this is a list: write each user record on a line of its own, for example with jq -c '.[]'"
+                .to_owned()
+        }
+        None => values.show(line),
+    }
+}
+
+/// Says what is wrong with the JSON of a line, and what is expected.
+fn describe_error(lines: &Lines, error: &serde_json::Error, values: Values) -> String {
+    if error.is_eof() {
+        return format!(
+            "{}: a user record has to be on one line; jq -c . joins the lines of each",
+            lines.json_error(error, lines.indentation(), values)
+        );
+    }
+    let what = lines.json_error(error, lines.indentation(), values);
+    if error.is_data() && what.contains("missing field") {
+        return format!(
+            "{what}; expected {{\"partitionKey\": \"…\", \"data\": \"<base64>\"}}, or \"text\" for data"
+        );
+    }
+    what
 }
 
 /// Parses a line. Validating UTF-8 once for the line is faster than once for each string in it.
