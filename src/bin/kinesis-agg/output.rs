@@ -85,6 +85,15 @@ impl<'a, W: Write> AggregateWriter<'a, W> {
         }
     }
 
+    /// Writes what is finished, with the request that is still open if `ends_request`.
+    pub(crate) fn pause(&mut self, ends_request: bool) -> Result<(), Failure> {
+        match self.plan {
+            OutputPlan::PutRecords { stream_name, .. } if ends_request => self.end_request(stream_name)?,
+            _ => {}
+        }
+        self.lines.flush()
+    }
+
     /// Writes everything that is still held.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         if let OutputPlan::PutRecords { stream_name, .. } = self.plan {

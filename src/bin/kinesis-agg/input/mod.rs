@@ -12,8 +12,10 @@ mod renderings;
 mod source;
 mod user_records;
 
+pub(crate) use detect::foreign;
 pub(crate) use lines::Place;
 pub(crate) use payloads::{Event, Payload, for_each_event};
+pub(crate) use quote::{escape, quote};
 pub(crate) use source::Pausing;
 pub(crate) use user_records::{Data, InputRecord, UserEvent, for_each_user_record};
 
@@ -22,4 +24,4 @@ pub(crate) use user_records::{Data, InputRecord, UserEvent, for_each_user_record
 const MAX_UNIT: usize = 256 * 1024 * 1024;
 
 /// Some editors put this in front of UTF-8. It carries no meaning.
-const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

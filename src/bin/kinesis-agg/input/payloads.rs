@@ -99,9 +99,9 @@ pub(crate) fn for_each_event(
 ) -> Result<(), Failure> {
     let mut payloads = Payloads(RefCell::new(Gatherer::new(input, progress, visit)));
     let read = open_each(&input.read, progress, |source| payloads.read(source, input.input));
-    // What was read before a failure is visited, unless a visit has failed.
+    // What was read before a failure is visited, unless a visit has stopped the reading.
     match read {
-        Err(failure @ Failure::Output(_)) => Err(failure),
+        Err(failure @ (Failure::Output(_) | Failure::Enough)) => Err(failure),
         read => {
             let finished = payloads.0.get_mut().finish();
             read.and(finished)

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::Instant;
@@ -55,10 +55,6 @@ pub(crate) fn open_each(
     progress: &Progress,
     mut read: impl FnMut(Source) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let is_standard_input = |file: &PathBuf| file == Path::new("-");
-    if args.files.iter().filter(|file| is_standard_input(file)).count() > 1 {
-        return Err(Failure::Usage("\"-\" (standard input) is named twice".to_owned()));
-    }
     stop::listen();
     if args.files.is_empty() {
         return read(standard_input(progress));
@@ -67,7 +63,7 @@ pub(crate) fn open_each(
         if stop::requested() {
             break;
         }
-        read(if is_standard_input(file) { standard_input(progress) } else { open(file, progress)? })?;
+        read(if file == Path::new("-") { standard_input(progress) } else { open(file, progress)? })?;
     }
     Ok(())
 }
