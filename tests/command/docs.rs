@@ -96,6 +96,16 @@ fn examples_work_as_written() {
     }
 }
 
+/// The report in the README is what the command prints.
+#[test]
+fn the_readme_shows_the_report_as_it_is() {
+    let readme = include_str!("../../README.md");
+    let line = "inspect tests/data/kpl.bin tests/data/malformed.bin";
+    let shown = blocks(readme).into_iter().find(|(_, text)| text.contains(line)).unwrap().1;
+    let report = run(line, b"").clean("report");
+    assert_eq!(shown.split_once('\n').unwrap().1, report.text());
+}
+
 #[test]
 fn every_task_has_an_example_and_a_link() {
     for title in [

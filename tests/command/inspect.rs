@@ -370,6 +370,23 @@ fn a_summary_covers_all_payloads() {
 }
 
 #[test]
+fn a_summary_lists_what_cannot_be_read() {
+    let folder =
+        Folder::new(&[("lines", format!("{{\"Data\": \"{SMALLEST}\"}}\n{{\"Data\": 7}}\n").as_bytes())]);
+    let report = folder.run("inspect --summary lines", b"");
+    assert_eq!(report.status, Some(1));
+    for part in
+        ["1 record: 1 aggregated", "1 line or value could not be read", "record 1 of lines:2: unreadable"]
+    {
+        assert!(report.text().contains(part), "{part:?} is not in\n{}", report.text());
+    }
+    assert!(report.stderr.contains("lines:2"), "{}", report.stderr);
+    let object = folder.run("inspect --summary --json lines", b"").values().remove(0);
+    assert_eq!(object["unreadable"], 1);
+    assert_eq!(object["damagedRecords"], json!([{"record": 1, "file": "lines", "reason": "unreadable"}]));
+}
+
+#[test]
 fn only_some_payloads_are_shown() {
     let file = "tests/data/get-records.json";
     let lines = run(&format!("inspect --json --only damaged {file}"), b"").clean("json").values();

@@ -134,7 +134,7 @@ impl<W: Write> Report<W> {
                     ),
                 )?;
             }
-            self.and_more(to_u64(summary.damaged.len()), totals.damaged)?;
+            self.and_more(to_u64(summary.damaged.len()), totals.damaged + totals.unreadable)?;
         }
         self.flush()
     }
@@ -171,8 +171,8 @@ impl<W: Write> Report<W> {
             )?;
         }
         if totals.unreadable > 0 {
-            let values = counted(totals.unreadable, "line or value").replace("values", "values");
-            self.prose("", &format!("{values} could not be read"))?;
+            let noun = if totals.unreadable == 1 { "line or value" } else { "lines or values" };
+            self.prose("", &format!("{} {noun} could not be read", HumanCount(totals.unreadable)))?;
         }
         Ok(())
     }
