@@ -97,7 +97,7 @@ fn the_report_on_an_aggregate() {
 
 #[test]
 fn the_report_on_each_payload() {
-    let report = run("inspect tests/data/get-records.json", b"").clean("report");
+    let report = wide("inspect tests/data/get-records.json", b"").clean("report");
     let blocks: Vec<&str> =
         report.text().split("\n\n").filter(|block| block.starts_with("record ")).collect();
     let parts: [&[&str]; 6] = [
@@ -258,11 +258,11 @@ fn the_likely_cause_is_named() {
     for (name, payload, reason, cause, part) in cases {
         // As an entry, so that nothing has to be detected.
         let entry = format!("{{\"Data\": \"{}\", \"SequenceNumber\": \"5\"}}", base64(&payload));
-        let line = run("inspect --json", entry.as_bytes()).clean(name).values().remove(0);
+        let line = run("inspect -q --json", entry.as_bytes()).clean(name).values().remove(0);
         assert_eq!((&line["reason"], &line["cause"]), (&json!(reason), &json!(cause)), "{name}");
-        let report = run("inspect", entry.as_bytes()).clean(name);
+        let report = run("inspect -q", entry.as_bytes()).clean(name);
         assert!(unwrapped(report.text()).contains(part), "{name}: {part:?} is not in\n{}", report.text());
-        let only = run("inspect --only damaged", entry.as_bytes()).clean(name);
+        let only = run("inspect -q --only damaged", entry.as_bytes()).clean(name);
         let check = run("inspect --check", entry.as_bytes());
         if cause == "gzip" {
             assert_eq!((only.text(), check.status), ("", Some(0)), "{name}");
@@ -331,7 +331,7 @@ fn a_summary_covers_all_payloads() {
         "fill       8 PUT payload units of 25,000 bytes, ",
         "size of Kinesis records\n",
         "user records per partition key\n",
-        "record 4 of tests/data/get-records.json, sequence number 49657890134251672935812407361829378276960395314916908827: \
+        "record 4 of tests/data/get-records.json:1, sequence number 49657890134251672935812407361829378276960395314916908827: \
          digest_mismatch, probably with some bytes changed\n",
         "record 7 of tests/data/malformed.bin: malformed\n",
     ] {
