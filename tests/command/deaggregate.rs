@@ -155,7 +155,7 @@ fn plain_payloads_are_unchanged_and_have_a_reason() {
     for (name, payload, reason) in cases {
         let data = base64(&decode_hex(payload));
         let line = |key: &str| reason.map_or(String::new(), |reason| plain(0, key, &data, reason, ""));
-        let outcome = run("deaggregate -q", payload.as_bytes()).clean(name);
+        let outcome = run("deaggregate -q --input hex", payload.as_bytes()).clean(name);
         assert_eq!(outcome.text(), line("null"), "{name}: hex");
         let outcome = run("deaggregate -q --input raw", &decode_hex(payload)).clean(name);
         assert_eq!(outcome.text(), line("null"), "{name}: raw");
@@ -357,9 +357,10 @@ fn members_are_in_this_order() {
             "eventVersion": "1.0", "eventID": "shardId-000000000006:7", "eventName": "aws:kinesis:record",
             "invokeIdentityArn": "arn:aws:iam::1:role/r", "awsRegion": "eu-west-1", "eventSourceARN": "arn:s", "y": null}}]}}"#
     );
-    let around = "\"eventID\":\"shardId-000000000006:7\",\"eventName\":\"aws:kinesis:record\",\"eventSource\":\"aws:kinesis\",\
-                  \"eventSourceARN\":\"arn:s\",\"eventVersion\":\"1.0\",\"awsRegion\":\"eu-west-1\",\
-                  \"invokeIdentityArn\":\"arn:aws:iam::1:role/r\"}\n";
+    // In the order of the event.
+    let around = "\"eventID\":\"shardId-000000000006:7\",\"eventSource\":\"aws:kinesis\",\"eventVersion\":\"1.0\",\
+                  \"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"arn:aws:iam::1:role/r\",\
+                  \"awsRegion\":\"eu-west-1\",\"eventSourceARN\":\"arn:s\"}\n";
     let lines = "{\"record\":0,\"partitionKey\":\"a\",\"explicitHashKey\":null,\"data\":\"eA==\",\"subSequenceNumber\":0,\
                  \"aggregated\":true,\"sequenceNumber\":\"7\",\"approximateArrivalTimestamp\":1545084650.900,\
                  \"kinesisSchemaVersion\":\"1.0\",";

@@ -8,6 +8,7 @@
 mod aggregate;
 mod cat;
 mod deaggregate;
+mod docs;
 mod input;
 mod inspect;
 mod route;

@@ -16,7 +16,7 @@ pub(crate) const MESSAGE_VALUE: usize = 40;
 const DEFAULT_COLUMNS: usize = 80;
 
 /// Below this width, lines are not made any shorter.
-const MIN_COLUMNS: usize = 40;
+const MIN_COLUMNS: usize = 48;
 
 /// Returns a number with a noun, which is in the plural unless the number is 1.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
@@ -161,8 +161,8 @@ mod tests {
         for (data, width, expected) in [
             (&b"\xff\xfe"[..], 8, "hex fffe"),
             (b"\xff\xfe\xfd", 9, "hex fffe…"),
-            (b"{\"a\": 1}\n", 11, "{\"a\": 1}\\n"),
-            (b"{\"a\": 1}\n", 10, "{\"a\": 1}…"),
+            (b"{\"a\": 1}\n", 10, "{\"a\": 1}\\n"),
+            (b"{\"a\": 1}\n", 9, "{\"a\": 1}…"),
             (b"\x1b[2J", 20, "\\u{1b}[2J"),
             (b"", 10, "(no data)"),
         ] {

@@ -14,7 +14,7 @@ mod user_records;
 
 pub(crate) use detect::foreign;
 pub(crate) use lines::Place;
-pub(crate) use payloads::{Event, Payload, for_each_event};
+pub(crate) use payloads::{Damaged, Event, Payload, for_each_event};
 pub(crate) use quote::{escape, quote};
 pub(crate) use source::Pausing;
 pub(crate) use user_records::{Data, InputRecord, UserEvent, for_each_user_record};

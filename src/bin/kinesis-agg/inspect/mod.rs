@@ -44,8 +44,11 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
             };
             if wanted { output.payload(&findings) } else { Ok(()) }
         }
-        Event::Damaged(_) => {
+        Event::Damaged(damaged) => {
             totals.unreadable += 1;
+            if let Output::Summary(summary, _) = &mut output {
+                summary.unreadable(&damaged);
+            }
             output.flush()
         }
         Event::Pause => output.flush(),

@@ -107,11 +107,11 @@ impl<W: Write> Report<W> {
             self.fact("", &format!("{} per aggregate on average", counted(each, "user record")))?;
         }
         writeln!(self.out, "\n  size of Kinesis records")?;
-        self.histogram(&summary.sizes, " bytes")?;
+        self.histogram(&summary.sizes, Some("byte"))?;
         let keys = partition_keys.most_used(self.top);
         if partition_keys.count() > to_u64(self.top) {
             writeln!(self.out, "\n  user records per partition key")?;
-            self.histogram(&powers_of_two(partition_keys.uses()), "")?;
+            self.histogram(&powers_of_two(partition_keys.uses()), None)?;
         }
         self.most_used_keys(&keys, partition_keys.count(), totals.user_records)?;
         if !summary.damaged.is_empty() {
@@ -134,7 +134,7 @@ impl<W: Write> Report<W> {
                     ),
                 )?;
             }
-            self.and_more(to_u64(summary.damaged.len()), totals.damaged)?;
+            self.and_more(to_u64(summary.damaged.len()), totals.damaged + totals.unreadable)?;
         }
         self.flush()
     }
@@ -171,8 +171,8 @@ impl<W: Write> Report<W> {
             )?;
         }
         if totals.unreadable > 0 {
-            let values = counted(totals.unreadable, "line or value").replace("values", "values");
-            self.prose("", &format!("{values} could not be read"))?;
+            let noun = if totals.unreadable == 1 { "line or value" } else { "lines or values" };
+            self.prose("", &format!("{} {noun} could not be read", HumanCount(totals.unreadable)))?;
         }
         Ok(())
     }
@@ -307,12 +307,12 @@ impl<W: Write> Report<W> {
             writeln!(self.out, "\n  size of user records")?;
             self.histogram(
                 &powers_of_two(aggregate.records().map(|user| to_u64(user.data.len()))),
-                " bytes",
+                Some("byte"),
             )?;
         }
         if keys.len() > top {
             writeln!(self.out, "\n  user records per partition key")?;
-            self.histogram(&powers_of_two(keys.iter().map(|&(_, uses)| uses)), "")?;
+            self.histogram(&powers_of_two(keys.iter().map(|&(_, uses)| uses)), None)?;
         }
         if keys.len() < aggregate.len() {
             let shown = keys.get(..top.min(keys.len())).unwrap_or_default();
@@ -341,20 +341,20 @@ impl<W: Write> Report<W> {
         let sizes = widest(&mut users.iter().map(size));
         let numbers = widest(&mut users.iter().map(number));
         // The rest of the width is for the data.
-        let key_width = KEY.min((self.width - sizes - numbers - 10) / 2);
+        let key_width = KEY.min(self.width.saturating_sub(sizes + numbers + 10) / 2);
         let key = |user: &UserRecord<'_>| quoted(user.partition_key, key_width);
         let keys = widest(&mut users.iter().map(key));
-        let data_width = self.width - 4 - sizes - numbers - keys - 6;
+        let data_width = self.width.saturating_sub(sizes + numbers + keys + 10);
+        // So that an explicit hash key of 39 digits fits, if anything does.
+        let indent = (sizes + numbers + 8).min(self.width.saturating_sub(18 + 39)).max(4);
         for user in users {
             let (size, number, key) = (size(user), number(user), key(user));
             let gap = " ".repeat(keys - display_width(&key));
             let data = preview(user.data, data_width);
-            writeln!(
-                self.out,
+            self.row(&format!(
                 "    {size:>sizes$}  {LITERAL}{number:<numbers$}{LITERAL:#}  {key}{gap}  {data}"
-            )?;
+            ))?;
             if let Some(key) = user.explicit_hash_key {
-                let indent = 4 + sizes + 2 + numbers + 2;
                 let key = name(key, self.width - indent - 18);
                 writeln!(self.out, "{:indent$}explicit hash key {key}", "")?;
             }
@@ -439,33 +439,33 @@ impl<W: Write> Report<W> {
     }
 
     /// Writes a histogram with a row for each power of two. 0 has a row of its own; row n has the numbers of n bits.
-    fn histogram(&mut self, rows: &BTreeMap<u32, u64>, unit: &str) -> io::Result<()> {
+    fn histogram(&mut self, rows: &BTreeMap<u32, u64>, unit: Option<&str>) -> io::Result<()> {
         let (Some(&lowest), Some(&highest)) = (rows.keys().next(), rows.keys().next_back()) else {
             return Ok(());
         };
         let most = rows.values().copied().max().unwrap_or(1);
-        let label = |row: u32| match row {
-            0 => "0".to_owned(),
-            1 => "1".to_owned(),
-            _ => {
-                let from = 1u64 << (row - 1);
-                format!("{} to {}", HumanCount(from), HumanCount(from - 1 + from))
+        let label = |row: u32| {
+            let from = 1u64 << row.saturating_sub(1);
+            let numbers = match row {
+                0 => "0".to_owned(),
+                1 => "1".to_owned(),
+                _ => format!("{} to {}", HumanCount(from), HumanCount(from - 1 + from)),
+            };
+            match unit {
+                None => numbers,
+                Some(unit) => format!("{numbers} {unit}{}", if row == 1 { "" } else { "s" }),
             }
         };
         let labels = (lowest..=highest).map(|row| label(row).len()).max().unwrap_or_default();
         let counts = HumanCount(most).to_string().len();
-        let longest = self.width.saturating_sub(4 + labels + unit.len() + 2 + 1 + counts).clamp(8, 40);
+        let longest = self.width.saturating_sub(4 + labels + 2 + 1 + counts).clamp(8, 40);
         for row in lowest..=highest {
             let uses = rows.get(&row).copied().unwrap_or(0);
             let length = uses.saturating_mul(to_u64(longest)).div_ceil(most);
             let bar = "▇".repeat(usize::try_from(length).unwrap_or(longest));
             let gap = if uses == 0 { "" } else { " " };
             let label = label(row);
-            writeln!(
-                self.out,
-                "    {label:>labels$}{unit}  {LITERAL}{bar}{LITERAL:#}{gap}{}",
-                HumanCount(uses)
-            )?;
+            writeln!(self.out, "    {label:>labels$}  {LITERAL}{bar}{LITERAL:#}{gap}{}", HumanCount(uses))?;
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::damage::Cause;
+use crate::input::Damaged;
 use crate::inspect::findings::{Findings, Totals};
 use crate::output::to_u64;
 
@@ -23,6 +24,7 @@ pub(crate) struct Summary {
     pub(crate) sizes: BTreeMap<u32, u64>,
     /// PUT payload units of 25 KB.
     pub(crate) units: u64,
+    /// Damaged payloads, and lines and values that could not be read.
     pub(crate) damaged: Vec<DamagedPayload>,
     /// User records in aggregates.
     pub(crate) aggregated_user_records: u64,
@@ -117,6 +119,20 @@ impl Summary {
                     });
                 }
             }
+        }
+    }
+
+    /// Notes a line or a value that could not be read.
+    pub(crate) fn unreadable(&mut self, damaged: &Damaged<'_>) {
+        if self.damaged.len() < MAX_LISTED {
+            self.damaged.push(DamagedPayload {
+                record: damaged.record,
+                place: damaged.place.to_owned(),
+                file: damaged.file.to_owned(),
+                reason: "unreadable",
+                cause: None,
+                sequence_number: None,
+            });
         }
     }
 
