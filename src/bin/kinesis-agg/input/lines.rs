@@ -12,7 +12,6 @@ use crate::failure::Failure;
 use crate::input::quote::Values;
 use crate::input::source::{Pausing, Source, cannot_read};
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT};
-use crate::output::to_u64;
 
 /// A line of an input, for messages.
 #[derive(Clone, Debug)]
