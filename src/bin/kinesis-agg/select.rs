@@ -49,13 +49,23 @@ pub(crate) fn for_each_selected(
         Selector { selection, matched: 0, left: selection.limit.map(|limit| limit.get()), no_values, range };
     let mut seen = Seen::default();
     let mut unreadable = false;
-    let read = for_each_event(input, progress, |event| match event {
-        Event::Payload(payload) => selector.payload(&payload, &mut seen, progress, sink),
-        Event::Damaged(_) => {
-            unreadable = true;
-            sink.flush()
-        }
-        Event::Pause => sink.flush(),
+    let read = for_each_event(input, progress, |event| {
+        let record = match event {
+            Event::Payload(payload) => {
+                if selection.at.is_none_or(|at| at.record == payload.record) {
+                    selector.payload(&payload, &mut seen, progress, sink)?;
+                }
+                payload.record
+            }
+            Event::Damaged(damaged) => {
+                unreadable = true;
+                sink.flush()?;
+                damaged.record
+            }
+            Event::Pause => return sink.flush(),
+        };
+        // Nothing behind the wanted record is read.
+        if selection.at.is_some_and(|at| at.record <= record) { Err(Failure::Enough) } else { Ok(()) }
     });
     let flushed = sink.flush();
     let read = match read {
@@ -85,11 +95,6 @@ impl Selector<'_> {
         progress: &Progress,
         sink: &mut impl Sink,
     ) -> Result<(), Failure> {
-        if let Some(at) = self.selection.at {
-            if payload.record != at.record {
-                return if payload.record < at.record { Ok(()) } else { Err(Failure::Enough) };
-            }
-        }
         match (payload.parse(), self.range) {
             (Ok(aggregate), None) => {
                 aggregate.records().try_for_each(|user| self.user_record(payload, &user, None, sink))
