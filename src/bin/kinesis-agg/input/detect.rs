@@ -7,7 +7,9 @@ use crate::base64;
 use crate::input::BYTE_ORDER_MARK;
 use crate::input::log::has_record;
 use crate::input::quote::Values;
-use crate::input::renderings::{DumpLine, Form, decode_decimals, decode_value, is_base64, without_wrapping};
+use crate::input::renderings::{
+    BASE32_MAGIC, DumpLine, Form, decode_decimals, decode_value, is_base64, without_wrapping,
+};
 
 /// The format of an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +50,20 @@ pub(crate) fn detect(beginning: &[u8], is_cut: bool) -> Format {
     if matches!(first, b'{' | b'[') {
         return json_or_not(line, is_cut);
     }
-    if let Some(line) = DumpLine::parse(line) {
-        return match line {
-            Ok(line) if line.bytes.is_empty() => Format::Text,
-            _ => Format::Dump,
-        };
+    // A line with nothing but an offset is a number.
+    if DumpLine::parse(line)
+        .is_some_and(|line| line.is_err() || line.is_ok_and(|line| !line.bytes.is_empty()))
+    {
+        return Format::Dump;
     }
     if is_table(line) {
         return Format::Table;
+    }
+    if line.starts_with(b"begin ") {
+        return Format::Refused("uuencode: decode it with uudecode");
+    }
+    if line.starts_with(BASE32_MAGIC) {
+        return Format::Refused("base32: decode it with basenc -d --base32");
     }
     if line.starts_with(b"unsigned char ") || line.starts_with(b"static const unsigned char ") {
         return Format::Refused("C source, as xxd -i writes it: use xxd -p");
@@ -103,10 +111,14 @@ fn is_text(line: &[u8], is_cut: bool) -> bool {
 }
 
 fn json_or_not(line: &[u8], is_cut: bool) -> Format {
-    let first = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>().next();
-    match first {
-        Some(Err(error)) if !error.is_eof() && !is_cut => {}
-        _ => return Format::Json,
+    let mut values = serde_json::Deserializer::from_slice(line).into_iter::<IgnoredAny>();
+    let is_json = match values.next() {
+        Some(Err(error)) => error.is_eof() || is_cut,
+        // `[]byte{…}` begins with a list as well.
+        _ => line.get(values.byte_offset()).is_none_or(|next| !next.is_ascii_alphabetic()),
+    };
+    if is_json {
+        return Format::Json;
     }
     if [b"{'".as_slice(), b"[{'", b"{b'", b"[b'", b"['"].iter().any(|start| line.starts_with(start)) {
         return Format::Refused("Python's repr, not JSON: print json.dumps(…), with base64 for bytes");
@@ -165,8 +177,9 @@ fn values_of(value: &[u8], is_cut: bool) -> Option<Format> {
         return Some(Format::Values(Form::Base64, remark));
     }
     let numbers = decode_decimals(inner)?;
-    let is_list = matches!(value.first(), Some(b'[' | b'{' | b'<' | b'(')) || numbers.len() >= 8;
-    is_list.then_some(Format::Values(Form::Hex, None))
+    (numbers.len() >= 8 || numbers.starts_with(&MAGIC)).then_some(Format::Refused(
+        "decimal numbers: put all of them in brackets, with commas, as a JSON array",
+    ))
 }
 
 fn has_both_cases(text: &[u8]) -> bool {

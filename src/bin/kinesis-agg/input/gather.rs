@@ -17,7 +17,8 @@ use crate::progress::Progress;
 const MAX_PAYLOADS: usize = 16;
 
 /// How many bytes of data are gathered before they are visited.
-const MAX_BYTES: usize = 4 * 1024 * 1024;
+/// This is eight aggregates of 1 MiB, whose digests take as long as those of four.
+const MAX_BYTES: usize = 7 * 1024 * 1024;
 
 /// Numbers the payloads, and passes them to the visitor.
 pub(crate) struct Gatherer<'p, V> {
@@ -31,6 +32,8 @@ pub(crate) struct Gatherer<'p, V> {
     file: String,
     gathered: Vec<Gathered>,
     data: Vec<u8>,
+    /// How much of `data` is in use. It is not made shorter, so that it need not be filled with zeros again.
+    used: usize,
     /// Everything else about the payloads.
     text: String,
     hinted: [bool; 3],
@@ -63,6 +66,7 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
             file: String::new(),
             gathered: Vec::new(),
             data: Vec::new(),
+            used: 0,
             text: String::new(),
             hinted: [false; 3],
         }
@@ -77,9 +81,8 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
 
     /// Adds a payload without keys.
     pub(crate) fn payload(&mut self, place: impl Display, data: &[u8]) -> Result<(), Failure> {
-        let start = self.data.len();
-        self.data.extend_from_slice(data);
-        self.add(place, start, Members::default(), &EventMembers::default())
+        let end = self.append(data);
+        self.add(place, end, Members::default(), &EventMembers::default())
     }
 
     /// Adds the payload of a record, or reports that its data cannot be decoded.
@@ -89,29 +92,37 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
         mut members: Members<'_>,
         event: &EventMembers<'_>,
     ) -> Result<(), Failure> {
-        let start = self.data.len();
-        match members.data.take() {
-            Some(Data::Base64(text)) => {
-                if let Err(what) = base64::append_decoded(text.0.as_bytes(), &mut self.data) {
-                    let shown = self.values.show(text.0.as_bytes());
+        let end = match members.data.take() {
+            Some(Data::Base64(text)) => match base64::decode_at(&text, &mut self.data, self.used) {
+                Ok(end) => end,
+                Err(what) => {
+                    let shown = self.values.show(&text);
                     return self.damaged(place, format_args!("data: {what}{shown}"));
                 }
-            }
-            Some(Data::Text(text)) => self.data.extend_from_slice(text.0.as_bytes()),
-            Some(Data::Bytes(bytes)) => self.data.extend_from_slice(&bytes),
-            None => {}
-        }
-        self.add(place, start, members, event)
+            },
+            Some(Data::Text(text)) => self.append(text.0.as_bytes()),
+            Some(Data::Bytes(bytes)) => self.append(&bytes),
+            None => self.used,
+        };
+        self.add(place, end, members, event)
     }
 
-    /// Adds the payload that begins at `start` in the data.
+    /// Appends data, and returns where it ends. It is not in use yet.
+    fn append(&mut self, data: &[u8]) -> usize {
+        self.data.truncate(self.used);
+        self.data.extend_from_slice(data);
+        self.data.len()
+    }
+
+    /// Adds the payload between the data in use and `end`.
     fn add(
         &mut self,
         place: impl Display,
-        start: usize,
+        end: usize,
         members: Members<'_>,
         event: &EventMembers<'_>,
     ) -> Result<(), Failure> {
+        let start = core::mem::replace(&mut self.used, end);
         let text = &mut self.text;
         let place = append(text, |text| {
             // A `String` accepts everything.
@@ -153,7 +164,7 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
         self.gathered.push(Gathered {
             record: self.record,
             place,
-            data: start..self.data.len(),
+            data: start..end,
             partition_key,
             explicit_hash_key,
             sequence_number,
@@ -164,16 +175,16 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
             event_metadata,
         });
         self.record += 1;
-        self.hint_at_encoding(start);
-        if self.gathered.len() >= MAX_PAYLOADS || self.data.len() >= MAX_BYTES {
+        self.hint_at_encoding(start..end);
+        if self.gathered.len() >= MAX_PAYLOADS || self.used >= MAX_BYTES {
             return self.visit_gathered();
         }
         Ok(())
     }
 
     /// Says once for each kind if the data seems to have been encoded in a way that input forms do not tell.
-    fn hint_at_encoding(&mut self, start: usize) {
-        let data = self.data.get(start..).unwrap_or_default();
+    fn hint_at_encoding(&mut self, data: Range<usize>) {
+        let data = self.data.get(data).unwrap_or_default();
         // In Latin-1, each byte of the magic is a character.
         let magic_in_latin_1: String = MAGIC.map(char::from).iter().collect();
         let (kind, what) = if data.starts_with(b"84maw") {
@@ -261,7 +272,8 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
             }))
         });
         self.gathered.clear();
-        self.data.clear();
+        self.used = 0;
+        self.data.truncate(MAX_BYTES);
         self.text.clear();
         visited
     }

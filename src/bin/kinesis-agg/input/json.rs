@@ -202,7 +202,7 @@ const EVENT_MEMBERS: [&str; 7] = [
 
 /// The data of a Kinesis record.
 pub(crate) enum Data<'a> {
-    Base64(Text<'a>),
+    Base64(Cow<'a, [u8]>),
     /// Text itself, as `deaggregate --text` writes it.
     Text(Text<'a>),
     Bytes(Vec<u8>),
@@ -317,6 +317,9 @@ fn is_other_text(members: &Members<'_>) -> bool {
 }
 
 fn unknown_shape(members: &[String]) -> String {
+    if members.first().is_some_and(|name| name == "0") {
+        return "this looks like a Uint8Array that JSON.stringify wrote: write Array.from(data) or base64 instead".to_owned();
+    }
     let listed: Vec<String> =
         members.iter().take(3).map(|name| crate::input::quote::quote(name.as_bytes())).collect();
     let has = match (listed.is_empty(), members.len() > listed.len()) {
@@ -423,54 +426,51 @@ impl<'de> Visitor<'de> for Inner<'_, 'de> {
     }
 }
 
-/// Reads data: base64, a list of bytes, or what JavaScript writes for `Buffer` and `Uint8Array`.
+/// Reads data: base64, or a list of bytes. The base64 is read as bytes, because it need not be checked for UTF-8 before it is
+/// decoded.
 impl<'de> Deserialize<'de> for Data<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct DataVisitor;
-        impl<'de> Visitor<'de> for DataVisitor {
-            type Value = Data<'de>;
+        deserializer.deserialize_bytes(DataVisitor)
+    }
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
+struct DataVisitor;
 
-            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Data<'de>, E> {
-                Ok(Data::Base64(Text(Cow::Borrowed(text))))
-            }
+impl<'de> Visitor<'de> for DataVisitor {
+    type Value = Data<'de>;
 
-            fn visit_str<E: Error>(self, text: &str) -> Result<Data<'de>, E> {
-                Ok(Data::Base64(Text(Cow::Owned(text.to_owned()))))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("base64 in a string, or a list of bytes")
+    }
 
-            fn visit_string<E: Error>(self, text: String) -> Result<Data<'de>, E> {
-                Ok(Data::Base64(Text(Cow::Owned(text))))
-            }
+    fn visit_borrowed_bytes<E: Error>(self, text: &'de [u8]) -> Result<Data<'de>, E> {
+        Ok(Data::Base64(Cow::Borrowed(text)))
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Data<'de>, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(number) = list.next_element::<i64>()? {
-                    bytes.push(byte(number)?);
-                }
-                Ok(Data::Bytes(bytes))
-            }
+    fn visit_bytes<E: Error>(self, text: &[u8]) -> Result<Data<'de>, E> {
+        Ok(Data::Base64(Cow::Owned(text.to_owned())))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data<'de>, A::Error> {
-                let mut bytes = Vec::new();
-                while let Some(Text(name)) = map.next_key()? {
-                    if name == "data" && bytes.is_empty() {
-                        bytes = map.next_value::<Vec<u8>>()?;
-                    } else if name.parse() == Ok(bytes.len()) {
-                        bytes.push(map.next_value()?);
-                    } else if name != "type" || map.next_value::<Text<'_>>()?.0 != "Buffer" {
-                        return Err(A::Error::custom(
-                            "an object that is neither a Buffer nor a Uint8Array, expected a string",
-                        ));
-                    }
-                }
-                Ok(Data::Bytes(bytes))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Data<'de>, A::Error> {
+        let mut bytes = Vec::new();
+        while let Some(number) = list.next_element::<i64>()? {
+            bytes.push(byte(number)?);
+        }
+        Ok(Data::Bytes(bytes))
+    }
+}
+
+/// Base64 as bytes.
+pub(crate) struct Base64<'a>(pub(crate) Cow<'a, [u8]>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Base64<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Data::deserialize(deserializer)? {
+            Data::Base64(text) => Ok(Self(text)),
+            Data::Text(_) | Data::Bytes(_) => {
+                Err(D::Error::custom("invalid type: sequence, expected base64 in a string"))
             }
         }
-        deserializer.deserialize_any(DataVisitor)
     }
 }
 

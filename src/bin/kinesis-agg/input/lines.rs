@@ -1,5 +1,6 @@
 //! Reading an input line by line.
 
+use core::cell::Cell;
 use core::fmt::{self, Display};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Result as IoResult};
 use std::rc::Rc;
@@ -11,7 +12,6 @@ use crate::failure::Failure;
 use crate::input::quote::Values;
 use crate::input::source::{Pausing, Source, cannot_read};
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT};
-use crate::output::to_u64;
 
 /// A line of an input, for messages.
 #[derive(Clone, Debug)]
@@ -26,14 +26,21 @@ impl Place {
         Failure::Input(format!("{self}: {what}"))
     }
 
-    /// Returns the place of another line of the same input, where 1 is this line.
-    pub(crate) fn line(&self, number: usize) -> Self {
-        Self { name: Rc::clone(&self.name), line: (self.line + to_u64(number)).saturating_sub(1) }
+    /// Returns this place while values are read that span lines.
+    pub(crate) fn moving(&self) -> MovingPlace {
+        MovingPlace { name: Rc::clone(&self.name), line: Cell::new(self.line) }
     }
+}
 
-    /// Returns the input's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+/// The line that is being read.
+pub(crate) struct MovingPlace {
+    name: Rc<str>,
+    line: Cell<u64>,
+}
+
+impl Display for MovingPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.line.get())
     }
 }
 
@@ -186,8 +193,14 @@ impl Lines {
     }
 
     /// Returns a reader of everything from `position` in the text of the current line on, which moves from line to line.
-    pub(crate) const fn read_on<P: OnPause>(&mut self, position: usize, on_pause: P) -> Rest<'_, P> {
-        Rest { lines: self, position, on_pause, failure: None }
+    /// `place` follows it.
+    pub(crate) const fn read_on<'l, P: OnPause>(
+        &'l mut self,
+        position: usize,
+        place: &'l MovingPlace,
+        on_pause: P,
+    ) -> Rest<'l, P> {
+        Rest { lines: self, position, place, on_pause, failure: None }
     }
 }
 
@@ -220,6 +233,7 @@ pub(crate) struct Rest<'l, P> {
     lines: &'l mut Lines,
     /// Where the current line is unread.
     pub(crate) position: usize,
+    place: &'l MovingPlace,
     on_pause: P,
     /// Why reading failed. The error that `read` returns says nothing.
     pub(crate) failure: Option<Failure>,
@@ -240,7 +254,7 @@ impl<P: OnPause> Read for Rest<'_, P> {
             }
             self.position = 0;
             match self.lines.next_piece(&mut self.on_pause) {
-                Ok(true) => {}
+                Ok(true) => self.place.line.set(self.lines.place.line),
                 Ok(false) => return Ok(0),
                 Err(failure) => {
                     self.failure = Some(failure);
@@ -302,7 +316,9 @@ mod tests {
                         continue;
                     }
                     let mut rest = String::new();
-                    lines.read_on(1, no_pause).read_to_string(&mut rest).unwrap();
+                    let place = lines.place().moving();
+                    lines.read_on(1, &place, no_pause).read_to_string(&mut rest).unwrap();
+                    assert!(place.line.get() > 3, "{name:?}");
                     assert_eq!(rest, format!("{}\nlast{end}", &second[1..]), "{name:?}");
                 }
             }

@@ -204,8 +204,13 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
     /// Reads a payload, or aggregates one after the other.
     fn raw(&mut self, source: Source) -> Result<(), Failure> {
         let name = source.name.clone();
-        let data = self.read_all(source)?;
+        let mut data = self.read_all(source)?;
         let gatherer = self.0.get_mut();
+        if let Some(original) = undo_latin_1(&data) {
+            gatherer
+                .say("read as UTF-8 that was made from Latin-1, as JavaScript's toString('binary') makes it");
+            data = original;
+        }
         let mut start = 0;
         for end in ends(&data) {
             let payload = data.get(start..end).unwrap_or_default();
@@ -306,7 +311,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                     continue;
                 }
                 None => format!("not a line of a hex dump{}", gatherer.values.show(line)),
-                Some(Err(what)) => format!("this looks like {what}"),
+                Some(Err(what)) => what,
                 // The end of a dump that has been visited.
                 Some(Ok(line)) if line.bytes.is_empty() && dump.is_none() => continue,
                 Some(Ok(line)) => {
@@ -442,31 +447,28 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
     /// Returns the position after the value in what is then the current line, or `None` if the value is broken and the
     /// current line is one on which another may begin. It is empty at the end of the input.
     fn json_on(&self, lines: &mut Lines, at: usize, visited: u64) -> Result<Option<usize>, Failure> {
-        let first = lines.place().clone();
+        let first_line = lines.place().to_string();
         let indentation = lines.indentation();
-        let mut rest = lines.read_on(at, || self.pause());
+        let place = lines.place().moving();
+        let mut rest = lines.read_on(at, &place, || self.pause());
         let mut deserializer = serde_json::Deserializer::from_reader(&mut rest);
-        let (_, result) = self.value(&mut deserializer, &first, visited)?;
+        let (_, result) = self.value(&mut deserializer, &place, visited)?;
         let Err(error) = result else { return Ok(Some(rest.position)) };
         let position = rest.position;
         if let Some(failure) = rest.failure {
             return Err(failure);
         }
-        let is_at_end = lines.text().is_empty();
-        if !(is_at_end && lines.was_stopped()) {
+        if !(lines.text().is_empty() && lines.was_stopped()) {
             let mut gatherer = self.0.borrow_mut();
             let column = error.column() + if error.line() == 1 { at } else { 0 };
             let what = gatherer.values.json_message(&error);
-            gatherer.damaged(first.line(error.line()), format_args!("column {column}: {what}"))?;
+            gatherer.damaged(&place, format_args!("column {column}: {what}"))?;
         }
         // A value begins with a bracket that is not indented more than that of the broken one.
         let begins_value = |lines: &Lines| {
             lines.indentation() <= indentation && matches!(lines.current().first(), Some(b'{' | b'['))
         };
-        if position <= indentation + 1
-            && begins_value(lines)
-            && lines.place().to_string() != first.to_string()
-        {
+        if position <= indentation + 1 && begins_value(lines) && place.to_string() != first_line {
             return Ok(None);
         }
         while lines.next_line(|| self.pause())? {
@@ -527,6 +529,13 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
     }
 }
 
+/// Returns the bytes of an aggregate of which each byte was taken for a character.
+fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
+    let magic: String = MAGIC.map(char::from).iter().collect();
+    let text = data.starts_with(magic.as_bytes()).then(|| core::str::from_utf8(data).ok())??;
+    text.chars().map(|char| u8::try_from(char).ok()).collect()
+}
+
 /// Returns the length of the JSON value at the beginning of the bytes.
 fn value_len(bytes: &[u8]) -> usize {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
@@ -579,7 +588,7 @@ fn row(line: &[u8]) -> Option<Members<'_>> {
         serde_json::to_string(time).ok()?
     };
     Some(Members {
-        data: Some(Data::Base64(text(data))),
+        data: Some(Data::Base64(Cow::Borrowed(data.as_bytes()))),
         partition_key: Some(text(partition_key)),
         sequence_number: Some(text(sequence_number)),
         approximate_arrival_timestamp: RawValue::from_string(time).ok(),

@@ -45,23 +45,25 @@ pub(crate) fn decode_value(value: &[u8], form: Form, values: Values) -> Result<V
         return Ok(decoded);
     }
     let inner = without_wrapping(value);
-    if let Some(form) = [form, form.other()].into_iter().find(|form| form.starts_aggregate(inner)) {
-        return form.decode(inner).ok_or_else(|| fault(inner, form, values));
+    let is_wrapped = inner.len() < value.len();
+    if is_wrapped {
+        if let Some(bytes) = decode_decimals(inner).filter(|bytes| bytes.starts_with(&MAGIC)) {
+            return Ok(bytes);
+        }
     }
-    if let Some(bytes) = decode_decimals(inner).filter(|bytes| bytes.starts_with(&MAGIC)) {
+    let form = [form, form.other()].into_iter().find(|form| form.starts_aggregate(inner)).unwrap_or(form);
+    if let Some(decoded) = form.decode(inner) {
+        return Ok(decoded);
+    }
+    if !inner.contains(&b'\\') || !(is_wrapped || inner.starts_with(b"\\")) {
+        return Err(fault(inner, form, values));
+    }
+    let bytes = unescape(inner).ok_or_else(|| format!("unknown escape sequence{}", values.show(inner)))?;
+    if !bytes.is_ascii() {
         return Ok(bytes);
     }
-    if inner.contains(&b'\\') {
-        let bytes =
-            unescape(inner).ok_or_else(|| format!("unknown escape sequence{}", values.show(inner)))?;
-        // Escapes may be inside base64, as in PHP's JSON, or stand for the bytes themselves.
-        return match form.decode(&bytes).filter(|_| bytes.is_ascii()) {
-            Some(decoded) => Ok(decoded),
-            None if !bytes.is_ascii() || bytes.starts_with(&MAGIC) => Ok(bytes),
-            None => Err(fault(inner, form, values)),
-        };
-    }
-    form.decode(inner).ok_or_else(|| fault(inner, form, values))
+    // As in PHP's JSON, the escape sequences are inside base64.
+    form.decode(&bytes).ok_or_else(|| fault(inner, form, values))
 }
 
 impl Form {
@@ -84,18 +86,27 @@ fn is_hex_magic(text: &[u8]) -> bool {
     HEXLOWER_PERMISSIVE.decode(digits).is_ok_and(|bytes| bytes.starts_with(&MAGIC))
 }
 
+/// The magic and the first tag of a body in base32.
+pub(crate) const BASE32_MAGIC: &[u8] = b"6OEZVQQK";
+
 /// Says why a value cannot be decoded.
 fn fault(value: &[u8], form: Form, values: Values) -> String {
     let shown = values.show(value);
     let only = |allowed: fn(u8) -> bool| value.iter().all(|&byte| allowed(byte));
+    if value.starts_with(BASE32_MAGIC) {
+        return format!("this looks like base32{shown}; basenc -d --base32 decodes it");
+    }
     if value.ends_with(b"more bytes") || value.ends_with(b"...") || value.ends_with("…".as_bytes()) {
         return format!("the value is cut short{shown}");
+    }
+    if find_aggregate(value).is_some() && !form.starts_aggregate(value) {
+        return format!("an aggregate with something else around it{shown}");
     }
     match form {
         Form::Hex if only(|byte| byte.is_ascii_hexdigit()) => format!("odd number of hex digits{shown}"),
         Form::Base64 if only(is_base64) => format!("base64 is cut short or has something appended{shown}"),
         _ if decode_decimals(value).is_some() => {
-            format!("a list of decimal numbers{shown}; put it in brackets, with commas, as a JSON array")
+            format!("a list of decimal numbers{shown}; put it in brackets")
         }
         _ => format!("not {}{shown}", form.name()),
     }
@@ -139,12 +150,17 @@ pub(crate) fn hex_digits(text: &[u8]) -> Option<Vec<u8>> {
         |byte: &u8| matches!(byte, b' ' | b'\t' | b',' | b':' | b'-' | b';' | b'\\' | b'%' | b'|');
     // Digits of a date or a number with a sign are not those of bytes.
     let in_pairs = text.iter().any(|byte| matches!(byte, b':' | b'-' | b';' | b'%' | b'|'));
+    let is_list = text.contains(&b',') && text.iter().any(u8::is_ascii_alphabetic);
     for token in text.split(is_separator) {
-        let token = token.strip_prefix(b"0x").or_else(|| token.strip_prefix(b"0X")).unwrap_or(token);
-        let token = token.strip_prefix(b"x").unwrap_or(token);
+        let prefixed = token.strip_prefix(b"0x").or_else(|| token.strip_prefix(b"0X"));
+        let token = prefixed.or_else(|| token.strip_prefix(b"x")).unwrap_or(token);
+        // Go and Rust leave out the first digit if it is 0.
+        if token.len() == 1 && (prefixed.is_some() || is_list) {
+            digits.push(b'0');
+        }
         let wanted = if in_pairs { matches!(token.len(), 0 | 2) } else { token.len() % 2 == 0 };
-        let is_only = token.len() == text.len();
-        if !token.iter().all(u8::is_ascii_hexdigit) || !(wanted || is_only) {
+        let is_alone = token.len() == 1 && (prefixed.is_some() || is_list) || token.len() == text.len();
+        if !token.iter().all(u8::is_ascii_hexdigit) || !(wanted || is_alone) {
             return None;
         }
         digits.extend_from_slice(token);
@@ -167,7 +183,10 @@ pub(crate) fn decode_decimals(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Removes quotation marks, brackets and the like, and commas after them.
 pub(crate) fn without_wrapping(value: &[u8]) -> &[u8] {
-    const PAIRS: [(&[u8], &[u8]); 13] = [
+    const PAIRS: [(&[u8], &[u8]); 16] = [
+        (b"bytearray(", b")"),
+        (b"[]byte{", b"}"),
+        (b"Buffer.from(", b")"),
         (b"b\"", b"\""),
         (b"b'", b"'"),
         (b"$'", b"'"),
@@ -268,18 +287,22 @@ impl DumpLine {
         }
         if !is_xxd && all(6, 8) {
             return Some(Err(
-                "octal words, as od writes them: use od -A x -t x1, xxd or hexdump -C".to_owned()
+                "these look like octal words, as od writes them: use od -A x -t x1, xxd or hexdump -C"
+                    .to_owned(),
             ));
         }
         if !is_xxd && (all(4, 16) || all(8, 16) || all(16, 16)) {
             return Some(Err(
-                "words with swapped bytes, as hexdump and od -x write them: use xxd, hexdump -C or od \
+                "these look like words with swapped bytes, as hexdump and od -x write them: use xxd, hexdump -C or od \
                              -A x -t x1"
                     .to_owned(),
             ));
         }
         if !is_xxd && all(3, 8) {
-            return Some(Err("octal bytes: use od -A x -t x1, xxd or hexdump -C".to_owned()));
+            return Some(Err("these look like octal bytes: use od -A x -t x1, xxd or hexdump -C".to_owned()));
+        }
+        if is_xxd && all(8, 2) {
+            return Some(Err("these look like bits, as xxd -b writes them: use xxd without -b".to_owned()));
         }
         let bytes = HEXLOWER_PERMISSIVE.decode(tokens.concat().as_bytes()).ok()?;
         if !is_xxd && !all(2, 16) {
@@ -340,6 +363,9 @@ pub(crate) fn find_aggregate(text: &[u8]) -> Option<&'static str> {
         Some("a dump with octal numbers or swapped bytes")
     } else if contains(b"%f3%89%9a%c2") {
         Some("percent-encoding")
+    } else if memchr::memmem::find(text, b"^NE_m").is_some() || memchr::memmem::find(text, b"o8/pQ").is_some()
+    {
+        Some("base85")
     } else {
         None
     }

@@ -10,7 +10,7 @@ use crate::args::ReadArgs;
 use crate::base64;
 use crate::failure::Failure;
 use crate::input::detect::foreign;
-use crate::input::json::Text;
+use crate::input::json::{Base64, Text};
 use crate::input::lines::{Lines, Place};
 use crate::input::quote::Values;
 use crate::input::source::{Source, open_each};
@@ -24,7 +24,7 @@ struct Line<'a> {
     #[serde(borrow)]
     explicit_hash_key: Option<Text<'a>>,
     #[serde(borrow)]
-    data: Option<Text<'a>>,
+    data: Option<Base64<'a>>,
     #[serde(borrow)]
     text: Option<Text<'a>>,
     #[serde(borrow)]
@@ -79,14 +79,14 @@ fn read(
         if !lines.current().starts_with(b"{") {
             return fault(format!("expected a JSON object{}", describe(lines.current(), values)));
         }
-        let line = match parse(lines.current()) {
+        let line = match serde_json::from_slice::<Line<'_>>(lines.current()) {
             Ok(line) => line,
             Err(error) => return fault(describe_error(&lines, &error, values)),
         };
         let data = match (&line.data, &line.text) {
             (Some(data), None) => {
-                if let Err(what) = base64::decode(data.0.as_bytes(), &mut decoded) {
-                    let shown = values.show(data.0.as_bytes());
+                if let Err(what) = base64::decode(&data.0, &mut decoded) {
+                    let shown = values.show(&data.0);
                     return fault(format!("data: {what}{shown}; data that is text belongs in \"text\""));
                 }
                 decoded.as_slice()
@@ -137,14 +137,6 @@ fn describe_error(lines: &Lines, error: &serde_json::Error, values: Values) -> S
         );
     }
     what
-}
-
-/// Parses a line. Validating UTF-8 once for the line is faster than once for each string in it.
-fn parse(line: &[u8]) -> serde_json::Result<Line<'_>> {
-    match core::str::from_utf8(line) {
-        Ok(line) => serde_json::from_str(line),
-        Err(_) => serde_json::from_slice(line),
-    }
 }
 
 fn tag<'a>((key, value): &'a (Text<'_>, Option<Text<'_>>)) -> RecordTag<'a> {
