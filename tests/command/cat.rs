@@ -120,7 +120,7 @@ fn a_limit_stops_reading() {
         run(&format!("cat {options}"), &input).clean(options);
     }
     for options in ["--limit 7", "--at 3", "--at 4", "--limit 6 --key x"] {
-        assert_eq!(run(&format!("cat {options}"), &input).status, Some(1), "{options}");
+        run(&format!("cat {options}"), &input).failed(options, &["standard input:4: "]);
     }
 }
 

@@ -331,7 +331,7 @@ fn a_summary_covers_all_payloads() {
         "fill       8 PUT payload units of 25,000 bytes, ",
         "size of Kinesis records\n",
         "user records per partition key\n",
-        "record 4 of tests/data/get-records.json:1, sequence number 49657890134251672935812407361829378276960395314916908827: \
+        "record 4 of tests/data/get-records.json:30, sequence number 49657890134251672935812407361829378276960395314916908827: \
          digest_mismatch, probably with some bytes changed\n",
         "record 7 of tests/data/malformed.bin: malformed\n",
     ] {

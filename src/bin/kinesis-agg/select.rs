@@ -49,23 +49,20 @@ pub(crate) fn for_each_selected(
         Selector { selection, matched: 0, left: selection.limit.map(|limit| limit.get()), no_values, range };
     let mut seen = Seen::default();
     let mut unreadable = false;
-    let read = for_each_event(input, progress, |event| {
-        let record = match event {
-            Event::Payload(payload) => {
-                if selection.at.is_none_or(|at| at.record == payload.record) {
-                    selector.payload(&payload, &mut seen, progress, sink)?;
-                }
-                payload.record
+    let read = for_each_event(input, progress, |event| match event {
+        Event::Payload(payload) => {
+            if selection.at.is_none_or(|at| at.record == payload.record) {
+                selector.payload(&payload, &mut seen, progress, sink)?;
             }
-            Event::Damaged(damaged) => {
-                unreadable = true;
-                sink.flush()?;
-                damaged.record
-            }
-            Event::Pause => return sink.flush(),
-        };
-        // Nothing behind the wanted record is read.
-        if selection.at.is_some_and(|at| at.record <= record) { Err(Failure::Enough) } else { Ok(()) }
+            // Nothing behind the wanted record is read.
+            let is_last = selection.at.is_some_and(|at| at.record <= payload.record);
+            if is_last { Err(Failure::Enough) } else { Ok(()) }
+        }
+        Event::Damaged(_) => {
+            unreadable = true;
+            sink.flush()
+        }
+        Event::Pause => sink.flush(),
     });
     let flushed = sink.flush();
     let read = match read {
