@@ -116,10 +116,12 @@ fn conditions_select_user_records() {
 #[test]
 fn a_limit_stops_reading() {
     let input = [&entries()[..], b"{\"Data\": 7}\n"].concat();
-    for options in ["--limit 6", "--at 1", "--at 2 --limit 1"] {
+    for options in ["--limit 6", "--at 1", "--at 2", "--at 2.9", "--at 2 --limit 1"] {
         run(&format!("cat {options}"), &input).clean(options);
     }
-    assert_eq!(run("cat --limit 7", &input).status, Some(1));
+    for options in ["--limit 7", "--at 3", "--at 4", "--limit 6 --key x"] {
+        run(&format!("cat {options}"), &input).failed(options, &["standard input:4: "]);
+    }
 }
 
 #[test]

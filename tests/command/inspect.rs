@@ -331,7 +331,7 @@ fn a_summary_covers_all_payloads() {
         "fill       8 PUT payload units of 25,000 bytes, ",
         "size of Kinesis records\n",
         "user records per partition key\n",
-        "record 4 of tests/data/get-records.json:1, sequence number 49657890134251672935812407361829378276960395314916908827: \
+        "record 4 of tests/data/get-records.json:30, sequence number 49657890134251672935812407361829378276960395314916908827: \
          digest_mismatch, probably with some bytes changed\n",
         "record 7 of tests/data/malformed.bin: malformed\n",
     ] {
@@ -730,6 +730,11 @@ fn control_characters_in_hash_keys_and_shards_do_not_reach_the_terminal() {
             }
         }
     }
+    // The same with characters as they are, where JSON allows it.
+    let raw = event.replace("\\u009b", "\u{9b}").replace("\\u202e", "\u{202e}\u{7f}");
+    let report = folder.run("inspect -", raw.as_bytes()).clean("raw");
+    assert!(report.text().contains("aggregated"), "{}", report.text());
+    assert_eq!(report.text().chars().find(harmful), None, "{:?}", report.text());
     for line in ["deaggregate", "deaggregate --hash-range 0-1", "cat -f %r", "inspect --json"] {
         let outcome = folder.run(&format!("{line} -"), event.as_bytes());
         let text = without_colors(&outcome.stderr);

@@ -50,7 +50,14 @@ pub(crate) fn for_each_selected(
     let mut seen = Seen::default();
     let mut unreadable = false;
     let read = for_each_event(input, progress, |event| match event {
-        Event::Payload(payload) => selector.payload(&payload, &mut seen, progress, sink),
+        Event::Payload(payload) => {
+            if selection.at.is_none_or(|at| at.record == payload.record) {
+                selector.payload(&payload, &mut seen, progress, sink)?;
+            }
+            // Nothing behind the wanted record is read.
+            let is_last = selection.at.is_some_and(|at| at.record <= payload.record);
+            if is_last { Err(Failure::Enough) } else { Ok(()) }
+        }
         Event::Damaged(_) => {
             unreadable = true;
             sink.flush()
@@ -85,11 +92,6 @@ impl Selector<'_> {
         progress: &Progress,
         sink: &mut impl Sink,
     ) -> Result<(), Failure> {
-        if let Some(at) = self.selection.at {
-            if payload.record != at.record {
-                return if payload.record < at.record { Ok(()) } else { Err(Failure::Enough) };
-            }
-        }
         match (payload.parse(), self.range) {
             (Ok(aggregate), None) => {
                 aggregate.records().try_for_each(|user| self.user_record(payload, &user, None, sink))

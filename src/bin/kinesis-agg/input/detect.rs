@@ -106,7 +106,8 @@ fn is_text(line: &[u8], is_cut: bool) -> bool {
             .unwrap_or_default(),
         Err(_) => return false,
     };
-    text.chars().all(|char| !char.is_control() || matches!(char, '\t' | '\r' | '\n' | '\x1b'))
+    // JSON strings may contain the control characters above ASCII as they are.
+    text.chars().all(|char| !char.is_ascii_control() || matches!(char, '\t' | '\r' | '\n' | '\x1b' | '\x7f'))
 }
 
 fn json_or_not(line: &[u8], is_cut: bool) -> Format {

@@ -114,6 +114,9 @@ impl<W: Write> Report<W> {
             self.histogram(&powers_of_two(partition_keys.uses()), None)?;
         }
         self.most_used_keys(&keys, partition_keys.count(), totals.user_records)?;
+        if partition_keys.is_incomplete {
+            self.prose("  ", "there are too many keys to count all: keys that came late are missing")?;
+        }
         if !summary.damaged.is_empty() {
             writeln!(self.out, "\n  {WARNING}damaged{WARNING:#}")?;
             for damaged in &summary.damaged {
