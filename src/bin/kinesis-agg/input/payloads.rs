@@ -170,7 +170,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 // The values of JSON end before the line does.
                 let first = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
                 match first.first() {
-                    Some(b'{' | b'[') if detect(first, true) == Format::Json => Format::Json,
+                    Some(b'{' | b'[') if detect(first, false) == Format::Json => Format::Json,
                     _ => continue,
                 }
             };
@@ -206,6 +206,9 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         let name = source.name.clone();
         let mut data = self.read_all(source)?;
         let gatherer = self.0.get_mut();
+        if data.strip_prefix(BYTE_ORDER_MARK).is_some_and(|rest| rest.starts_with(&MAGIC)) {
+            data.drain(..BYTE_ORDER_MARK.len());
+        }
         if let Some(original) = undo_latin_1(&data) {
             gatherer
                 .say("read as UTF-8 that was made from Latin-1, as JavaScript's toString('binary') makes it");
@@ -421,7 +424,10 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 let (visited, result) = self.value(&mut deserializer, &place, 0, true)?;
                 match result {
                     Ok(()) if deserializer.end().is_ok() => break,
-                    Ok(()) => at += value_len(rest),
+                    Ok(()) => match value_len(rest) {
+                        Some(len) => at += len,
+                        None => break,
+                    },
                     Err(error) if error.is_eof() && !(in_string(&error) && lines.is_complete()) => {
                         match self.json_on(&mut lines, at, visited)? {
                             Some(position) => at = position,
@@ -434,7 +440,11 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                     Err(error) => {
                         let what = lines.json_error(&error, at, self.0.get_mut().values);
                         self.0.get_mut().damaged(place, what)?;
-                        break;
+                        // Only what is not JSON hides where the next value begins.
+                        match value_len(lines.text().get(at..).unwrap_or_default()) {
+                            Some(len) if error.is_data() => at += len,
+                            _ => break,
+                        }
                     }
                 }
             }
@@ -546,10 +556,10 @@ fn in_string(error: &serde_json::Error) -> bool {
 }
 
 /// Returns the length of the JSON value at the beginning of the bytes.
-fn value_len(bytes: &[u8]) -> usize {
+fn value_len(bytes: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
-    _ = values.next();
-    values.byte_offset()
+    values.next()?.ok()?;
+    Some(values.byte_offset())
 }
 
 /// Reads values with tabs between them.
