@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::args::{InputArgs, InputForm};
 use crate::failure::Failure;
 use crate::input::blocks::{Block, Dump, Widths, ends};
-use crate::input::detect::{Format, detect, is_table_head};
+use crate::input::detect::{Format, detect, is_table_head, magic_in_latin_1};
 use crate::input::gather::Gatherer;
 use crate::input::json::{Data, EachItem, EventMembers, Item, Members, Text};
 use crate::input::lines::{Lines, Place, fill};
@@ -443,7 +443,10 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                         // Only what is not JSON hides where the next value begins.
                         match value_len(lines.text().get(at..).unwrap_or_default()) {
                             Some(len) if error.is_data() => at += len,
-                            _ => break,
+                            _ => {
+                                lines.finish_line(|| self.pause())?;
+                                break;
+                            }
                         }
                     }
                 }
@@ -483,6 +486,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         if position <= indentation + 1 && begins_value(lines) && place.to_string() != first_line {
             return Ok(None);
         }
+        lines.finish_line(|| self.pause())?;
         while lines.next_line(|| self.pause())? {
             if begins_value(lines) {
                 break;
@@ -545,8 +549,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
 
 /// Returns the bytes of an aggregate of which each byte was taken for a character.
 fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
-    let magic: String = MAGIC.map(char::from).iter().collect();
-    let text = data.starts_with(magic.as_bytes()).then(|| core::str::from_utf8(data).ok())??;
+    let text = data.starts_with(magic_in_latin_1().as_bytes()).then(|| core::str::from_utf8(data).ok())??;
     text.chars().map(|char| u8::try_from(char).ok()).collect()
 }
 
