@@ -11,6 +11,8 @@ mod deaggregate;
 mod docs;
 mod input;
 mod inspect;
+mod live;
+mod renderings;
 mod route;
 mod streams;
 mod support;

@@ -79,8 +79,8 @@ impl<W: Write> Writer<W> {
         line.value("record", payload.record);
         line.value("partitionKey", partition_key);
         line.value("explicitHashKey", explicit_hash_key);
-        match core::str::from_utf8(user.data) {
-            Ok(text) if self.text => line.value("text", text),
+        match self.text.then(|| core::str::from_utf8(user.data)) {
+            Some(Ok(text)) => line.value("text", text),
             _ => line.base64("data", user.data),
         }
         line.value("subSequenceNumber", user.sub_sequence_number);

@@ -259,6 +259,7 @@ impl<'a> Object<'a> {
         Self { buffer }
     }
 
+    #[inline]
     pub(crate) fn base64(&mut self, name: &str, data: &[u8]) {
         self.name(name);
         self.buffer.push(b'"');
@@ -266,6 +267,7 @@ impl<'a> Object<'a> {
         self.buffer.push(b'"');
     }
 
+    #[inline]
     pub(crate) fn value(&mut self, name: &str, value: impl Serialize) {
         self.name(name);
         append(&value, self.buffer);
@@ -305,7 +307,8 @@ impl<'a> Object<'a> {
         self.buffer.push(b'}');
     }
 
-    /// Writes a name. All names are literals in this program that need no escaping.
+    /// Writes a name. All names are literals in this program that need no escaping. Inlined, so that their lengths are known.
+    #[inline(always)]
     fn name(&mut self, name: &str) {
         self.comma();
         self.buffer.push(b'"');

@@ -173,13 +173,18 @@ impl Lines {
 
     /// Returns whether a signal has ended the input inside the current line.
     pub(crate) fn is_cut(&self) -> bool {
-        self.was_stopped() && !self.whole().ends_with(b"\n")
+        self.was_stopped() && !self.is_complete()
     }
 
     /// Returns how much white space the current line begins with.
     pub(crate) fn indentation(&self) -> usize {
         let text = self.text();
         text.len() - text.trim_ascii_start().len()
+    }
+
+    /// Returns whether the current line has been read to its end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.whole().ends_with(b"\n")
     }
 
     /// Returns whether a signal has ended the input.

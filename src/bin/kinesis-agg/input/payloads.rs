@@ -373,7 +373,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             if let Some(value) = find_record(lines.current()) {
                 let mut value = serde_json::Deserializer::from_slice(value);
                 // It has been parsed before.
-                _ = self.value(&mut value, &place, 0)?;
+                _ = self.value(&mut value, &place, 0, true)?;
             }
         }
         Ok(())
@@ -410,7 +410,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             let mut at = 0;
             while let Some(rest) = lines.text().get(at..) {
                 let blank = rest.len() - rest.trim_ascii_start().len();
-                let rest = rest.get(blank..).unwrap_or_default();
+                let rest = rest.get(blank..).unwrap_or_default().trim_ascii_end();
                 if rest.is_empty() {
                     break;
                 }
@@ -418,17 +418,19 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 let place = lines.place().clone();
                 // A deserializer counts columns from its own beginning, so each value gets one.
                 let mut deserializer = serde_json::Deserializer::from_slice(rest);
-                let (visited, result) = self.value(&mut deserializer, &place, 0)?;
+                let (visited, result) = self.value(&mut deserializer, &place, 0, true)?;
                 match result {
                     Ok(()) if deserializer.end().is_ok() => break,
                     Ok(()) => at += value_len(rest),
-                    Err(error) if error.is_eof() => match self.json_on(&mut lines, at, visited)? {
-                        Some(position) => at = position,
-                        None => {
-                            again = true;
-                            break;
+                    Err(error) if error.is_eof() && !(in_string(&error) && lines.is_complete()) => {
+                        match self.json_on(&mut lines, at, visited)? {
+                            Some(position) => at = position,
+                            None => {
+                                again = true;
+                                break;
+                            }
                         }
-                    },
+                    }
                     Err(error) => {
                         let what = lines.json_error(&error, at, self.0.get_mut().values);
                         self.0.get_mut().damaged(place, what)?;
@@ -452,7 +454,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         let place = lines.place().moving();
         let mut rest = lines.read_on(at, &place, || self.pause());
         let mut deserializer = serde_json::Deserializer::from_reader(&mut rest);
-        let (_, result) = self.value(&mut deserializer, &place, visited)?;
+        let (_, result) = self.value(&mut deserializer, &place, visited, false)?;
         let Err(error) = result else { return Ok(Some(rest.position)) };
         let position = rest.position;
         if let Some(failure) = rest.failure {
@@ -486,6 +488,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         deserializer: D,
         place: &dyn Display,
         visited: u64,
+        is_on_one_line: bool,
     ) -> Result<(u64, Result<(), D::Error>), Failure> {
         let mut failure = None;
         let mut records = 0;
@@ -493,7 +496,8 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             records += 1;
             if records <= visited { Ok(()) } else { self.item(item, place) }
         };
-        let read = EachItem { visit: &mut visit, failure: &mut failure }.deserialize(deserializer);
+        let read =
+            EachItem { visit: &mut visit, failure: &mut failure, is_on_one_line }.deserialize(deserializer);
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -509,7 +513,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         if let Item::LogMessage(message) = item {
             if let Some(value) = find_record(message.as_bytes()) {
                 // It has been parsed before.
-                _ = self.value(&mut serde_json::Deserializer::from_slice(value), place, 0)?;
+                _ = self.value(&mut serde_json::Deserializer::from_slice(value), place, 0, true)?;
             }
             return Ok(());
         }
@@ -534,6 +538,11 @@ fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
     let magic: String = MAGIC.map(char::from).iter().collect();
     let text = data.starts_with(magic.as_bytes()).then(|| core::str::from_utf8(data).ok())??;
     text.chars().map(|char| u8::try_from(char).ok()).collect()
+}
+
+/// Returns whether the JSON ends inside a string. A string cannot go on on the next line.
+fn in_string(error: &serde_json::Error) -> bool {
+    error.is_eof() && error.to_string().starts_with("EOF while parsing a string")
 }
 
 /// Returns the length of the JSON value at the beginning of the bytes.
