@@ -365,7 +365,7 @@ fn invalid_input_is_reported() {
         ("text that is not a user record", "auto", b"{\"text\": \"a\", \"level\": \"info\"}\n", 0, &["not a known shape"]),
         ("a log that looks like a list", "auto", b"[2024-11-23] hello\n", 0, &[":1: "]),
         ("Records is not a list", "auto", b"{\"Records\": 5}", 0, &[":1: "]),
-        ("the second value on a line", "auto", b"  {\"Data\": \"YQ==\"} {\"Data\": 5}", 1, &[":1: column 29: "]),
+        ("the second value on a line", "auto", b"  {\"Data\": \"YQ==\"} {\"Data\": 5}", 1, &[":1: ", "column 29: "]),
         ("numeric partition key", "auto", b"{\"Data\": \"YQ==\", \"PartitionKey\": 5}", 0, &[":1: "]),
     ];
     for &(name, form, input, rows, parts) in cases {
@@ -537,5 +537,104 @@ fn unreadable_files_stop_the_command() {
                 folder.run(&format!("deaggregate --input {form} {files}"), b"").failed(name, &[part]);
             assert_eq!(outcome.stdout, before, "{name}");
         }
+    }
+}
+
+// Values in messages.
+
+#[test]
+fn messages_show_the_beginning_of_values() {
+    let long = "SECRET".repeat(200_000);
+    for (name, command, input) in [
+        ("a string as a list", "deaggregate", format!("{{\"Records\": \"{long}?\"}}")),
+        ("data", "deaggregate", format!("{{\"Data\": \"{long}?\"}}")),
+        ("a line", "deaggregate --input hex", format!("{long}?")),
+        ("a value in a list", "deaggregate", format!("[\"{long}?\"]")),
+        ("a name", "deaggregate", format!("{{\"{long}\": 1}}")),
+        ("a partition key", "deaggregate", format!("{{\"Data\": \"YQ==\", \"PartitionKey\": [\"{long}\"]}}")),
+        ("a user record", "aggregate", long.clone()),
+        ("data of a user record", "route", format!("{{\"partitionKey\": \"a\", \"data\": \"{long}?\"}}")),
+        ("tags", "aggregate", format!("{{\"partitionKey\": \"a\", \"text\": \"\", \"tags\": \"{long}\"}}")),
+    ] {
+        let outcome = run(command, input.as_bytes()).failed(name, &["standard input:1"]);
+        assert!(outcome.stderr.len() < 900, "{name}: {}", outcome.stderr);
+        let hidden = run(&format!("{command} --no-values"), input.as_bytes()).failed(name, &[]);
+        let is_name = name == "a name";
+        assert!(is_name || !hidden.stderr.contains("SECRET"), "{name}: {}", hidden.stderr);
+    }
+}
+
+#[test]
+fn messages_have_no_control_characters() {
+    let folder = Folder::new(&[]);
+    for (name, command, input) in [
+        ("a line", "deaggregate --input hex", "\u{1b}[31mred\u{7}\u{202e}"),
+        ("data", "deaggregate", "{\"Data\": \"\\u001b[31m\\u0007\\u202e\"}"),
+        ("a name", "deaggregate", "{\"\\u001b[31m\\u0007\\u202e\": 1}"),
+        ("a type", "deaggregate", "{\"Records\": \"\\u001b[31m\\u0007\\u202e\"}"),
+        ("a user record", "aggregate", "\u{1b}[31m\u{7}\u{202e}"),
+    ] {
+        let outcome = folder.run(command, input.as_bytes()).failed(name, &["31m"]);
+        let is_safe = |char: char| char == '\n' || !char.is_control() && char != '\u{202e}';
+        assert!(outcome.stderr.chars().all(is_safe), "{name}: {:?}", outcome.stderr);
+    }
+}
+
+#[test]
+fn many_errors_are_counted() {
+    let outcome =
+        run("deaggregate", b"00\n0g\n00\n0h\n").failed("two", &["2 lines or values could not be read"]);
+    assert_eq!((outcome.values().len(), outcome.stderr.lines().count()), (2, 3), "{}", outcome.stderr);
+    let records: Vec<u64> = outcome.values().iter().map(|line| line["record"].as_u64().unwrap()).collect();
+    assert_eq!(records, [0, 2]);
+    let outcome =
+        run("deaggregate --fail-fast", b"00\n0g\n00\n0h\n").failed("fail fast", &[":2: record 1: "]);
+    assert_eq!((outcome.values().len(), outcome.stderr.lines().count()), (1, 1), "{}", outcome.stderr);
+}
+
+// Lists of shards.
+
+#[test]
+fn shards_are_read_in_every_listing() {
+    let listed: Value = serde_json::from_slice(include_bytes!("../data/list-shards.json")).unwrap();
+    let shards = listed["Shards"].as_array().unwrap();
+    let (first, second) = shards.split_at(3);
+    let page = |shards: &[Value]| json!({"Shards": shards, "NextToken": "AAA"}).to_string();
+    let description =
+        |shards: &[Value]| json!({"StreamDescription": {"StreamName": "s", "Shards": shards}}).to_string();
+    let user_records = &super::support::EVENTS_JSONL[..4_000];
+    let user_records = &user_records[..=user_records.iter().rposition(|&byte| byte == b'\n').unwrap()];
+    let folder = Folder::new(&[("records", user_records)]);
+    let expected = run("route --shards tests/data/list-shards.json", user_records).clean("expected").stdout;
+    for (name, text) in [
+        ("pages", format!("{}\n{}", page(first), page(second))),
+        ("an array of pages", format!("[{}, {}]", page(first), page(second))),
+        ("an array of shards", Value::from(shards.clone()).to_string()),
+        ("describe-stream", description(shards)),
+        ("pages of describe-stream", format!("{}{}", description(first), description(second))),
+        ("a byte-order mark", format!("\u{feff}{}", page(shards))),
+    ] {
+        std::fs::write(folder.path().join("shards"), &text).unwrap();
+        let outcome = folder.run("route --shards shards records", b"").clean(name);
+        assert!(outcome.stdout == expected, "{name}");
+        let outcome = folder.run("route --shards - records", text.as_bytes()).clean(name);
+        assert!(outcome.stdout == expected, "{name}, standard input");
+    }
+    for (name, text, part) in [
+        (
+            "a summary",
+            "{\"StreamDescriptionSummary\": {\"StreamName\": \"s\"}}",
+            "describe-stream-summary has no shards",
+        ),
+        (
+            "records",
+            "{\"Records\": []}",
+            "list-shards` or `aws kinesis describe-stream`, but this object has \"Records\"",
+        ),
+        ("text", "shardId-000000000000", "expected"),
+        ("a shard without a range", "{\"Shards\": [{\"ShardId\": \"s\"}]}", "HashKeyRange"),
+    ] {
+        std::fs::write(folder.path().join("shards"), text).unwrap();
+        folder.run("route --shards shards records", b"").failed(name, &["shards: ", part]);
     }
 }

@@ -1,5 +1,7 @@
 //! Inputs that pause, and signals: what has been sent is written before more is sent.
 
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic in a helper fails the test")]
+
 use core::time::Duration;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};

@@ -126,7 +126,7 @@ enum Packing {
         undigested: Vec<Undigested>,
         bytes: usize,
     },
-    Routed(AggregationManager),
+    Routed(Box<AggregationManager>),
 }
 
 /// A finished aggregate, and its shard if the shards are known.
@@ -147,7 +147,8 @@ impl Aggregator {
         // Unless it has seen a buffer of such a size, glibc returns memory to the system each time that several aggregates
         // are freed, and getting it back takes a sixth of the time.
         drop(core::hint::black_box(Vec::<u8>::with_capacity(2 * MAX_UNDIGESTED)));
-        let routed = |manager: AggregationManager| Packing::Routed(manager.with_max_memory(MAX_MEMORY));
+        let routed =
+            |manager: AggregationManager| Packing::Routed(Box::new(manager.with_max_memory(MAX_MEMORY)));
         let packing = match (grouping, &shards) {
             (Grouping::All, _) if max_age.is_some() => routed(AggregationManager::unrouted(limits)),
             (Grouping::All, _) => Packing::All {

@@ -34,7 +34,7 @@ pub(crate) enum Format {
 /// Detects the format of an input from its beginning, which is not all of the first line if `is_cut`.
 pub(crate) fn detect(beginning: &[u8], is_cut: bool) -> Format {
     let beginning = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning);
-    if beginning.starts_with(&MAGIC) {
+    if beginning.starts_with(&MAGIC) || beginning.starts_with(magic_in_latin_1().as_bytes()) {
         return Format::Raw;
     }
     if let Some(what) = foreign(beginning) {
@@ -73,6 +73,11 @@ pub(crate) fn detect(beginning: &[u8], is_cut: bool) -> Format {
         return format;
     }
     if has_record(line) { Format::Log } else { Format::Text }
+}
+
+/// Returns the magic if each of its bytes is taken for a character.
+pub(crate) fn magic_in_latin_1() -> String {
+    MAGIC.map(char::from).iter().collect()
 }
 
 /// Names formats of other programs.

@@ -3,11 +3,12 @@
 use core::fmt::Display;
 use core::ops::Range;
 
-use kinesis_aggregation::decode::{MAGIC, PlainReason};
+use kinesis_aggregation::decode::PlainReason;
 
 use crate::args::InputArgs;
 use crate::base64;
 use crate::failure::Failure;
+use crate::input::detect::magic_in_latin_1;
 use crate::input::json::{Data, EventMembers, Members, Text};
 use crate::input::payloads::{Damaged, Event, Payload};
 use crate::input::quote::Values;
@@ -185,13 +186,11 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
     /// Says once for each kind if the data seems to have been encoded in a way that input forms do not tell.
     fn hint_at_encoding(&mut self, data: Range<usize>) {
         let data = self.data.get(data).unwrap_or_default();
-        // In Latin-1, each byte of the magic is a character.
-        let magic_in_latin_1: String = MAGIC.map(char::from).iter().collect();
         let (kind, what) = if data.starts_with(b"84maw") {
             (0, "base64 of an aggregate, which was encoded twice: decode it once with base64 -d")
         } else if data.starts_with("\u{fffd}\u{fffd}".as_bytes()) {
             (1, "an aggregate that was decoded as UTF-8, which replaced some of its bytes: they are lost")
-        } else if data.starts_with(magic_in_latin_1.as_bytes()) {
+        } else if data.starts_with(magic_in_latin_1().as_bytes()) {
             (
                 2,
                 "an aggregate that was decoded as Latin-1 and encoded as UTF-8: iconv -f UTF-8 -t LATIN1 reverses it",

@@ -106,6 +106,14 @@ impl Lines {
         self.next_or_blank(End::NewlineOrPause, on_pause)
     }
 
+    /// Reads the rest of the current line if only a piece of it has been read.
+    pub(crate) fn finish_line(&mut self, on_pause: impl OnPause) -> Result<(), Failure> {
+        if self.is_open {
+            self.next_or_blank(End::Newline, on_pause)?;
+        }
+        Ok(())
+    }
+
     fn next_or_blank(&mut self, end: End, on_pause: impl OnPause) -> Result<bool, Failure> {
         if !self.is_open {
             self.place.line += 1;

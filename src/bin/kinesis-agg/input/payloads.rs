@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::args::{InputArgs, InputForm};
 use crate::failure::Failure;
 use crate::input::blocks::{Block, Dump, Widths, ends};
-use crate::input::detect::{Format, detect, is_table_head};
+use crate::input::detect::{Format, detect, is_table_head, magic_in_latin_1};
 use crate::input::gather::Gatherer;
 use crate::input::json::{Data, EachItem, EventMembers, Item, Members, Text};
 use crate::input::lines::{Lines, Place, fill};
@@ -170,7 +170,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 // The values of JSON end before the line does.
                 let first = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
                 match first.first() {
-                    Some(b'{' | b'[') if detect(first, true) == Format::Json => Format::Json,
+                    Some(b'{' | b'[') if detect(first, false) == Format::Json => Format::Json,
                     _ => continue,
                 }
             };
@@ -206,6 +206,9 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         let name = source.name.clone();
         let mut data = self.read_all(source)?;
         let gatherer = self.0.get_mut();
+        if data.strip_prefix(BYTE_ORDER_MARK).is_some_and(|rest| rest.starts_with(&MAGIC)) {
+            data.drain(..BYTE_ORDER_MARK.len());
+        }
         if let Some(original) = undo_latin_1(&data) {
             gatherer
                 .say("read as UTF-8 that was made from Latin-1, as JavaScript's toString('binary') makes it");
@@ -421,7 +424,10 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 let (visited, result) = self.value(&mut deserializer, &place, 0, true)?;
                 match result {
                     Ok(()) if deserializer.end().is_ok() => break,
-                    Ok(()) => at += value_len(rest),
+                    Ok(()) => match value_len(rest) {
+                        Some(len) => at += len,
+                        None => break,
+                    },
                     Err(error) if error.is_eof() && !(in_string(&error) && lines.is_complete()) => {
                         match self.json_on(&mut lines, at, visited)? {
                             Some(position) => at = position,
@@ -434,7 +440,14 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                     Err(error) => {
                         let what = lines.json_error(&error, at, self.0.get_mut().values);
                         self.0.get_mut().damaged(place, what)?;
-                        break;
+                        // Only what is not JSON hides where the next value begins.
+                        match value_len(lines.text().get(at..).unwrap_or_default()) {
+                            Some(len) if error.is_data() => at += len,
+                            _ => {
+                                lines.finish_line(|| self.pause())?;
+                                break;
+                            }
+                        }
                     }
                 }
             }
@@ -473,6 +486,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
         if position <= indentation + 1 && begins_value(lines) && place.to_string() != first_line {
             return Ok(None);
         }
+        lines.finish_line(|| self.pause())?;
         while lines.next_line(|| self.pause())? {
             if begins_value(lines) {
                 break;
@@ -535,8 +549,7 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
 
 /// Returns the bytes of an aggregate of which each byte was taken for a character.
 fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
-    let magic: String = MAGIC.map(char::from).iter().collect();
-    let text = data.starts_with(magic.as_bytes()).then(|| core::str::from_utf8(data).ok())??;
+    let text = data.starts_with(magic_in_latin_1().as_bytes()).then(|| core::str::from_utf8(data).ok())??;
     text.chars().map(|char| u8::try_from(char).ok()).collect()
 }
 
@@ -546,10 +559,10 @@ fn in_string(error: &serde_json::Error) -> bool {
 }
 
 /// Returns the length of the JSON value at the beginning of the bytes.
-fn value_len(bytes: &[u8]) -> usize {
+fn value_len(bytes: &[u8]) -> Option<usize> {
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<IgnoredAny>();
-    _ = values.next();
-    values.byte_offset()
+    values.next()?.ok()?;
+    Some(values.byte_offset())
 }
 
 /// Reads values with tabs between them.
