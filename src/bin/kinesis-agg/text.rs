@@ -35,12 +35,12 @@ pub(crate) fn columns() -> usize {
     columns.unwrap_or(DEFAULT_COLUMNS).max(MIN_COLUMNS)
 }
 
-/// Returns whether a terminal could interpret a character: as a command, or as a change of direction.
+/// Returns whether a terminal could interpret a character, as a command or a change of direction, or not show it.
 pub(crate) fn is_unsafe(char: char) -> bool {
     char.is_control()
         || matches!(char,
-            '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
-            | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Returns text in quotes, at most `width` columns wide, without anything that a terminal would interpret.
@@ -148,6 +148,7 @@ mod tests {
             ("\u{1b}[2J", 20, "\"\\u{1b}[2J\""),
             ("\u{9b}x", 10, "\"\\u{9b}x\""),
             ("\u{202e}x", 12, "\"\\u{202e}x\""),
+            ("a\u{ad}b", 12, "\"a\\u{ad}b\""),
             ("東京都", 8, "\"東京都\""),
             ("東京都", 7, "\"東京\"…"),
             ("\"\\", 10, "\"\\\"\\\\\""),

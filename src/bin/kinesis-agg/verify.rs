@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::input::{Data, InputRecord, Place, UserEvent, for_each_user_record};
 use crate::output::to_u64;
 use crate::progress::Progress;
-use crate::text::counted;
+use crate::text::{Percent, columns, counted};
 
 /// User records are handled in batches of about this many bytes. Each step takes a whole batch at a time, so that
 /// reading the clock does not add to the times. Larger batches would not fit into the caches.
@@ -187,12 +187,12 @@ impl Verification {
         let Self { totals, times, .. } = self;
         let count = HumanCount;
         let mut out = anstream::AutoStream::auto(stdout().lock());
-        writeln!(
-            out,
-            "{HEADING}{} aggregated into {}, deaggregated, and compared: all are equal{HEADING:#}\n",
+        let title = format!(
+            "{HEADING}{} aggregated into {}, deaggregated, and compared: all are equal{HEADING:#}",
             counted(totals.user_records, "user record"),
             counted(totals.kinesis_records, "Kinesis record"),
-        )?;
+        );
+        writeln!(out, "{}\n", textwrap::fill(&title, columns()))?;
         writeln!(out, "  {:26}{:>14}{:>14}", "", "separate", "aggregated")?;
         let mut row = |name: &str, separate: u64, aggregated: u64| {
             let columns = [separate, aggregated].map(|number| count(number).to_string());
@@ -209,10 +209,10 @@ impl Verification {
         let overhead = totals.aggregate_bytes - totals.data_bytes;
         writeln!(
             out,
-            "\n  {} bytes of data, {} bytes of overhead ({:.1} %): keys, lengths, magic and digest\n",
-            count(totals.data_bytes),
-            count(overhead),
-            100.0 * ratio(overhead, totals.aggregate_bytes)
+            "\n  {} of data, {} of overhead ({})\n",
+            counted(totals.data_bytes, "byte"),
+            counted(overhead, "byte"),
+            Percent(overhead, totals.aggregate_bytes)
         )?;
 
         writeln!(out, "  {:26}{:>14}{:>14}", "", "milliseconds", "records/s")?;

@@ -111,8 +111,13 @@ fn is_text(line: &[u8], is_cut: bool) -> bool {
             .unwrap_or_default(),
         Err(_) => return false,
     };
-    // JSON strings may contain the control characters above ASCII as they are.
-    text.chars().all(|char| !char.is_ascii_control() || matches!(char, '\t' | '\r' | '\n' | '\x1b' | '\x7f'))
+    // JSON strings may contain DEL and the control characters above ASCII as they are.
+    let may_be_json = line.starts_with(b"{") || line.starts_with(b"[");
+    text.chars().all(|char| {
+        !char.is_control()
+            || matches!(char, '\t' | '\r' | '\n' | '\x1b')
+            || may_be_json && !matches!(char, '\0'..='\x1f')
+    })
 }
 
 fn json_or_not(line: &[u8], is_cut: bool) -> Format {
