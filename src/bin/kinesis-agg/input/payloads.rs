@@ -435,8 +435,9 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                     },
                     Err(error) if error.is_eof() && !(in_string(&error) && lines.is_complete()) => {
                         match self.json_on(&mut lines, at, visited)? {
-                            Some(position) => at = position,
-                            None => {
+                            Next::Position(position) => at = position,
+                            Next::Line => break,
+                            Next::CurrentLine => {
                                 again = true;
                                 break;
                             }
@@ -456,24 +457,19 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                     }
                 }
             }
-            if again && lines.text().is_empty() {
-                return Ok(());
-            }
         }
         Ok(())
     }
 
     /// Reads a value that begins at `at` in the current line and ends later. The first `visited` records have been visited.
-    /// Returns the position after the value in what is then the current line, or `None` if the value is broken and the
-    /// current line is one on which another may begin. It is empty at the end of the input.
-    fn json_on(&self, lines: &mut Lines, at: usize, visited: u64) -> Result<Option<usize>, Failure> {
+    fn json_on(&self, lines: &mut Lines, at: usize, visited: u64) -> Result<Next, Failure> {
         let first_line = lines.place().to_string();
         let indentation = lines.indentation();
         let place = lines.place().moving();
         let mut rest = lines.read_on(at, &place, || self.pause());
         let mut deserializer = serde_json::Deserializer::from_reader(&mut rest);
         let (_, result) = self.value(&mut deserializer, &place, visited, false)?;
-        let Err(error) = result else { return Ok(Some(rest.position)) };
+        let Err(error) = result else { return Ok(Next::Position(rest.position)) };
         let position = rest.position;
         if let Some(failure) = rest.failure {
             return Err(failure);
@@ -484,20 +480,24 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             let what = gatherer.values.json_message(&error);
             gatherer.damaged(&place, format_args!("column {column}: {what}"))?;
         }
+        if place.to_string() == first_line {
+            lines.finish_line(|| self.pause())?;
+            return Ok(Next::Line);
+        }
         // A value begins with a bracket that is not indented more than that of the broken one.
         let begins_value = |lines: &Lines| {
             lines.indentation() <= indentation && matches!(lines.current().first(), Some(b'{' | b'['))
         };
-        if position <= indentation + 1 && begins_value(lines) && place.to_string() != first_line {
-            return Ok(None);
+        if position <= indentation + 1 && begins_value(lines) {
+            return Ok(Next::CurrentLine);
         }
         lines.finish_line(|| self.pause())?;
         while lines.next_line(|| self.pause())? {
             if begins_value(lines) {
-                break;
+                return Ok(Next::CurrentLine);
             }
         }
-        Ok(None)
+        Ok(Next::Line)
     }
 
     /// Reads one value. Returns how many records it has, and the error in the JSON if there is one. Does not visit the first
@@ -561,6 +561,16 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
 fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
     let text = data.starts_with(magic_in_latin_1().as_bytes()).then(|| core::str::from_utf8(data).ok())??;
     text.chars().map(|char| u8::try_from(char).ok()).collect()
+}
+
+/// Where the next value is after one that was not complete on its first line.
+enum Next {
+    /// At this position in the current line.
+    Position(usize),
+    /// On the next line.
+    Line,
+    /// On the current line.
+    CurrentLine,
 }
 
 /// Returns whether the JSON ends inside a string. A string cannot go on on the next line.
