@@ -98,7 +98,7 @@ mod tests {
     fn both_decoders_agree() {
         let data: Vec<u8> = (0..400u32).map(|number| u8::try_from(number * 7919 % 251).unwrap()).collect();
         let mut decoded = vec![0xa5; 7];
-        for len in (0..120).chain([190, 191, 192, 193, 400]) {
+        for len in (0..120).chain([190, 191, 192, 193, 239, 240, 241, 248, 249, 400]) {
             let mut text = b"before".to_vec();
             append(&data[..len], &mut text);
             let mut text = text.split_off("before".len());

@@ -1,10 +1,12 @@
 //! What `aggregate`, `route` and `verify` read: user records as JSON Lines.
 
+use core::fmt;
 use std::time::Instant;
 
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::RecordTag;
-use serde::Deserialize;
+use serde::de::{Error, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::args::ReadArgs;
 use crate::base64;
@@ -16,19 +18,68 @@ use crate::input::quote::Values;
 use crate::input::source::{Source, open_each};
 use crate::progress::Progress;
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// A line of the input.
 struct Line<'a> {
-    #[serde(borrow)]
     partition_key: Text<'a>,
-    #[serde(borrow)]
     explicit_hash_key: Option<Text<'a>>,
-    #[serde(borrow)]
     data: Option<Base64<'a>>,
-    #[serde(borrow)]
     text: Option<Text<'a>>,
-    #[serde(borrow)]
-    tags: Option<Vec<(Text<'a>, Option<Text<'a>>)>>,
+    tags: Option<Tags<'a>>,
+}
+
+/// Keys and values.
+type Tags<'a> = Vec<(Text<'a>, Option<Text<'a>>)>;
+
+/// The names are compared as bytes. Checking them for UTF-8 first, as derived code does, takes 4 % of the time of `aggregate`.
+impl<'de> Deserialize<'de> for Line<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(LineVisitor)
+    }
+}
+
+struct LineVisitor;
+
+impl<'de> Visitor<'de> for LineVisitor {
+    type Value = Line<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a user record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line<'de>, A::Error> {
+        let (mut partition_key, mut explicit_hash_key, mut data, mut text, mut tags) =
+            (None, None, None, None, None);
+        while let Some(Base64(name)) = map.next_key()? {
+            match &*name {
+                b"partitionKey" => set(&mut partition_key, "partitionKey", &mut map)?,
+                b"explicitHashKey" => set(&mut explicit_hash_key, "explicitHashKey", &mut map)?,
+                b"data" => set(&mut data, "data", &mut map)?,
+                b"text" => set(&mut text, "text", &mut map)?,
+                b"tags" => set(&mut tags, "tags", &mut map)?,
+                _ => _ = map.next_value::<IgnoredAny>()?,
+            }
+        }
+        Ok(Line {
+            partition_key: partition_key.ok_or_else(|| A::Error::missing_field("partitionKey"))?,
+            explicit_hash_key: explicit_hash_key.flatten(),
+            data: data.flatten(),
+            text: text.flatten(),
+            tags: tags.flatten(),
+        })
+    }
+}
+
+/// Reads a member, which must not be there twice.
+fn set<'de, A: MapAccess<'de>, T: Deserialize<'de>>(
+    member: &mut Option<T>,
+    name: &'static str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if member.is_some() {
+        return Err(A::Error::duplicate_field(name));
+    }
+    *member = Some(map.next_value()?);
+    Ok(())
 }
 
 /// A user record and the line it is from.
@@ -84,13 +135,13 @@ fn read(
             Err(error) => return fault(describe_error(&lines, &error, values)),
         };
         let data = match (&line.data, &line.text) {
-            (Some(data), None) => {
-                if let Err(what) = base64::decode(&data.0, &mut decoded) {
+            (Some(data), None) => match base64::decode_at(&data.0, &mut decoded, 0) {
+                Ok(len) => decoded.get(..len).unwrap_or_default(),
+                Err(what) => {
                     let shown = values.show(&data.0);
                     return fault(format!("data: {what}{shown}; data that is text belongs in \"text\""));
                 }
-                decoded.as_slice()
-            }
+            },
             (None, Some(text)) => text.0.as_bytes(),
             (Some(_), Some(_)) => return fault("both data and text".to_owned()),
             (None, None) if data == Data::Required => return fault("neither data nor text".to_owned()),
