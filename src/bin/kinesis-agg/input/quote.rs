@@ -82,6 +82,6 @@ mod tests {
         assert_eq!(hidden.json_message(&error(&secret)), "invalid type: string, expected u8");
         assert_eq!(shown.json_message(&error("1.5")), "invalid type: floating point \"1.5\", expected u8");
         assert_eq!(hidden.json_message(&error("1.5")), "invalid type: floating point, expected u8");
-        assert_eq!(hidden.json_message(&error("[")), "EOF while parsing a list");
+        assert_eq!(hidden.json_message(&error("")), "EOF while parsing a value");
     }
 }
