@@ -424,8 +424,8 @@ fn errors_in_events_name_the_place_and_the_member() {
             "duplicate member eventID",
         ),
         ("an SQS record", r#"{"eventSource": "aws:sqs", "body": "x"}"#, "record 1: no \"Data\""),
-        ("kinesis is a string", r#"{"kinesis": "eA=="}"#, "column"),
-        ("kinesis is a list", r#"{"kinesis": ["eA=="]}"#, "column"),
+        ("kinesis is a string", r#"{"kinesis": "eA=="}"#, "an object that describes"),
+        ("kinesis is a list", r#"{"kinesis": ["eA=="]}"#, "an object that describes"),
         (
             "a list as time",
             r#"{"kinesis": {"data": "eA==", "approximateArrivalTimestamp": [1]}}"#,
@@ -436,7 +436,8 @@ fn errors_in_events_name_the_place_and_the_member() {
             r#"{"recordId": "1", "data": "eA==", "approximateArrivalTimestamp": true}"#,
             "neither a number nor a string",
         ),
-        ("a numeric event ID", r#"{"kinesis": {"data": "eA=="}, "eventID": 5}"#, "column"),
+        ("a numeric event ID", r#"{"kinesis": {"data": "eA=="}, "eventID": 5}"#, "expected a string"),
+        ("data that is a number", r#"{"kinesis": {"data": 5}}"#, "expected base64 in a string"),
     ] {
         for input in
             [format!("{good}\n{record}\n"), format!("{{\"Records\": [\n{good},\n{record}\n]}}\n{good}\n")]

@@ -42,6 +42,8 @@ pub(crate) enum Item<'a> {
     Bytes(Vec<u8>),
     /// A message from a log, which may have JSON in it.
     LogMessage(&'a str),
+    /// A record with a member that is twice in it or of another type.
+    Invalid(serde_json::Error),
 }
 
 /// Reads one JSON value and visits each record in it as soon as it is read, so that an error does not lose the records
@@ -52,11 +54,18 @@ pub(crate) struct EachItem<'v, V> {
     pub(crate) failure: &'v mut Option<Failure>,
     /// Whether the value is on one line, so that no string in it has a newline that would have to be found.
     pub(crate) is_on_one_line: bool,
+    /// Whether the value is a list of records, each of which may be invalid.
+    pub(crate) is_list_of_records: bool,
 }
 
 impl<V: FnMut(Item<'_>) -> Result<(), Failure>> EachItem<'_, V> {
     fn reborrow(&mut self) -> EachItem<'_, V> {
-        EachItem { visit: &mut *self.visit, failure: &mut *self.failure, is_on_one_line: self.is_on_one_line }
+        EachItem {
+            visit: &mut *self.visit,
+            failure: &mut *self.failure,
+            is_on_one_line: self.is_on_one_line,
+            is_list_of_records: false,
+        }
     }
 
     fn visit<E: Error>(self, item: Item<'_>) -> Result<(), E> {
@@ -97,6 +106,19 @@ impl<'de, V: FnMut(Item<'_>) -> Result<(), Failure>> Visitor<'de> for EachItem<'
 
     /// Reads a list of values, or of the bytes of a payload.
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Option<u8>, A::Error> {
+        // Reading each record twice takes longer. On one line, it is done only if a record is invalid.
+        if self.is_list_of_records && !self.is_on_one_line {
+            while let Some(record) = list.next_element::<Box<RawValue>>()? {
+                let mut record = serde_json::Deserializer::from_str(record.get());
+                match self.reborrow().deserialize(&mut record) {
+                    Ok(None) => {}
+                    Ok(Some(_)) => return Err(A::Error::custom("a number, expected a Kinesis record")),
+                    Err(_) if self.failure.is_some() => return Err(A::Error::custom("visit failed")),
+                    Err(error) => self.reborrow().visit(Item::Invalid(error))?,
+                }
+            }
+            return Ok(None);
+        }
         let mut bytes = Vec::new();
         let mut others = false;
         while let Some(byte) = list.next_element_seed(self.reborrow())? {
@@ -125,7 +147,8 @@ impl<'de, V: FnMut(Item<'_>) -> Result<(), Failure>> Visitor<'de> for EachItem<'
                         return Err(duplicate(&name));
                     }
                     has_list = true;
-                    if map.next_value_seed(self.reborrow())?.is_some() {
+                    let list = EachItem { is_list_of_records: true, ..self.reborrow() };
+                    if map.next_value_seed(list)?.is_some() {
                         return Err(A::Error::custom(format_args!("{name} is a number, not a list")));
                     }
                 }

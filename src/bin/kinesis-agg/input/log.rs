@@ -37,7 +37,12 @@ fn is_record(value: &[u8]) -> bool {
     };
     let mut failure: Option<Failure> = None;
     let mut deserializer = serde_json::Deserializer::from_slice(value);
-    let read = EachItem { visit: &mut visit, failure: &mut failure, is_on_one_line: true }
-        .deserialize(&mut deserializer);
+    let read = EachItem {
+        visit: &mut visit,
+        failure: &mut failure,
+        is_on_one_line: true,
+        is_list_of_records: false,
+    }
+    .deserialize(&mut deserializer);
     read.is_ok() && records > 0 && others == 0
 }

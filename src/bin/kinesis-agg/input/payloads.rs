@@ -421,7 +421,12 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 let place = lines.place().clone();
                 // A deserializer counts columns from its own beginning, so each value gets one.
                 let mut deserializer = serde_json::Deserializer::from_slice(rest);
-                let (visited, result) = self.value(&mut deserializer, &place, 0, true)?;
+                let (visited, mut result) = self.value(&mut deserializer, &place, 0, true)?;
+                if result.as_ref().is_err_and(serde_json::Error::is_data) {
+                    // Another reading continues after a record that is invalid.
+                    deserializer = serde_json::Deserializer::from_slice(rest);
+                    (_, result) = self.value(&mut deserializer, &place, visited, false)?;
+                }
                 match result {
                     Ok(()) if deserializer.end().is_ok() => break,
                     Ok(()) => match value_len(rest) {
@@ -511,7 +516,8 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             if records <= visited { Ok(()) } else { self.item(item, place) }
         };
         let read =
-            EachItem { visit: &mut visit, failure: &mut failure, is_on_one_line }.deserialize(deserializer);
+            EachItem { visit: &mut visit, failure: &mut failure, is_on_one_line, is_list_of_records: false }
+                .deserialize(deserializer);
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -542,6 +548,10 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
                 Err(what) => gatherer.damaged(place, what),
             },
             Item::Bytes(bytes) => gatherer.payload(place, &bytes),
+            Item::Invalid(error) => {
+                let what = gatherer.values.json_message(&error);
+                gatherer.damaged(place, what)
+            }
             Item::LogMessage(_) => Ok(()),
         }
     }
