@@ -351,6 +351,7 @@ fn invalid_input_is_reported() {
             2,
             &["record 1: ", "data"],
         ),
+        ("a control character in a string", "auto", b"{\"Data\": \"YQ==\", \"PartitionKey\": \"\xc3\xaf\\n\r\"}\n{\"Data\": \"YQ==\"}\n", 1, &[":1: ", "control character"]),
         ("an object that is not a record", "auto", b"{\"a\": 1}", 0, &[":1: ", "Data"]),
         ("a list without records", "auto", b"[true]", 0, &[":1: "]),
         ("a number that is not a byte", "auto", b"[1, 256]", 0, &[":1: "]),

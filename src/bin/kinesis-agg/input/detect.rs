@@ -127,7 +127,8 @@ fn json_or_not(line: &[u8], is_cut: bool) -> Format {
         // `[]byte{…}` begins with a list as well.
         _ => line.get(values.byte_offset()).is_none_or(|next| !next.is_ascii_alphabetic()),
     };
-    if is_json {
+    // No other rendering begins like this, even if there is a mistake later.
+    if is_json || [b"{\"".as_slice(), b"[{\"", b"[\""].iter().any(|start| line.starts_with(start)) {
         return Format::Json;
     }
     if [b"{'".as_slice(), b"[{'", b"{b'", b"[b'", b"['"].iter().any(|start| line.starts_with(start)) {

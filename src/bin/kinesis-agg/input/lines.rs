@@ -218,7 +218,7 @@ impl Lines {
 }
 
 /// Returns whether nothing can be read from an input at the moment.
-fn pauses(reader: &mut BufReader<Box<dyn Pausing>>) -> bool {
+pub(crate) fn pauses(reader: &mut BufReader<Box<dyn Pausing>>) -> bool {
     reader.fill_buf().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
 }
 

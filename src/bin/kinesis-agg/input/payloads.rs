@@ -16,7 +16,7 @@ use crate::input::blocks::{Block, Dump, Widths, ends};
 use crate::input::detect::{Format, detect, is_table_head, magic_in_latin_1};
 use crate::input::gather::Gatherer;
 use crate::input::json::{Data, EachItem, EventMembers, Item, Members, Text};
-use crate::input::lines::{Lines, Place, fill};
+use crate::input::lines::{Lines, Place, fill, pauses};
 use crate::input::log::find_record;
 use crate::input::renderings::{DumpLine, Form, decode_value, find_aggregate};
 use crate::input::source::{InMemory, Resumed, Source, open_each};
@@ -169,10 +169,11 @@ impl<V: FnMut(Event<'_>) -> Result<(), Failure>> Payloads<'_, V> {
             } else {
                 // The values of JSON end before the line does.
                 let first = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&beginning).trim_ascii_start();
-                match first.first() {
-                    Some(b'{' | b'[') if detect(first, false) == Format::Json => Format::Json,
-                    _ => continue,
+                let may_be_json = matches!(first.first(), Some(b'{' | b'['));
+                if !may_be_json || !pauses(&mut reader) || detect(first, false) != Format::Json {
+                    continue;
                 }
+                Format::Json
             };
             let reader = Box::new(Resumed { beginning: Cursor::new(beginning), rest: reader.into_inner() });
             return Ok((Source { name, reader }, format));

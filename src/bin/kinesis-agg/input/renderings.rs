@@ -55,7 +55,8 @@ pub(crate) fn decode_value(value: &[u8], form: Form, values: Values) -> Result<V
     if let Some(decoded) = form.decode(inner) {
         return Ok(decoded);
     }
-    if !inner.contains(&b'\\') || !(is_wrapped || inner.starts_with(b"\\")) {
+    let is_quoted = is_wrapped && !matches!(value.first(), Some(b'{' | b'[' | b'<' | b'('));
+    if !inner.contains(&b'\\') || !(is_quoted || inner.starts_with(b"\\")) {
         return Err(fault(inner, form, values));
     }
     let bytes = unescape(inner).ok_or_else(|| format!("unknown escape sequence{}", values.show(inner)))?;
