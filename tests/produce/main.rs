@@ -190,7 +190,7 @@ fn a_million_receipts_come_back_once() {
         if seed % 2 == 0 {
             run.drive(&mut offers, begin + ms(span as u64) - ms(random.below(2_000) as u64));
             for offer in offers {
-                run.add(offer);
+                run.add(&offer);
             }
         } else {
             run.finish(offers);

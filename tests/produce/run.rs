@@ -145,11 +145,13 @@ impl Run {
                     self.tell(told);
                 }
             }
-            while offers.peek().is_some_and(|offer| offer.at <= self.world.now) && self.producer.has_capacity() {
-                let offer = offers.next().unwrap();
-                if !self.add(offer) {
+            // Now and then one more than there is capacity for.
+            let insists = self.polls % 8 == 0;
+            while offers.peek().is_some_and(|offer| offer.at <= self.world.now) && (insists || self.producer.has_capacity()) {
+                if !self.add(offers.peek().unwrap()) {
                     break;
                 }
+                offers.next();
             }
             let finished = self.poll();
             self.take_results();
@@ -164,7 +166,7 @@ impl Run {
     }
 
     /// Adds a record; returns whether there was capacity.
-    pub(crate) fn add(&mut self, offer: Offer) -> bool {
+    pub(crate) fn add(&mut self, offer: &Offer) -> bool {
         let number = self.fates.len() as u32;
         let data = data_of(number, offer.len);
         let record = match &offer.partition_key {
