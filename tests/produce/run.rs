@@ -420,7 +420,8 @@ impl Run {
 
     /// Whether only the limits of shards hold a record up, and the producer means to keep them.
     pub(crate) fn is_paced(&self) -> bool {
-        self.world.is_calm() && self.world.network.limits && self.config.shard_rate <= 100
+        let keeps_pace = self.config.shard_rate <= 100 && self.config.routing == Routing::ByShard;
+        self.world.is_calm() && self.world.network.limits && keeps_pace
     }
 
     /// Whether only the linger and the network take time.
