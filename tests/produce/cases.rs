@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::decode::RecordTag;
 use kinesis_aggregation::produce::{
     Action, CallFailure, CallId, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome,
     ProducerConfig, PutAnswer, Routing,
@@ -607,6 +608,7 @@ fn capacity_comes_back_when_a_fifth_of_the_budget_is_free() {
     let mut config = ProducerConfig::default();
     config.budget = 1 << 20;
     config.limits = Limits::KPL;
+    config.max_call_entries = 1;
     let mut producer = started(config, map(&shards(1, 0)));
     let data = "x".repeat(10_000);
     let mut added = 0;
@@ -629,4 +631,186 @@ fn capacity_comes_back_when_a_fifth_of_the_budget_is_free() {
         now += ms(1000);
     }
     assert!(producer.used() < (1 << 20) / 5 * 4);
+    assert!(producer.used() > (1 << 20) / 2, "it came back as soon as it could");
+}
+
+/// Partition keys of the shards of a map, one each.
+fn keys_of(shards: &[(String, HashKeyRange)]) -> Vec<String> {
+    let key_of = |range: &HashKeyRange| {
+        (0..)
+            .map(|number: u32| format!("key-{number}"))
+            .find(|key| range.contains(HashKey::of_partition_key(key)))
+            .unwrap()
+    };
+    shards.iter().map(|(_, range)| key_of(range)).collect()
+}
+
+#[test]
+fn the_second_half_of_a_rejected_call_waits_for_the_first() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_user_records(1);
+    let mut producer = started(config, map(&shards(1, 0)));
+    for data in ["1", "2", "3", "4"] {
+        add(&mut producer, "k", data, ms(0));
+    }
+    let id = put(&mut producer, ms(100));
+    failed(&mut producer, id, FailureKind::Rejected, ms(110));
+    let half = put(&mut producer, ms(110));
+    assert_eq!(sent(&producer, half), ["1", "2"]);
+    assert_eq!(producer.poll(ms(120)), Action::Idle);
+    failed(&mut producer, half, FailureKind::Transient, ms(130));
+    let id = put(&mut producer, ms(1000));
+    assert_eq!(sent(&producer, id), ["1", "2", "3", "4"], "what was not sent does not overtake");
+}
+
+#[test]
+fn a_call_takes_a_share_of_each_shard() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_bytes(50_000);
+    config.max_call_bytes = 1 << 20;
+    let mut producer = started(config, map(&two));
+    for _ in 0..200 {
+        add(&mut producer, &keys[0], &"x".repeat(10_000), ms(0));
+    }
+    add(&mut producer, &keys[1], "y", ms(1));
+    let id = put(&mut producer, ms(101));
+    let of_shard = |shard: usize| {
+        let call = producer.call(id).unwrap();
+        let entries =
+            call.entries.iter().filter(|entry| two[shard].1.contains(entry.explicit_hash_key.unwrap()));
+        entries.map(|entry| entry.data.len()).sum::<usize>()
+    };
+    assert!((200 * 1024..=256 * 1024).contains(&of_shard(0)), "{}", of_shard(0));
+    assert!(of_shard(1) > 0, "the backlog of one shard does not hold up the other");
+}
+
+#[test]
+fn a_lost_call_says_nothing_about_the_connection_if_a_later_one_was_answered() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    add(&mut producer, &keys[0], "lost", ms(0));
+    put(&mut producer, ms(100));
+    add(&mut producer, &keys[1], "answered", ms(100));
+    let id = put(&mut producer, ms(200));
+    stored_by(&mut producer, id, &map(&two), ms(300));
+    let deadline = ms(100) + ProducerConfig::default().call_timeout;
+    add(&mut producer, &keys[1], "next", deadline - ms(100));
+    let id = put(&mut producer, deadline);
+    assert_eq!(sent(&producer, id), ["lost", "next"], "without a back-off");
+}
+
+#[test]
+fn ranges_of_shards_that_are_listed_no_more_are_remembered() {
+    let (two, keys) = (shards(2, 0), keys_of(&shards(2, 0)));
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    add(&mut producer, &keys[0], "in flight", ms(0));
+    let in_flight = put(&mut producer, ms(100));
+    add(&mut producer, &keys[1], "x", ms(100));
+    let id = put(&mut producer, ms(200));
+    stored(&mut producer, id, "shardId-000000000004", ms(210));
+    let listing = list(&mut producer, ms(2000));
+    producer.on_shards(listing, Ok(map(&shards(4, 2))), ms(2010));
+    _ = delivered(&mut producer);
+    stored(&mut producer, in_flight, &two[0].0, ms(2020));
+    assert_eq!(delivered(&mut producer), 1, "shard 0 owned it, and is not in the map any more");
+}
+
+#[test]
+fn listings_keep_a_distance() {
+    let mut producer = one_shard();
+    let mut now = ms(0);
+    for shard in 1..4 {
+        // Within a second of the last listing, a shard that is not known takes something.
+        add(&mut producer, "k", "x", now);
+        let id = put(&mut producer, now + ms(100));
+        stored(&mut producer, id, &format!("shardId-{shard:012}"), now + ms(110));
+        now += ProducerConfig::default().list_interval;
+        assert_eq!((producer.poll(now - ms(1)), producer.next_deadline()), (Action::Idle, Some(now)));
+        let listing = list(&mut producer, now);
+        producer.on_shards(listing, Ok(map(&shards(1, shard))), now);
+        assert_eq!(delivered(&mut producer), 1);
+    }
+}
+
+#[test]
+fn what_failed_before_a_reshard_goes_to_the_right_child() {
+    let three = shards(3, 0);
+    let keys = keys_of(&three);
+    let mut config = ProducerConfig::default();
+    config.max_call_entries = 1;
+    let mut producer = started(config, map(&three));
+    for (key, data) in keys.iter().zip(["failed", "in flight", "taken"]) {
+        add(&mut producer, key, data, ms(0));
+    }
+    let calls = [(); 3].map(|()| put(&mut producer, ms(100)));
+    assert_eq!(sent(&producer, calls[0]), ["failed"]);
+    let throttled = EntryAnswer::Failed { code: "ProvisionedThroughputExceededException", message: "" };
+    producer.on_put(calls[0], PutAnswer::Entries(&[throttled]), ms(110));
+    stored(&mut producer, calls[2], "shardId-000000000008", ms(110));
+    // All shards are split before it is sent again. Those of the second one wait for the call in flight.
+    let listing = list(&mut producer, ms(1000));
+    producer.on_shards(listing, Ok(map(&shards(6, 3))), ms(1010));
+    let id = put(&mut producer, ms(2000));
+    assert_eq!(sent(&producer, id), ["failed"]);
+    assert_eq!(producer.stats().rerouted, 1);
+}
+
+#[test]
+fn back_off_grows_while_the_stream_accepts_nothing() {
+    let mut producer = one_shard();
+    add(&mut producer, "k", "x", ms(0));
+    let (mut now, mut calls) = (ms(100), 0);
+    while now < ms(60_000) {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                calls += 1;
+                // Without an answer, or because of the key that encrypts the stream.
+                let key = EntryAnswer::Failed { code: "KMSDisabledException", message: "" };
+                let answers = [key];
+                producer.on_put(id, PutAnswer::Entries(if calls > 12 { &[] } else { &answers }), now);
+            }
+            _ => now = producer.next_deadline().unwrap(),
+        }
+    }
+    assert!((14..=40).contains(&calls), "{calls} calls in a minute");
+}
+
+#[test]
+fn records_without_a_key_keep_their_tags_and_their_size() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_bytes(1_000);
+    let mut producer = Producer::new(config).unwrap();
+    let tags = [RecordTag { key: "tag", value: Some("value") }];
+    producer.add(UserRecord::without_key("tagged").with_tags(&tags), 0, ms(0)).unwrap();
+    // Fits an aggregate only with an explicit hash key as short as that of the first shard.
+    let long = "x".repeat(1_000 - 45);
+    producer.add(UserRecord::without_key(&long), 1, ms(0)).unwrap();
+    let listing = list(&mut producer, ms(0));
+    let two = shards(2, 0);
+    producer.on_shards(listing, Ok(map(&two)), ms(0));
+    let mut tagged = 0;
+    for round in 1..20 {
+        let id = put(&mut producer, ms(round * 10_000));
+        let users = producer.call(id).unwrap().entries;
+        tagged += users
+            .iter()
+            .flat_map(|entry| deaggregate(entry.data))
+            .filter(|user| user.tags.len() == 1)
+            .count();
+        if round % 2 == 1 {
+            producer.on_put(id, PutAnswer::Entries(&[]), ms(round * 10_000 + 1));
+            continue;
+        }
+        // It is routed anew each time: shards that nobody knows take it.
+        stored(&mut producer, id, "shardId-000000009999", ms(round * 10_000 + 1));
+        let listing = list(&mut producer, ms(round * 10_000 + 2_000));
+        producer.on_shards(listing, Ok(map(&two)), ms(round * 10_000 + 2_000));
+    }
+    assert!(tagged > 0);
+    assert_eq!((producer.outstanding(), producer.stats().refused), (2, 0));
+    let outstanding = producer.into_outstanding();
+    assert!(outstanding.iter().any(|record| record.tags.len() == 1 && record.data == b"tagged"));
 }
