@@ -2,6 +2,7 @@
 //! extreme options.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::ShardMap;
@@ -565,7 +566,7 @@ fn records_without_a_key_fill_one_aggregate_after_the_other() {
     }
     producer.flush(ms(1));
     let eight = map(&shards(8, 0));
-    let (mut entries, mut by_shard) = (0, std::collections::BTreeMap::<String, usize>::new());
+    let (mut entries, mut by_shard) = (0, BTreeMap::<String, usize>::new());
     while let Action::Put(id) = producer.poll(ms(1)) {
         for entry in producer.call(id).unwrap().entries {
             entries += 1;
@@ -589,7 +590,7 @@ fn what_is_outstanding_comes_back_with_its_receipt() {
     let record = UserRecord::new("k", "queued").with_explicit_hash_key("7");
     producer.add(record, 7, ms(100)).unwrap();
     producer.add(UserRecord::without_key(b"no key"), 8, ms(100)).unwrap();
-    let outstanding = producer.into_outstanding();
+    let outstanding = producer.abandon();
     let shown: Vec<_> = outstanding
         .iter()
         .map(|out| {
@@ -601,6 +602,129 @@ fn what_is_outstanding_comes_back_with_its_receipt() {
         })
         .collect();
     assert_eq!(shown, ["0 k None in flight true", "7 k Some(\"7\") queued false", "8  None no key false"]);
+    assert_eq!((producer.outstanding(), producer.stats().abandoned), (0, 3));
+    let refused = producer.add(UserRecord::new("k", "late"), 9, ms(200)).unwrap_err();
+    assert_eq!((refused.receipt, refused.reason), (9, NotAdded::Closed));
+    assert_eq!((producer.poll(ms(200)), producer.abandon().len()), (Action::Finished, 0));
+}
+
+#[test]
+fn a_producer_that_is_stopped_still_returns_the_results_it_has() {
+    let mut producer = one_shard();
+    add(&mut producer, "k", "delivered", ms(0));
+    let id = put(&mut producer, ms(100));
+    stored(&mut producer, id, "shardId-000000000000", ms(110));
+    add(&mut producer, "k", "in flight", ms(110));
+    let id = put(&mut producer, ms(300));
+    assert_eq!(producer.abandon().len(), 1);
+    failed(&mut producer, id, FailureKind::Unclear, ms(310));
+    assert_eq!((delivered(&mut producer), producer.stats().stale_answers), (1, 1));
+    assert_eq!((producer.poll(ms(310)), producer.used()), (Action::Finished, 0));
+}
+
+#[test]
+fn a_closed_producer_without_records_lists_no_shards() {
+    let mut producer: Producer<u32> = Producer::new(ProducerConfig::default()).unwrap();
+    producer.close(ms(0));
+    assert_eq!((producer.poll(ms(0)), producer.next_deadline()), (Action::Finished, None));
+}
+
+#[test]
+fn a_stream_that_denies_entries_shows_as_stalled_and_loses_nothing() {
+    for code in ["AccessDeniedException", "KMSDisabledException", "KMSAccessDeniedException"] {
+        let config = ProducerConfig::default();
+        let stalled_after = config.stalled_after;
+        let mut producer = started(config, map(&shards(1, 0)));
+        for number in 0..100 {
+            add(&mut producer, &format!("device-{number}"), "x", ms(0));
+        }
+        let (mut now, mut first) = (ms(100), None);
+        while !producer.stats().stalled {
+            assert!(now < ms(100) + stalled_after * 2, "{code}: nobody is told");
+            match producer.poll(now) {
+                Action::Put(id) => {
+                    let denied = EntryAnswer::Failed { code, message: "denied" };
+                    let answers = vec![denied; producer.call(id).unwrap().entries.len()];
+                    producer.on_put(id, PutAnswer::Entries(&answers), now);
+                    first.get_or_insert(now);
+                }
+                _ => now = producer.next_deadline().unwrap(),
+            }
+        }
+        let waited = now - first.unwrap();
+        assert!((stalled_after..stalled_after + ms(5_000)).contains(&waited), "{code}: {waited:?}");
+        assert_eq!((producer.outstanding(), results(&mut producer).len()), (100, 0), "{code}");
+        // Somebody has fixed it.
+        now += ms(10_000);
+        let id = put(&mut producer, now);
+        stored(&mut producer, id, "shardId-000000000000", now);
+        assert_eq!((delivered(&mut producer), producer.stats().stalled), (100, false), "{code}");
+    }
+}
+
+#[test]
+fn records_without_a_key_fill_aggregates_up_to_their_size() {
+    let mut producer = started(ProducerConfig::default(), map(&shards(8, 0)));
+    let data = [b'x'; 1000];
+    for number in 0..2_000 {
+        producer.add(UserRecord::without_key(&data), number, ms(0)).unwrap();
+    }
+    producer.flush(ms(0));
+    let (entries, by_shard) = keyless(&mut producer, &map(&shards(8, 0)), ms(0));
+    // 50 records of 1,000 bytes fit an aggregate of 50 KiB.
+    assert!((40..=48).contains(&entries), "{entries} aggregates");
+    assert!(by_shard.len() >= 6 && by_shard.values().all(|&records| records <= 800), "{by_shard:?}");
+}
+
+#[test]
+fn records_without_a_key_that_are_routed_again_fill_aggregates() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_user_records(50);
+    let mut producer = started(config, map(&shards(1, 0)));
+    // One record with a key in each aggregate makes sure that no shard owns all of it after the split.
+    for number in 0..1_000 {
+        let record = match number % 50 {
+            0 => UserRecord::new("k", "x").with_explicit_hash_key("340282366920938463463374607431768211455"),
+            _ => UserRecord::without_key("x"),
+        };
+        producer.add(record, number, ms(0)).unwrap();
+    }
+    producer.flush(ms(0));
+    let id = put(&mut producer, ms(0));
+    assert_eq!(producer.call(id).unwrap().entries.len(), 20);
+    let eight = map(&shards(8, 1));
+    stored(&mut producer, id, "shardId-000000000001", ms(10));
+    let listing = list(&mut producer, ms(1_000));
+    producer.on_shards(listing, Ok(eight.clone()), ms(1_000));
+    let (entries, by_shard) = keyless(&mut producer, &eight, ms(1_000));
+    assert_eq!((producer.stats().misplaced, producer.stats().rerouted), (1_000, 1_000));
+    assert!(entries <= 28, "980 records without a key in {entries} aggregates of up to 50");
+    assert!(by_shard.len() >= 5, "{by_shard:?}");
+}
+
+/// Answers all calls as the shards of `map` would; counts the entries with records without a key, and those records by shard.
+fn keyless(
+    producer: &mut Producer<u32>,
+    map: &ShardMap,
+    mut now: Duration,
+) -> (usize, BTreeMap<String, usize>) {
+    let (mut entries, mut by_shard) = (0, BTreeMap::new());
+    while producer.outstanding() > 0 {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                for entry in producer.call(id).unwrap().entries {
+                    let records = deaggregate(entry.data).filter(|user| user.partition_key == "a").count();
+                    let shard = map.shard_for(entry.explicit_hash_key.unwrap()).id().to_owned();
+                    entries += usize::from(records > 0);
+                    *by_shard.entry(shard).or_default() += records;
+                }
+                stored_by(producer, id, map, now);
+            }
+            _ => now = producer.next_deadline().unwrap().max(now),
+        }
+    }
+    by_shard.retain(|_, records| *records > 0);
+    (entries, by_shard)
 }
 
 #[test]
@@ -811,6 +935,6 @@ fn records_without_a_key_keep_their_tags_and_their_size() {
     }
     assert!(tagged > 0);
     assert_eq!((producer.outstanding(), producer.stats().refused), (2, 0));
-    let outstanding = producer.into_outstanding();
+    let outstanding = producer.abandon();
     assert!(outstanding.iter().any(|record| record.tags.len() == 1 && record.data == b"tagged"));
 }

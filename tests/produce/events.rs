@@ -559,18 +559,17 @@ impl World {
         self.take(usize::MAX);
         assert_eq!((self.producer.outstanding(), self.producer.oldest()), (0, None));
         assert_eq!(self.producer.used(), 0, "memory that nothing takes");
-        assert!(self.producer.into_outstanding().is_empty());
+        assert!(self.producer.abandon().is_empty());
         assert!(self.returned.iter().all(|&(added, returned)| returned == usize::from(added)));
     }
 
     /// Stops the producer.
     fn stop(mut self) {
-        self.take(usize::MAX);
         let outstanding = self.producer.outstanding();
-        let producer =
-            core::mem::replace(&mut self.producer, Producer::new(ProducerConfig::default()).unwrap());
-        let rest = producer.into_outstanding();
-        assert_eq!(rest.len() as u64, outstanding);
+        let rest = self.producer.abandon();
+        assert_eq!((rest.len() as u64, self.producer.outstanding()), (outstanding, 0));
+        self.take(usize::MAX);
+        assert_eq!((self.producer.poll(self.now), self.producer.used()), (Action::Finished, 0));
         for record in rest {
             let number = u32::from_le_bytes(*record.data.first_chunk().unwrap()) as usize;
             assert_eq!(number, record.receipt);

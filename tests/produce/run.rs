@@ -478,8 +478,7 @@ impl Run {
 
     /// Stops the producer where it is. Each receipt has come back, or comes back now; returns how many.
     pub(crate) fn stop(mut self) -> u64 {
-        self.take_results();
-        let outstanding = self.producer.into_outstanding();
+        let outstanding = self.producer.abandon();
         let mut came_back = BTreeMap::new();
         for record in &outstanding {
             assert_eq!(number_of(&record.data), record.receipt as usize);
@@ -488,8 +487,14 @@ impl Run {
                 came_back.insert(record.receipt as usize, record.possibly_delivered).is_none(),
                 "{record:?} twice"
             );
+            self.outstanding -= record.data.len();
         }
-        self.producer = Producer::new(self.config.clone()).unwrap();
+        // The other results are still there, and that is all.
+        self.take_results();
+        assert_eq!(self.producer.poll(self.world.now), Action::Finished);
+        assert_eq!((self.producer.outstanding(), self.producer.used()), (0, 0));
+        assert_eq!((self.producer.next_deadline(), self.producer.oldest()), (None, None));
+        assert_eq!(self.producer.stats().abandoned, outstanding.len() as u64);
         // What is on its way still arrives.
         while self.world.next_event().is_some() {
             self.world.step();
