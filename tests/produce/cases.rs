@@ -107,6 +107,7 @@ fn a_call_that_is_never_answered_is_sent_again() {
     let dropped = put(&mut producer, ms(100));
     add(&mut producer, "a", "2", ms(100));
     assert_eq!(producer.poll(ms(1000)), Action::Idle, "the shard waits for the answer");
+    assert_eq!((producer.outstanding(), producer.oldest()), (2, Some(ms(0))));
     let deadline = producer.next_deadline().unwrap();
     assert_eq!(deadline, ms(100) + ProducerConfig::default().call_timeout);
     assert_eq!(producer.poll(deadline), Action::Idle, "it backs off");
@@ -164,6 +165,35 @@ fn a_time_to_live_keeps_back_off_and_order() {
 }
 
 #[test]
+fn a_time_to_live_keeps_the_back_off_of_a_throttled_shard() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut config = ProducerConfig::default();
+    config.ttl = Some(Duration::from_secs(30));
+    config.limits = Limits::default().with_max_user_records(1);
+    config.linger = ms(0);
+    let mut producer = started(config, map(&two));
+    for number in 0..10 {
+        add(&mut producer, &keys[0], &number.to_string(), ms(0));
+    }
+    add(&mut producer, &keys[1], "other", ms(0));
+    let throttled = EntryAnswer::Failed { code: "ProvisionedThroughputExceededException", message: "" };
+    let mut now = ms(0);
+    while now < ms(1000) {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                let answers = vec![throttled; producer.call(id).unwrap().entries.len()];
+                producer.on_put(id, PutAnswer::Entries(&answers), now);
+            }
+            _ => now = producer.next_deadline().unwrap(),
+        }
+    }
+    let sent = producer.stats().entries_sent;
+    assert!((22..=77).contains(&sent), "{sent} entries sent in a second, 11 at a time");
+    assert_eq!((producer.outstanding(), producer.stats().expired), (11, 0));
+}
+
+#[test]
 fn a_reshard_keeps_the_order_of_a_key() {
     let mut producer = one_shard();
     add(&mut producer, "device-7", "r0", ms(0));
@@ -187,6 +217,39 @@ fn a_reshard_keeps_the_order_of_a_key() {
             _ => now = producer.next_deadline().unwrap().max(now),
         }
     }
+    assert_eq!(order, ["r1", "r2", "r3"]);
+    assert_eq!(delivered(&mut producer), 4);
+}
+
+#[test]
+fn a_merge_keeps_the_order_of_a_key() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    // The upper shard's call fails, and its record waits when both shards are merged.
+    add(&mut producer, &keys[1], "r1", ms(0));
+    let id = put(&mut producer, ms(100));
+    failed(&mut producer, id, FailureKind::Transient, ms(110));
+    add(&mut producer, &keys[1], "r2", ms(120));
+    let merged = map(&shards(1, 2));
+    // The lower shard's record shows the merge.
+    add(&mut producer, &keys[0], "low", ms(120));
+    let mut order = Vec::new();
+    let mut now = ms(120);
+    while producer.outstanding() > 0 {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                order.extend(sent(&producer, id).into_iter().filter(|data| data.starts_with('r')));
+                stored_by(&mut producer, id, &merged, now);
+            }
+            Action::ListShards(id) => {
+                add(&mut producer, &keys[1], "r3", now);
+                producer.on_shards(id, Ok(merged.clone()), now);
+            }
+            Action::Idle | Action::Finished => now = producer.next_deadline().unwrap().max(now),
+        }
+    }
+    order.dedup();
     assert_eq!(order, ["r1", "r2", "r3"]);
     assert_eq!(delivered(&mut producer), 4);
 }
@@ -330,7 +393,16 @@ fn a_listing_that_fails_loses_nothing() {
             Action::Put(id) => stored_by(&mut producer, id, &two, now),
             Action::ListShards(id) => {
                 listings += 1;
-                let answer = if listings < 3 { Err(ListFailed) } else { Ok(two.clone()) };
+                let answer = match listings {
+                    1 => Err(ListFailed),
+                    // In the middle of a reshard: one of the children is not there yet.
+                    2 => ShardMap::new([
+                        Shard::new("shardId-000000000000", HashKeyRange::ALL).closed(),
+                        Shard::new("shardId-000000000001", shards(2, 1)[0].1),
+                    ])
+                    .map_err(|_| ListFailed),
+                    _ => Ok(two.clone()),
+                };
                 producer.on_shards(id, answer, now);
             }
             _ => now = producer.next_deadline().unwrap().max(now),
