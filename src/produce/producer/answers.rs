@@ -38,7 +38,10 @@ enum Placement {
 impl<R> Producer<R> {
     pub(super) fn on_entries(&mut self, id: u64, call: InFlight<R>, answers: &[EntryAnswer<'_>]) {
         // Where the stream accepts nothing, that an answer came is no success.
-        let of_stream = |answer: &EntryAnswer<'_>| matches!(answer, EntryAnswer::Failed { code, .. } if Code::of(code).is_of_stream());
+        let of_stream = |answer: &EntryAnswer<'_>| match answer {
+            EntryAnswer::Failed { code, .. } => Code::of(code).is_of_stream(),
+            EntryAnswer::Stored { .. } => false,
+        };
         if !answers.iter().any(of_stream) {
             self.stream.backoff.succeeded(id);
             self.stream.denied_since = None;
@@ -59,7 +62,7 @@ impl<R> Producer<R> {
                 Some(&EntryAnswer::Failed { code, message }) => {
                     let error = self.error(code, message);
                     let code = Code::of(code);
-                    self.count_error(&entry, &error.code);
+                    self.count_error(&entry, &error.code, code);
                     if code.is_denied() {
                         self.stream.denied_since.get_or_insert(self.now);
                     }

@@ -141,13 +141,13 @@ impl<R> Producer<R> {
         AttemptError { code, message: message.into() }
     }
 
-    pub(super) fn count_error(&mut self, entry: &Entry<R>, code: &Arc<str>) {
-        *self.stats.errors.entry(Arc::clone(code)).or_default() += 1;
+    pub(super) fn count_error(&mut self, entry: &Entry<R>, text: &Arc<str>, code: Code) {
+        *self.stats.errors.entry(Arc::clone(text)).or_default() += 1;
         let Some((shard, _)) = entry.lane.and_then(|lane| self.lanes.get(lane)?.shard.as_ref()) else {
             return;
         };
         let on_shard = self.stats.shards.entry(Arc::clone(shard)).or_default();
-        if Code::of(code) == Code::Throughput {
+        if code == Code::Throughput {
             on_shard.throttled += 1;
         } else {
             on_shard.failed += 1;
