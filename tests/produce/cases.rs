@@ -764,14 +764,14 @@ fn records_without_a_key_that_are_routed_again_fill_aggregates() {
     producer.flush(ms(0));
     let id = put(&mut producer, ms(0));
     assert_eq!(producer.call(id).unwrap().entries.len(), 20);
-    let eight = map(&shards(8, 1));
+    let many = map(&shards(100, 1));
     stored(&mut producer, id, "shardId-000000000001", ms(10));
     let listing = list(&mut producer, ms(1_000));
-    producer.on_shards(listing, Ok(eight.clone()), ms(1_000));
-    let (entries, by_shard) = keyless(&mut producer, &eight, ms(1_000));
+    producer.on_shards(listing, Ok(many.clone()), ms(1_000));
+    let (entries, by_shard) = keyless(&mut producer, &many, ms(1_000));
     assert_eq!((producer.stats().misplaced, producer.stats().rerouted), (1_000, 1_000));
-    assert!(entries <= 28, "980 records without a key in {entries} aggregates of up to 50");
-    assert!(by_shard.len() >= 5, "{by_shard:?}");
+    assert!((20..=21).contains(&entries), "980 records without a key in {entries} aggregates of up to 50");
+    assert!(by_shard.len() >= 15, "{by_shard:?}");
 }
 
 /// Answers all calls as the shards of `map` would; counts the entries with records without a key, and those records by shard.

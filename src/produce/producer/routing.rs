@@ -90,8 +90,9 @@ pub(super) struct Keyless {
 /// What goes before the queues of lanes: for each, entries in order, and an aggregate under construction.
 struct Fronts<R> {
     lanes: BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>,
-    /// Where records without a key go, and their explicit hash key.
-    keyless: Option<(usize, String)>,
+    /// Where records without a key go: the lane, how many of its entries come before the aggregate that is being filled, and the
+    /// explicit hash key.
+    keyless: Option<(usize, usize, String)>,
 }
 
 impl<R> Fronts<R> {
@@ -106,8 +107,8 @@ impl<R> Fronts<R> {
 
     /// Returns the explicit hash key of the last record without a key, if another one fits the same aggregate.
     fn keyless_hash_key(&self, record: &UserRecord<'_>) -> Option<String> {
-        let (lane, hash_key) = self.keyless.as_ref()?;
-        let (_, builder) = self.lanes.get(lane)?;
+        let (lane, entries, hash_key) = self.keyless.as_ref()?;
+        let (_, builder) = self.lanes.get(lane).filter(|(front, _)| front.len() == *entries)?;
         builder.fits(&with_keys(record, record.partition_key, hash_key)).then(|| hash_key.clone())
     }
 }
@@ -476,15 +477,19 @@ impl<R> Producer<R> {
                 return;
             };
             let lane = self.lane_at(destination);
-            if let Some(hash_key) = &chosen {
-                fronts.keyless = Some((lane, hash_key.clone()));
-            }
             let (front, builder) = fronts.of_lane(lane, &mut self.lanes, self.config.limits);
             let (receipt, meta) = if plain {
                 (receipt, meta)
             } else {
                 let refused = match builder.add(&record, hash_key, receipt, meta, keep_times) {
-                    Ok(full) => return front.extend(full),
+                    Ok(full) => {
+                        front.extend(full);
+                        let entries = front.len();
+                        if let Some(hash_key) = chosen {
+                            fronts.keyless = Some((lane, entries, hash_key));
+                        }
+                        return;
+                    }
                     Err((receipt, meta, error)) => plain_instead(&record, receipt, meta, error),
                 };
                 match refused {
