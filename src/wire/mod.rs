@@ -7,7 +7,7 @@ mod bytes;
 mod reader;
 mod writer;
 
-pub(crate) use bytes::{copy, copy_any, equal};
+pub(crate) use bytes::{FAST_PATHS, copy, copy_any, equal};
 pub(crate) use reader::{Reader, Value};
 pub(crate) use writer::{Full, Writer, length_delimited_len, varint_len};
 

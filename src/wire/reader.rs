@@ -116,10 +116,14 @@ impl<'a> Reader<'a> {
     /// Takes a varint: at most 64 bits in at most 10 bytes, over-long forms included (rule D6).
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
-        match self.unread.split_first() {
-            Some((&byte, rest)) if bytes::FAST_PATHS && byte < 0x80 => {
+        match *self.unread {
+            [byte, ref rest @ ..] if bytes::FAST_PATHS && byte < 0x80 => {
                 self.unread = rest;
                 return Ok(u64::from(byte));
+            }
+            [low, high, ref rest @ ..] if bytes::FAST_PATHS && high < 0x80 => {
+                self.unread = rest;
+                return Ok(u64::from(low & 0x7f) | u64::from(high) << 7);
             }
             _ => {}
         }
@@ -219,9 +223,16 @@ fn skipped_len(unread: &[u8], offset: usize, tag: Tag, tag_offset: usize) -> Res
     match tag.wire_type {
         FIXED32 => Ok(4),
         FIXED64 => Ok(8),
+        // Nothing is shorter than an empty group, so a payload can have more of them than of anything else.
+        GROUP_START if bytes::FAST_PATHS && begins_with_end_of(unread, tag.number) => Ok(1),
         GROUP_START => group_len(unread, offset, tag.number, tag_offset),
         _ => Err(DecodeErrorKind::UnmatchedGroupEnd.at(tag_offset)),
     }
+}
+
+/// Returns whether the first byte is the whole end tag of a group.
+fn begins_with_end_of(unread: &[u8], number: u32) -> bool {
+    unread.first().is_some_and(|&byte| byte < 0x80 && u32::from(byte) == number << 3 | GROUP_END)
 }
 
 /// Counts the bytes of a group after its start tag, which is at `start` and is for field `number` (rule D9).
@@ -413,6 +424,7 @@ mod tests {
                 ],
                 Ok(2),
             ),
+            ("empty, with tags of two bytes", &[0x83, 0x01, 0x84, 0x01, 0x08, 1], Ok(2)),
             ("same number nested", &[START_9, START_9, END_9, END_9], Ok(1)),
             ("lone end", &[0x08, 1, END_9], Err(UnmatchedGroupEnd.at(2))),
             ("wrong end", &[START_9, END_8], Err(UnmatchedGroupEnd.at(1))),
