@@ -55,7 +55,7 @@ impl<'a> Arbitrary<'a> for OwnedUserRecord {
             if bool::arbitrary(u)? {
                 tags.push(RecordTag { key: text(u)?, value: Some(text(u)?) });
             }
-            record.set_tags(tags);
+            record.set_tags(&tags);
         }
         Ok(record)
     }
