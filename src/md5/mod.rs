@@ -9,10 +9,6 @@ mod constants;
 #[cfg(feature = "fast-digest")]
 mod kernel;
 #[cfg(feature = "fast-digest")]
-mod lanes;
-#[cfg(feature = "fast-digest")]
-mod machine;
-#[cfg(feature = "fast-digest")]
 mod many;
 #[cfg(any(not(any(feature = "fast-digest", feature = "small-digest")), test))]
 mod portable;
@@ -100,7 +96,7 @@ pub(crate) fn digest_each<'m, T: Copy>(
     messages: impl IntoIterator<Item = (T, &'m [u8])>,
     on_digest: impl FnMut(T, [u8; 16]),
 ) {
-    many::digest_each(machine::Machine::detect(), messages, on_digest);
+    many::digest_each(many::Machine::detect(), messages, on_digest);
 }
 
 /// Digests many messages, one after the other.
@@ -229,7 +225,7 @@ mod tests {
         for (name, messages) in [("up", up), ("down", down), ("uneven", uneven)] {
             let expected: Vec<_> =
                 messages.iter().map(|message| portable::Context::digest(message)).collect();
-            for machine in machine::Machine::every() {
+            for machine in many::Machine::every() {
                 for count in [0, 1, 2, 4, 5, 8, 9, 17, messages.len()] {
                     let mut digests = std::vec![None; count];
                     let some = messages.iter().map(Vec::as_slice).enumerate().take(count);
