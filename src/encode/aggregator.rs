@@ -460,14 +460,6 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_does_not_count() {
-        let mut buffer = Buffer::default();
-        buffer.write(1, |writer| writer.bytes(b"a")).unwrap();
-        let failed = buffer.write(1, |writer| writer.bytes(b"b").and(Err(Full)));
-        assert_eq!((failed, buffer.written()), (Err(Full), &b"a"[..]));
-    }
-
-    #[test]
     fn an_undigested_aggregate_lacks_its_digest_and_nothing_else() {
         let fill = || {
             let mut aggregator = RecordAggregator::default();
