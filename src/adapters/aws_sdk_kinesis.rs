@@ -74,20 +74,33 @@ impl KinesisRecords for types::SubscribeToShardEvent {
     }
 }
 
-impl From<Aggregate> for PutRecordsRequestEntryBuilder {
-    fn from(aggregate: Aggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key)
-            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
-            .data(Blob::new(aggregate.data))
-    }
+/// Makes what is put of aggregates.
+macro_rules! from_aggregates {
+    ($($(#[doc = $doc:literal])* $builder:ty),+) => {$(
+        $(#[doc = $doc])*
+        impl From<Aggregate> for $builder {
+            fn from(aggregate: Aggregate) -> Self {
+                Self::default()
+                    .partition_key(aggregate.partition_key)
+                    .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
+                    .data(Blob::new(aggregate.data))
+            }
+        }
+
+        $(#[doc = $doc])*
+        impl From<RoutedAggregate> for $builder {
+            fn from(routed: RoutedAggregate) -> Self {
+                routed.aggregate.into()
+            }
+        }
+    )+};
 }
 
-impl From<RoutedAggregate> for PutRecordsRequestEntryBuilder {
-    fn from(routed: RoutedAggregate) -> Self {
-        routed.aggregate.into()
-    }
-}
+from_aggregates!(
+    PutRecordsRequestEntryBuilder,
+    /// To be completed by the name or ARN of a stream.
+    PutRecordInputBuilder
+);
 
 /// The error is out of reach: all that an entry must have is there.
 impl TryFrom<Aggregate> for types::PutRecordsRequestEntry {
@@ -102,25 +115,8 @@ impl TryFrom<Aggregate> for types::PutRecordsRequestEntry {
 impl TryFrom<RoutedAggregate> for types::PutRecordsRequestEntry {
     type Error = BuildError;
 
-    fn try_from(aggregate: RoutedAggregate) -> Result<Self, BuildError> {
-        PutRecordsRequestEntryBuilder::from(aggregate).build()
-    }
-}
-
-/// To be completed by the name or ARN of a stream.
-impl From<Aggregate> for PutRecordInputBuilder {
-    fn from(aggregate: Aggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key)
-            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
-            .data(Blob::new(aggregate.data))
-    }
-}
-
-/// To be completed by the name or ARN of a stream.
-impl From<RoutedAggregate> for PutRecordInputBuilder {
-    fn from(routed: RoutedAggregate) -> Self {
-        routed.aggregate.into()
+    fn try_from(routed: RoutedAggregate) -> Result<Self, BuildError> {
+        routed.aggregate.try_into()
     }
 }
 

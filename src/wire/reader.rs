@@ -268,7 +268,7 @@ fn group_len(unread: &[u8], offset: usize, number: u32, start: usize) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::VARINT_BOUNDARIES;
+    use crate::wire::varint_boundaries;
     use DecodeErrorKind::*;
 
     /// Encodes a varint in `len` bytes, which may be more than needed.
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn varints_in_every_legal_length() {
-        for &(value, shortest) in VARINT_BOUNDARIES {
+        for (value, shortest) in varint_boundaries() {
             for len in shortest..=10 {
                 let (bytes, len) = varint_of(value, len);
                 let mut reader = Reader::new(&bytes[..len], 7);
