@@ -11,7 +11,7 @@ use ::aws_sdk_kinesis::types;
 use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 
 use crate::Aggregate;
-use crate::decode::{KinesisRecord, KinesisRecords};
+use crate::decode::KinesisRecord;
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
 use crate::produce::{CallEntry, EntryAnswer};
 use crate::route::{RoutedAggregate, Shard};
@@ -48,31 +48,8 @@ impl Text for Option<String> {
     }
 }
 
-/// One record alone.
-impl KinesisRecords for types::Record {
-    type Record = Self;
-
-    fn records(&self) -> &[Self] {
-        core::slice::from_ref(self)
-    }
-}
-
-impl KinesisRecords for GetRecordsOutput {
-    type Record = types::Record;
-
-    fn records(&self) -> &[types::Record] {
-        &self.records
-    }
-}
-
-/// An event of enhanced fan-out.
-impl KinesisRecords for types::SubscribeToShardEvent {
-    type Record = types::Record;
-
-    fn records(&self) -> &[types::Record] {
-        &self.records
-    }
-}
+// `SubscribeToShardEvent` is an event of enhanced fan-out.
+batches!(types::Record: GetRecordsOutput => records, types::SubscribeToShardEvent => records);
 
 /// Makes what is put of aggregates.
 macro_rules! from_aggregates {
