@@ -407,29 +407,6 @@ mod tests {
     }
 
     #[test]
-    fn an_undigested_aggregate_lacks_its_digest_and_nothing_else() {
-        let fill = || {
-            let mut aggregator = RecordAggregator::default();
-            for key in ["5", "7", "5"] {
-                let record = UserRecord::new("key", "data").with_explicit_hash_key(key);
-                assert_eq!(aggregator.add(record), Ok(None));
-            }
-            aggregator
-        };
-        let finished = fill().finish().unwrap();
-        let undigested = fill().finish_undigested().unwrap();
-        let body = finished.data.len() - DIGEST_SIZE;
-        assert_eq!(undigested.0.data[..body], finished.data[..body]);
-        assert_eq!(undigested.0.data[body..], [0; DIGEST_SIZE]);
-        assert_eq!(undigested.digest(), finished);
-        assert_eq!(
-            fill().add(UserRecord::new("", "")).unwrap_err(),
-            EncodeError::PartitionKeyLength { characters: 0 }
-        );
-        assert_eq!(RecordAggregator::default().finish_undigested(), None);
-    }
-
-    #[test]
     fn undigested_aggregates_end_where_others_do() {
         let limits = Limits::default().with_max_bytes(100);
         let (mut with, mut without) = (RecordAggregator::new(limits), RecordAggregator::new(limits));

@@ -17,7 +17,7 @@ pub(super) fn digest_each<'m, T: Copy>(
 ) {
     let mut waiting = messages.into_iter().map(|(ticket, message)| Lane::new(ticket, message));
     let mut lanes = heapless::Vec::<Lane<'m, T>, { Machine::MOST_LANES }>::new();
-    for lane in waiting.by_ref().take(machine.lanes()) {
+    for lane in waiting.by_ref().take(machine.lanes) {
         // There is room: no machine has more lanes.
         _ = lanes.push(lane);
     }
@@ -168,6 +168,7 @@ fn compress_lanes<const N: usize>(states: &mut [States<N>; 2], runs: [[&[u8]; N]
 /// The vectors of the machine that the code runs on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine {
+    /// How many messages it does at once.
     lanes: usize,
     #[cfg(feature = "simd")]
     level: fearless_simd::Level,
@@ -200,18 +201,12 @@ impl Machine {
     /// The vectors that the machine turns out to have; the standard library asks it once.
     #[cfg(feature = "simd")]
     pub(super) fn detect() -> Self {
-        Self::with_level(fearless_simd::Level::new())
-    }
-
-    #[cfg(feature = "simd")]
-    fn with_level(level: fearless_simd::Level) -> Self {
+        let level = fearless_simd::Level::new();
         #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
-        let lanes = if level.as_avx512().is_some() {
-            32
-        } else if level.as_avx2().is_some() {
-            16
-        } else {
-            LANES_OF_BUILD
+        let lanes = match (level.as_avx512(), level.as_avx2()) {
+            (Some(_), _) => 32,
+            (None, Some(_)) => 16,
+            (None, None) => LANES_OF_BUILD,
         };
         #[cfg(not(any(target_arch = "x86", target_arch = "x86_64")))]
         let lanes = LANES_OF_BUILD;
@@ -239,11 +234,6 @@ impl Machine {
         counts.into_iter().map(|lanes| Self { lanes })
     }
 
-    /// How many messages it does at once.
-    const fn lanes(self) -> usize {
-        self.lanes
-    }
-
     /// How many of so many lanes to take at once: all, or the first two where more than these would be few for the next
     /// larger number of them, half of which would idle.
     const fn width(self, lanes: usize) -> usize {
@@ -255,19 +245,14 @@ impl Machine {
         match lanes {
             [lane] => advance_one(lane, blocks),
             [_, _] => advance::<1, T>(lanes, blocks),
-            _ => self.advance_vectors(lanes, blocks),
+            #[cfg(not(feature = "simd"))]
+            _ => narrowest(lanes, blocks),
+            #[cfg(feature = "simd")]
+            _ => {
+                use fearless_simd::Simd;
+                fearless_simd::dispatch!(self.level, simd => simd.vectorize(#[inline(always)] || narrowest(lanes, blocks)));
+            }
         }
-    }
-
-    #[cfg(not(feature = "simd"))]
-    fn advance_vectors<T>(self, lanes: &mut [Lane<'_, T>], blocks: usize) {
-        narrowest(lanes, blocks);
-    }
-
-    #[cfg(feature = "simd")]
-    fn advance_vectors<T>(self, lanes: &mut [Lane<'_, T>], blocks: usize) {
-        use fearless_simd::Simd;
-        fearless_simd::dispatch!(self.level, simd => simd.vectorize(#[inline(always)] || narrowest(lanes, blocks)));
     }
 }
 
