@@ -178,33 +178,28 @@ pub(crate) fn text(key: &[u8]) -> &str {
 #[cfg(feature = "alloc")]
 impl fmt::Debug for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { data, partition_key, explicit_hash_key, user_records } = self;
-        show("Aggregate", data.len(), partition_key, *explicit_hash_key, *user_records, f)
+        let &Self { ref data, ref partition_key, explicit_hash_key, user_records } = self;
+        let partition_key = partition_key.as_bytes();
+        AggregateRef { data, partition_key, explicit_hash_key, user_records }.show("Aggregate", f)
     }
 }
 
 impl fmt::Debug for AggregateRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { data, explicit_hash_key, user_records, .. } = self;
-        show("AggregateRef", data.len(), self.partition_key(), *explicit_hash_key, *user_records, f)
+        self.show("AggregateRef", f)
     }
 }
 
-/// Shows the length of the data only: it is long and binary.
-fn show(
-    name: &str,
-    data: usize,
-    partition_key: &str,
-    explicit_hash_key: Option<HashKey>,
-    user_records: usize,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    f.debug_struct(name)
-        .field("data", &format_args!("{data} bytes"))
-        .field("partition_key", &partition_key)
-        .field("explicit_hash_key", &explicit_hash_key)
-        .field("user_records", &user_records)
-        .finish()
+impl AggregateRef<'_> {
+    /// Shows the length of the data only: it is long and binary.
+    fn show(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("data", &format_args!("{} bytes", self.data.len()))
+            .field("partition_key", &self.partition_key())
+            .field("explicit_hash_key", &self.explicit_hash_key)
+            .field("user_records", &self.user_records)
+            .finish()
+    }
 }
 
 #[cfg(feature = "alloc")]

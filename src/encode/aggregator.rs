@@ -206,7 +206,7 @@ impl RecordAggregator {
 
     /// The earliest known time of a pending user record.
     pub(crate) const fn since(&self) -> Option<Duration> {
-        self.packer.since()
+        self.packer.pending.since
     }
 
     /// The number of bytes allocated, not counting the aggregator itself.
@@ -420,42 +420,6 @@ mod tests {
         assert_eq!(without.add_undigested(too_large).unwrap_err(), with.add(too_large).unwrap_err());
         assert_eq!(without.finish_undigested().map(Undigested::digest), with.finish());
         assert_eq!(without.finish_undigested(), None);
-    }
-
-    /// [`RecordAggregator::add_in_place`] adds only what [`RecordAggregator::add`] would add just so.
-    #[test]
-    fn adding_in_place() {
-        let limits = Limits::default().with_max_bytes(200).with_max_user_records(3);
-        let mut aggregator = RecordAggregator::new(limits);
-        let add = |aggregator: &mut RecordAggregator, record: UserRecord<'_>| {
-            let mut expected = aggregator.clone();
-            let mut told = aggregator.clone();
-            let index = aggregator.add_in_place(&record, None);
-            if index.is_some() {
-                assert_eq!(told.add_in_place(&record, index), index);
-                assert_eq!(told.finish(), aggregator.clone().finish(), "{record:?}, told the index");
-            }
-            let added = index.is_some();
-            if added {
-                assert_eq!(expected.add(record), Ok(None), "{record:?}");
-            }
-            assert_eq!(
-                (aggregator.memory(), aggregator.user_records()),
-                (expected.memory(), expected.user_records())
-            );
-            assert_eq!(aggregator.clone().finish(), expected.finish());
-            added
-        };
-        let record = UserRecord::new("k", "data");
-        assert!(!add(&mut aggregator, record), "the first one");
-        assert_eq!(aggregator.add(record), Ok(None));
-        assert!(!add(&mut aggregator, record.with_explicit_hash_key("7")), "a new explicit hash key");
-        assert!(!add(&mut aggregator, UserRecord::new("other", "data")), "a new partition key");
-        assert!(!add(&mut aggregator, UserRecord::new("", "data")), "an invalid one");
-        assert!(!add(&mut aggregator, record), "more than the memory");
-        assert_eq!(aggregator.add(record), Ok(None));
-        assert!(add(&mut aggregator, record));
-        assert!(!add(&mut aggregator, record), "more than the limit");
     }
 
     /// Behind a short partition key there are bytes for a user record that exceeds the maximum alone.

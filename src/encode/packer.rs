@@ -50,13 +50,13 @@ macro_rules! pending_methods {
         /// Returns the limits of each aggregate.
         #[must_use]
         pub const fn limits(&self) -> $crate::Limits {
-            self.packer.limits()
+            self.packer.limits
         }
 
         /// Returns the number of pending user records.
         #[must_use]
         pub const fn user_records(&self) -> usize {
-            self.packer.user_records()
+            self.packer.pending.user_records
         }
 
         /// Returns whether nothing is pending.
@@ -155,9 +155,9 @@ impl<'r> Plan<'r> {
 /// An aggregate under construction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packer<S> {
-    pub(crate) store: S,
-    limits: Limits,
-    pending: Pending,
+    pub(super) store: S,
+    pub(super) limits: Limits,
+    pub(super) pending: Pending,
 }
 
 /// What is known of an aggregate under construction, besides its bytes.
@@ -271,19 +271,6 @@ impl<S: Store> Packer<S> {
             (Some(since), Some(age)) => is_reached(since, age, now),
             _ => false,
         }
-    }
-
-    pub(crate) const fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn since(&self) -> Option<Duration> {
-        self.pending.since
-    }
-
-    pub(crate) const fn user_records(&self) -> usize {
-        self.pending.user_records
     }
 
     #[inline(always)]

@@ -140,15 +140,9 @@ mod tests {
     use crate::wire::{Reader, varint_boundaries};
 
     #[test]
-    fn length_of_every_boundary() {
-        for (value, len) in varint_boundaries() {
-            assert_eq!(varint_len(value), len, "{value:#x}");
-        }
-    }
-
-    #[test]
     fn varints_as_long_as_counted() {
         for (value, len) in varint_boundaries() {
+            assert_eq!(varint_len(value), len, "{value:#x}");
             let mut buffer = [0xa5; 12];
             let mut writer = Writer::new(&mut buffer, 1);
             writer.varint(value).unwrap();
