@@ -223,8 +223,7 @@ mod tests {
         let down = messages(lengths().collect::<Vec<_>>().into_iter().rev());
         let uneven = messages((0..90).map(|i| if i % 7 == 3 { 1500 - i } else { i * 3 }));
         for (name, messages) in [("up", up), ("down", down), ("uneven", uneven)] {
-            let expected: Vec<_> =
-                messages.iter().map(|message| ::md5::compute(message).0).collect();
+            let expected: Vec<_> = messages.iter().map(|message| ::md5::compute(message).0).collect();
             for machine in many::Machine::every() {
                 for count in [0, 1, 2, 4, 5, 8, 9, 17, messages.len()] {
                     let mut digests = std::vec![None; count];
