@@ -535,6 +535,11 @@ mod tests {
         for (i, key) in keys.iter().enumerate() {
             assert_eq!(insert(&mut table, key), i as u32, "{key}");
         }
+        table.written.clear();
+        table.map.clear();
+        for (i, key) in keys.iter().rev().enumerate() {
+            assert_eq!(insert(&mut table, key), i as u32, "{key}, after clearing");
+        }
     }
 
     #[test]
