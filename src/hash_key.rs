@@ -116,18 +116,6 @@ impl fmt::Display for HashKey {
     }
 }
 
-impl From<u128> for HashKey {
-    fn from(number: u128) -> Self {
-        Self(number)
-    }
-}
-
-impl From<HashKey> for u128 {
-    fn from(key: HashKey) -> Self {
-        key.0
-    }
-}
-
 /// Why a text is not a hash key: a decimal number below 2^128, without a sign or leading zeros (rule E4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
