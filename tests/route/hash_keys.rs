@@ -132,10 +132,10 @@ fn ranges_contain_both_ends() {
         (half, max, vec![half, max], vec![0, half - 1]),
         (0, half - 1, vec![0, half - 1], vec![half, max]),
     ] {
-        let range = HashKeyRange::new(start.into(), end.into()).unwrap();
+        let range = HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap();
         for (keys, expected) in [(inside, true), (outside, false)] {
             for key in keys {
-                assert_eq!(range.contains(key.into()), expected, "{key} in {range}");
+                assert_eq!(range.contains(HashKey::new(key)), expected, "{key} in {range}");
             }
         }
     }

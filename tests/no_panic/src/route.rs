@@ -6,9 +6,7 @@ use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber};
 use kinesis_aggregation::route::{HashKey, HashKeyRange, HashKeyRangeError};
 
-use crate::seen::{
-    Seen, compared, copied, debugged, defaulted, error, ordered, read, shown, value,
-};
+use crate::seen::{Seen, compared, copied, debugged, defaulted, error, ordered, read, shown, value};
 
 pub(crate) fn route(text: &str, seen: &mut Seen) {
     let (start, end) = text.split_once(' ').unwrap_or((text, text));
