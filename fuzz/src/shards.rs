@@ -48,7 +48,7 @@ struct Listed {
 
 impl Listed {
     fn shard(&self) -> Shard<'_> {
-        let range = HashKeyRange::new(self.start.into(), self.end.into()).unwrap();
+        let range = HashKeyRange::new(HashKey::new(self.start), HashKey::new(self.end)).unwrap();
         let [parent, adjacent] = &self.parents;
         let shard = Shard::new(&self.id, range).with_parents(parent.as_deref(), adjacent.as_deref());
         if self.closed { shard.closed() } else { shard }

@@ -324,7 +324,7 @@ impl<'r, R: KinesisRecord> SourcedRecord<'r, R> {
     /// Returns its position in the shard, to be kept as a checkpoint, if the Kinesis record has a sequence number.
     #[must_use]
     pub fn extended_sequence_number(&self) -> Option<ExtendedSequenceNumber<'r>> {
-        let sequence_number = SequenceNumber::parse(self.record.sequence_number()?).ok()?;
+        let sequence_number = SequenceNumber::parse(self.record.sequence_number()?)?;
         Some(ExtendedSequenceNumber::new(sequence_number, self.user.sub_sequence_number))
     }
 }

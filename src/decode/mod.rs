@@ -14,7 +14,7 @@ pub use deaggregate::{
     deaggregate_all,
 };
 pub use payload::{AggregatedRecord, UserRecords};
-pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber, SequenceNumberError};
+pub use sequence_number::{ExtendedSequenceNumber, SequenceNumber};
 
 #[cfg(feature = "lambda-events")]
 pub use crate::adapters::{ArrivalTime, LambdaKinesis, LambdaRecord};

@@ -42,21 +42,18 @@ impl<'a> SequenceNumber<'a> {
         SequenceNumber { text: "SHARD_END", digits: "", rank: Rank::ShardEnd };
 
     /// Parses a sequence number from Kinesis or from a checkpoint table: any number of ASCII digits, or one of the four
-    /// names.
-    ///
-    /// # Errors
-    ///
-    /// [`SequenceNumberError`] for any other text.
-    pub fn parse(text: &'a str) -> Result<Self, SequenceNumberError> {
+    /// names. Returns `None` for any other text.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Self> {
         for name in [Self::TRIM_HORIZON, Self::LATEST, Self::AT_TIMESTAMP, Self::SHARD_END] {
             if name.text == text {
-                return Ok(name);
+                return Some(name);
             }
         }
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(SequenceNumberError);
+            return None;
         }
-        Ok(Self { text, digits: text.trim_start_matches('0'), rank: Rank::Number })
+        Some(Self { text, digits: text.trim_start_matches('0'), rank: Rank::Number })
     }
 
     /// Returns the text it was parsed from.
@@ -96,28 +93,15 @@ impl fmt::Display for SequenceNumber<'_> {
     }
 }
 
-/// The error for a text that is neither a sequence number nor one of the four names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SequenceNumberError;
-
-impl fmt::Display for SequenceNumberError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("neither a sequence number nor TRIM_HORIZON, LATEST, AT_TIMESTAMP or SHARD_END")
-    }
-}
-
-impl core::error::Error for SequenceNumberError {}
-
 /// The position of a user record in a shard: the sequence number of its Kinesis record, then its sub-sequence number.
 ///
 /// ```
 /// use kinesis_aggregation::decode::{ExtendedSequenceNumber, SequenceNumber};
 ///
-/// let at = |sequence, sub| Ok(ExtendedSequenceNumber::new(SequenceNumber::parse(sequence)?, sub));
-/// assert!(at("99", 7)? < at("100", 0)?);
-/// assert!(at("100", 0)? < at("100", 1)?);
-/// assert!(at("TRIM_HORIZON", 9)? < at("0", 0)?);
-/// # Ok::<(), kinesis_aggregation::decode::SequenceNumberError>(())
+/// let at = |sequence, sub| ExtendedSequenceNumber::new(SequenceNumber::parse(sequence).unwrap(), sub);
+/// assert!(at("99", 7) < at("100", 0));
+/// assert!(at("100", 0) < at("100", 1));
+/// assert!(at("TRIM_HORIZON", 9) < at("0", 0));
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ExtendedSequenceNumber<'a> {
@@ -214,7 +198,7 @@ mod tests {
     #[test]
     fn invalid_texts() {
         for text in ["", "-1", "+1", "1 ", "latest", "1e5", "٣"] {
-            assert_eq!(SequenceNumber::parse(text), Err(SequenceNumberError), "{text:?}");
+            assert_eq!(SequenceNumber::parse(text), None, "{text:?}");
         }
         assert_eq!(at("12", 3).to_string(), "12/3");
     }

@@ -86,35 +86,42 @@ impl<'a> Body<'a> {
         self.partition_keys + self.explicit_hash_keys
     }
 
-    /// Copies the keys into a vector.
+    /// Copies the keys into a vector: one table, then the other.
     #[cfg(feature = "alloc")]
     pub(crate) fn collect_keys(&self) -> Vec<&'a str> {
-        let mut keys = alloc::vec![""; self.keys()];
-        self.fill(&mut keys);
+        let mut keys = Vec::with_capacity(self.keys());
+        self.for_each_key(|key| keys.push(key));
         keys
     }
 
     /// Copies the keys into a slice of [`Self::keys`] entries: one table, then the other.
     pub(crate) fn fill(&self, keys: &mut [&'a str]) {
         debug_assert_eq!(keys.len(), self.keys(), "callers provide one entry for each key");
-        let Some((partition_keys, explicit_hash_keys)) = keys.split_at_mut_checked(self.partition_keys)
-        else {
-            return;
-        };
-        let mut partition_keys = partition_keys.iter_mut();
-        let mut explicit_hash_keys = explicit_hash_keys.iter_mut();
-        let mut fields = self.message;
-        // The tables usually come first: then the records are not walked over.
-        while !(partition_keys.len() == 0 && explicit_hash_keys.len() == 0) {
-            let Ok(Some(field)) = fields.field() else { return };
-            let table = match field.number {
-                PARTITION_KEY_TABLE => &mut partition_keys,
-                EXPLICIT_HASH_KEY_TABLE => &mut explicit_hash_keys,
-                _ => continue,
-            };
-            if let Value::LengthDelimited(key) = field.value {
-                if let (Some(entry), Ok(key)) = (table.next(), key.text()) {
-                    *entry = key;
+        let mut entries = keys.iter_mut();
+        self.for_each_key(|key| {
+            if let Some(entry) = entries.next() {
+                *entry = key;
+            }
+        });
+    }
+
+    /// Visits the keys of one table, then those of the other.
+    #[inline(always)]
+    fn for_each_key(&self, mut visit: impl FnMut(&'a str)) {
+        let tables =
+            [(PARTITION_KEY_TABLE, self.partition_keys), (EXPLICIT_HASH_KEY_TABLE, self.explicit_hash_keys)];
+        for (table, mut remaining) in tables {
+            let mut fields = self.message;
+            // The tables usually come first. Then the records are not walked over.
+            while remaining > 0 {
+                let Ok(Some(field)) = fields.field() else { return };
+                match field.value {
+                    Value::LengthDelimited(key) if field.number == table => {
+                        let Ok(key) = key.text() else { return };
+                        visit(key);
+                        remaining -= 1;
+                    }
+                    _ => {}
                 }
             }
         }

@@ -5,7 +5,7 @@ use core::iter::FusedIterator;
 
 use crate::error::{DecodeError, DecodeErrorKind};
 use crate::message::{RECORD_TAGS, TAG_KEY, TAG_VALUE};
-use crate::wire::{Full, Reader, Value, Writer, length_delimited_len};
+use crate::wire::{FAST_PATHS, Full, Reader, Value, Writer, length_delimited_len};
 
 /// A tag of a user record: a key, with or without a value.
 ///
@@ -20,17 +20,8 @@ pub struct RecordTag<'a> {
 
 impl<'a> RecordTag<'a> {
     fn parse(message: Reader<'a>, offset: usize) -> Result<Self, DecodeError> {
-        let mut key = None;
-        let mut value = None;
-        let mut fields = message;
-        while let Some(field) = fields.field()? {
-            match (field.number, field.value) {
-                (TAG_KEY, Value::LengthDelimited(text)) => key = Some(text.text()?),
-                (TAG_VALUE, Value::LengthDelimited(text)) => value = Some(text.text()?),
-                _ => {}
-            }
-        }
-        Ok(Self { key: key.ok_or(DecodeErrorKind::MissingTagKey.at(offset))?, value })
+        let (key, value) = parse_with(message, offset, |text| text.text())?;
+        Ok(Self { key, value })
     }
 
     fn encoded_len(&self) -> usize {
@@ -46,6 +37,25 @@ impl<'a> RecordTag<'a> {
             None => Ok(()),
         }
     }
+}
+
+/// Reads the key and the value of a tag, each with `text`.
+#[cfg_attr(target_pointer_width = "64", inline(always))]
+fn parse_with<'a, T>(
+    mut message: Reader<'a>,
+    offset: usize,
+    text: impl Fn(Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<(T, Option<T>), DecodeError> {
+    let mut key = None;
+    let mut value = None;
+    while let Some(field) = message.field()? {
+        match (field.number, field.value) {
+            (TAG_KEY, Value::LengthDelimited(bytes)) => key = Some(text(bytes)?),
+            (TAG_VALUE, Value::LengthDelimited(bytes)) => value = Some(text(bytes)?),
+            _ => {}
+        }
+    }
+    Ok((key.ok_or(DecodeErrorKind::MissingTagKey.at(offset))?, value))
 }
 
 /// The tags of a user record: an iterator over [`RecordTag`]s, in order.
@@ -83,7 +93,11 @@ impl<'a> Tags<'a> {
 
     /// Validates one tag of a record.
     pub(crate) fn validate(message: Reader<'a>, offset: usize) -> Result<(), DecodeError> {
-        RecordTag::parse(message, offset).map(|_| ())
+        if FAST_PATHS {
+            parse_with(message, offset, |text| text.check_text()).map(|_| ())
+        } else {
+            RecordTag::parse(message, offset).map(|_| ())
+        }
     }
 
     /// Counts the bytes of all tags in a record.

@@ -12,8 +12,7 @@ use crate::encode::{check_alone, write_digests};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 use crate::route::groups::{Group, Groups, Router};
-use crate::wire::widen;
-use crate::{Aggregate, Limits};
+use crate::{Aggregate, Limits, RecordAggregator};
 
 /// Aggregates user records by shard, so that no consumer drops them: an aggregate has only user records that one shard owns
 /// (rule R2).
@@ -57,7 +56,6 @@ use crate::{Aggregate, Limits};
 #[derive(Clone)]
 pub struct AggregationManager {
     groups: Groups,
-    counters: Counters,
 }
 
 impl AggregationManager {
@@ -82,8 +80,7 @@ impl AggregationManager {
     }
 
     const fn new(router: Router, limits: Limits) -> Self {
-        let groups = Groups::new(router, limits, 64 * 1024 * 1024);
-        Self { groups, counters: Counters::ZERO }
+        Self { groups: Groups::new(router, limits, 64 * 1024 * 1024) }
     }
 
     /// Sets the bound on the memory of all that is pending, in bytes.
@@ -100,15 +97,10 @@ impl AggregationManager {
     ///
     /// Returns an error if Kinesis would refuse one of the keys ([`EncodeError::PartitionKeyLength`],
     /// [`EncodeError::ExplicitHashKey`]; rules E4 and E5), or if the user record does not fit an aggregate of its own
-    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Then nothing has changed except for a counter.
+    /// ([`EncodeError::TooLarge`], [`EncodeError::FitsOnlyPlain`]). Then nothing has changed.
     #[inline]
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<RoutedAggregate>, EncodeError> {
-        if self.groups.add_in_place(&record) {
-            self.counters.added += 1;
-            Ok(Vec::new())
-        } else {
-            self.add_and_count(record, None)
-        }
+        if self.groups.add_in_place(&record) { Ok(Vec::new()) } else { self.add_with(record, None) }
     }
 
     /// Adds a user record with the current time, by any clock that never goes back.
@@ -121,21 +113,17 @@ impl AggregationManager {
         record: UserRecord<'_>,
         now: Duration,
     ) -> Result<Vec<RoutedAggregate>, EncodeError> {
-        self.add_and_count(record, Some(now))
+        self.add_with(record, Some(now))
     }
 
-    fn add_and_count(
+    fn add_with(
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Vec<RoutedAggregate>, EncodeError> {
         let mut full = Vec::new();
-        let result = self.route(record, now, &mut full);
-        match result {
-            Ok(()) => self.counters.added += 1,
-            Err(_) => self.counters.refused += 1,
-        }
-        result.map(|()| full)
+        self.route(record, now, &mut full)?;
+        Ok(full)
     }
 
     /// Finishes and returns all that is pending, in the order in which shards or keys got their first user record.
@@ -176,7 +164,6 @@ impl AggregationManager {
         for mut group in self.groups.replace_map(map) {
             let since = group.aggregator.since();
             if let Some(aggregate) = group.aggregator.finish() {
-                self.counters.rerouted += widen(aggregate.user_records);
                 self.route_again(deaggregate(&aggregate.data), since, &mut full);
             }
             self.groups.keep_spare(group.aggregator);
@@ -208,14 +195,14 @@ impl AggregationManager {
     /// Returns the number of user records that are pending.
     #[must_use]
     pub fn user_records(&self) -> usize {
-        self.pending().map(|pending| pending.user_records).sum()
+        self.pending().map(|(_, aggregator)| aggregator.user_records()).sum()
     }
 
     /// Returns the number of bytes that are pending: the sizes the aggregates would have if they were finished now, outer
     /// partition keys included.
     #[must_use]
     pub fn size_bytes(&self) -> usize {
-        self.pending().map(|pending| pending.size_bytes).sum()
+        self.pending().map(|(_, aggregator)| aggregator.size_bytes()).sum()
     }
 
     /// Returns whether nothing is pending.
@@ -230,20 +217,11 @@ impl AggregationManager {
         self.groups.memory()
     }
 
-    /// Returns the aggregates under construction.
+    /// Returns the aggregates under construction, each with its shard if the manager routes by shard.
     #[must_use]
-    pub fn pending(&self) -> impl ExactSizeIterator<Item = PendingAggregate<'_>> {
-        self.groups.active().iter().map(|group| PendingAggregate {
-            shard_id: self.groups.router.shard_id(&group.route),
-            user_records: group.aggregator.user_records(),
-            size_bytes: group.aggregator.size_bytes(),
-        })
-    }
-
-    /// Returns what the manager has done so far.
-    #[must_use]
-    pub const fn counters(&self) -> Counters {
-        self.counters
+    pub fn pending(&self) -> impl ExactSizeIterator<Item = (Option<&str>, &RecordAggregator)> {
+        let shard_id = |group| self.groups.router.shard_id(group);
+        self.groups.active().iter().map(move |group| (shard_id(&group.route), &group.aggregator))
     }
 
     /// Adds a user record to its group, and appends the aggregates that are full to `full`.
@@ -260,7 +238,7 @@ impl AggregationManager {
         check_alone(&self.limits(), &record)?;
         let (index, hash_key) = self.groups.find_or_begin(&record, explicit_hash_key);
         if let Some(aggregate) = self.groups.add(index, &record, hash_key, now)? {
-            self.count_finished(aggregate, full);
+            full.push(aggregate);
         }
         self.keep_within_bound(full);
         Ok(())
@@ -305,19 +283,8 @@ impl AggregationManager {
     /// after the other.
     fn finish(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut Vec<RoutedAggregate>) {
         let before = out.len();
-        for group in groups {
-            if let Some(routed) = self.groups.finish(group) {
-                self.count_finished(routed, out);
-            }
-        }
+        out.extend(groups.into_iter().filter_map(|group| self.groups.finish(group)));
         write_digests(out.iter_mut().skip(before).map(|routed| &mut *routed.aggregate.data));
-    }
-
-    fn count_finished(&mut self, routed: RoutedAggregate, out: &mut Vec<RoutedAggregate>) {
-        self.counters.finished += widen(routed.aggregate.user_records);
-        self.counters.aggregates += 1;
-        self.counters.bytes += widen(routed.aggregate.size_bytes());
-        out.push(routed);
     }
 }
 
@@ -342,40 +309,4 @@ pub struct RoutedAggregate {
     pub aggregate: Aggregate,
     /// The shard that should take it, if the manager routes by shard.
     pub shard_id: Option<Box<str>>,
-}
-
-/// An aggregate under construction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PendingAggregate<'m> {
-    /// The shard it is for, if the manager routes by shard.
-    pub shard_id: Option<&'m str>,
-    /// The number of its user records.
-    pub user_records: usize,
-    /// The size it would have if it were finished now, outer partition key included.
-    pub size_bytes: usize,
-}
-
-/// What a manager has done since it was made, in user records unless stated otherwise.
-///
-/// `added` is what is pending, `finished` or was cleared.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Counters {
-    /// Added by the caller.
-    pub added: u64,
-    /// Refused with an error.
-    pub refused: u64,
-    /// Moved to another shard, by [`AggregationManager::refresh`].
-    pub rerouted: u64,
-    /// Returned in aggregates.
-    pub finished: u64,
-    /// The number of aggregates returned.
-    pub aggregates: u64,
-    /// The size of the aggregates returned, in bytes, outer partition keys included.
-    pub bytes: u64,
-}
-
-impl Counters {
-    const ZERO: Self = Self { added: 0, refused: 0, rerouted: 0, finished: 0, aggregates: 0, bytes: 0 };
 }

@@ -11,7 +11,7 @@ pub(crate) mod recent_keys;
 pub(crate) mod shard_map;
 
 #[cfg(feature = "alloc")]
-pub use manager::{Counters, PendingAggregate, RoutedAggregate};
+pub use manager::RoutedAggregate;
 #[cfg(feature = "alloc")]
 pub use shard_map::{Shard, ShardMapError};
 

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::route::{Counters, HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RoutedAggregate, Shard};
 use kinesis_aggregation::{AggregationManager, Limits, ShardMap, deaggregate};
 
 use crate::common::encode::arithmetic;
@@ -77,7 +77,7 @@ pub(crate) type Shards = Vec<(String, u128, u128)>;
 /// A map of these shards.
 pub(crate) fn map_of(shards: &Shards) -> ShardMap {
     let shard = |(id, start, end): &'_ (String, u128, u128)| {
-        (id.clone(), HashKeyRange::new((*start).into(), (*end).into()).unwrap())
+        (id.clone(), HashKeyRange::new(HashKey::new(*start), HashKey::new(*end)).unwrap())
     };
     let listing: Vec<_> = shards.iter().map(shard).collect();
     ShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
@@ -112,21 +112,11 @@ struct Model {
     /// Those that a merge may have put into another order than that in which they came.
     merged: BTreeSet<u64>,
     next: u64,
-    /// What the manager should have counted.
-    counters: Counters,
 }
 
 impl Model {
     fn new(routing: Routing, limits: Limits, shards: Shards) -> Self {
-        Self {
-            routing,
-            limits,
-            shards,
-            queues: BTreeMap::new(),
-            merged: BTreeSet::new(),
-            next: 0,
-            counters: Counters::default(),
-        }
+        Self { routing, limits, shards, queues: BTreeMap::new(), merged: BTreeSet::new(), next: 0 }
     }
 
     fn queue_of(&self, record: &Record) -> (u128, String) {
@@ -172,7 +162,7 @@ impl Model {
         let limit = if records.len() == 1 { self.limits.max_bytes() } else { self.limits.target_bytes() };
         assert!(aggregate.aggregate.size_bytes() <= usize::try_from(limit).unwrap(), "{aggregate:?}");
         assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
-        let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
+        let outer = aggregate.aggregate.explicit_hash_key.map(HashKey::get);
         if self.routing == Routing::ByShard {
             assert_eq!(outer, Some(effective(first)), "{aggregate:?}");
             assert_eq!(aggregate.shard_id.as_deref(), Some(self.owner(effective(first))), "{aggregate:?}");
@@ -194,9 +184,6 @@ impl Model {
                 last = Some(entry.number);
             }
         }
-        self.counters.finished += u64::try_from(records.len()).unwrap();
-        self.counters.aggregates += 1;
-        self.counters.bytes += u64::try_from(aggregate.aggregate.size_bytes()).unwrap();
     }
 
     /// Moves what is pending to where it belongs by another map.
@@ -217,7 +204,6 @@ impl Model {
                 }
                 if !stays.contains(&group) {
                     entry.since = oldest[&group];
-                    self.counters.rerouted += 1;
                 }
             }
             self.queues.insert(queue, entries);
@@ -348,12 +334,10 @@ impl Driver {
         assert_eq!(result.is_ok(), expected && fits, "{result:?} for {record:?} of {required} bytes");
         match result {
             Ok(out) => {
-                self.model.counters.added += 1;
                 self.model.place(record, now);
                 self.take(out);
             }
             Err(_) => {
-                self.model.counters.refused += 1;
                 assert_eq!((self.pending(), self.manager.memory()), before, "refused, but something changed");
             }
         }
@@ -409,7 +393,6 @@ impl Driver {
     /// Checks all that can be seen from outside.
     fn check(&self) {
         let (manager, model) = (&self.manager, &self.model);
-        assert_eq!(manager.counters(), model.counters);
         assert_eq!(manager.user_records(), model.len());
         assert_eq!(manager.is_empty(), model.len() == 0);
         assert_eq!(manager.next_expiry(), model.next_expiry());
@@ -420,7 +403,9 @@ impl Driver {
         let mut books = model.clone();
         let mut listed: Vec<_> = manager
             .pending()
-            .map(|pending| (pending.shard_id.map(str::to_owned), pending.user_records, pending.size_bytes))
+            .map(|(shard_id, pending)| {
+                (shard_id.map(str::to_owned), pending.user_records(), pending.size_bytes())
+            })
             .collect();
         assert_eq!(listed.iter().map(|pending| pending.2).sum::<usize>(), manager.size_bytes());
         assert_eq!(rest.len(), model.groups().len());

@@ -3,12 +3,10 @@
 use core::hash::Hasher;
 
 use kinesis_aggregation::UserRecord;
-use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber, SequenceNumberError};
+use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber};
 use kinesis_aggregation::route::{HashKey, HashKeyRange, HashKeyRangeError};
 
-use crate::seen::{
-    Seen, compared, converted, copied, debugged, defaulted, error, ordered, read, shown, value,
-};
+use crate::seen::{Seen, compared, copied, debugged, defaulted, error, ordered, read, shown, value};
 
 pub(crate) fn route(text: &str, seen: &mut Seen) {
     let (start, end) = text.split_once(' ').unwrap_or((text, text));
@@ -48,29 +46,22 @@ fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
     for other in &keys {
         compared::<HashKey>(seen, &key, other);
     }
-    if converted::<HashKey>(HashKey::get(key)) == 1 {
+    if HashKey::get(key) == 1 {
         return HashKey::new(2);
     }
     key
 }
 
 fn sequence_numbers(start: &str, end: &str, seen: &mut Seen) {
-    match (SequenceNumber::parse(start), SequenceNumber::parse(end)) {
-        (Ok(a), Ok(b)) => {
-            seen.text(SequenceNumber::as_str(&a));
-            shown::<SequenceNumber<'_>>(seen, &a);
-            compared::<SequenceNumber<'_>>(seen, &a, &b);
-            ordered::<SequenceNumber<'_>>(seen, &a, &copied::<SequenceNumber<'_>>(&b));
-            let (a, b) = (ExtendedSequenceNumber::new(a, 1), ExtendedSequenceNumber::new(b, 2));
-            compared::<ExtendedSequenceNumber<'_>>(seen, &a, &b);
-            ordered::<ExtendedSequenceNumber<'_>>(seen, &a, &copied::<ExtendedSequenceNumber<'_>>(&b));
-            shown::<ExtendedSequenceNumber<'_>>(seen, &b);
-        }
-        (Err(fault), _) | (_, Err(fault)) => {
-            error::<SequenceNumberError>(seen, &fault);
-            value::<SequenceNumberError>(seen, &fault);
-            debugged::<SequenceNumberError>(seen, &fault);
-        }
+    if let (Some(a), Some(b)) = (SequenceNumber::parse(start), SequenceNumber::parse(end)) {
+        seen.text(SequenceNumber::as_str(&a));
+        shown::<SequenceNumber<'_>>(seen, &a);
+        compared::<SequenceNumber<'_>>(seen, &a, &b);
+        ordered::<SequenceNumber<'_>>(seen, &a, &copied::<SequenceNumber<'_>>(&b));
+        let (a, b) = (ExtendedSequenceNumber::new(a, 1), ExtendedSequenceNumber::new(b, 2));
+        compared::<ExtendedSequenceNumber<'_>>(seen, &a, &b);
+        ordered::<ExtendedSequenceNumber<'_>>(seen, &a, &copied::<ExtendedSequenceNumber<'_>>(&b));
+        shown::<ExtendedSequenceNumber<'_>>(seen, &b);
     }
 }
 

@@ -28,7 +28,8 @@ impl Checkpoint {
     }
 
     pub fn extended(&self) -> Result<ExtendedSequenceNumber<'_>, Failure> {
-        let sequence_number = SequenceNumber::parse(&self.sequence_number)?;
+        let sequence_number = SequenceNumber::parse(&self.sequence_number)
+            .ok_or_else(|| format!("not a sequence number: {:?}", self.sequence_number))?;
         Ok(ExtendedSequenceNumber::new(sequence_number, self.sub_sequence_number))
     }
 }
