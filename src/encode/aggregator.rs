@@ -209,6 +209,14 @@ impl RecordAggregator {
         self.packer.pending.since
     }
 
+    /// Gives up memory that is more than twice what is pending, such as that of a larger aggregate before.
+    pub(crate) fn shrink(&mut self) {
+        let Tables { partition_keys, explicit_hash_keys, records } = &mut self.packer.store;
+        partition_keys.shrink();
+        explicit_hash_keys.shrink();
+        records.shrink();
+    }
+
     /// The number of bytes allocated, not counting the aggregator itself.
     pub(crate) fn memory(&self) -> usize {
         let Tables { partition_keys, explicit_hash_keys, records } = &self.packer.store;
@@ -315,6 +323,11 @@ impl KeyTable {
         self.encoded.memory() + self.map.memory()
     }
 
+    fn shrink(&mut self) {
+        self.encoded.shrink();
+        self.map.shrink(self.encoded.written());
+    }
+
     fn clear(&mut self) {
         self.encoded.clear();
         self.map.clear();
@@ -379,6 +392,14 @@ impl Buffer {
     fn memory(&self) -> usize {
         self.bytes.capacity()
     }
+
+    fn shrink(&mut self) {
+        let len = self.needed(self.written);
+        if len < self.bytes.len() {
+            self.bytes.truncate(len);
+            self.bytes.shrink_to_fit();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -404,6 +425,35 @@ mod tests {
             buffer.clear();
             assert_eq!((buffer.written().len(), buffer.memory()), (0, memory), "{round}");
         }
+    }
+
+    /// Giving up memory changes nothing about what is pending, or about what comes next.
+    #[test]
+    fn a_smaller_aggregate_gives_up_memory() {
+        let keys: alloc::vec::Vec<_> = (0..300).map(|key| alloc::format!("key-{key}")).collect();
+        let add = |aggregator: &mut RecordAggregator, keys: &[alloc::string::String]| {
+            for key in keys {
+                let record = UserRecord::new(key, "data").with_explicit_hash_key("7");
+                assert_eq!(aggregator.add(record), Ok(None));
+            }
+        };
+        let (mut shrunk, mut kept) = (RecordAggregator::default(), RecordAggregator::default());
+        for aggregator in [&mut shrunk, &mut kept] {
+            add(aggregator, &keys);
+            assert!(aggregator.finish().is_some());
+            add(aggregator, &keys[..20]);
+        }
+        let before = shrunk.memory();
+        shrunk.shrink();
+        assert!(shrunk.memory() < before / 3, "{} of {before}", shrunk.memory());
+        let after = shrunk.memory();
+        shrunk.shrink();
+        assert_eq!(shrunk.memory(), after, "nothing is left to give up");
+        for aggregator in [&mut shrunk, &mut kept] {
+            // Known keys and new ones.
+            add(aggregator, &keys[10..40]);
+        }
+        assert_eq!(shrunk.finish(), kept.finish());
     }
 
     #[test]

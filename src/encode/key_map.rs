@@ -228,8 +228,20 @@ impl GrowingKeyMap {
 
     /// Doubles the number of entries.
     fn grow(&mut self, output: &[u8]) {
-        let doubled = (2 * self.entries.len()).max(MIN_ENTRIES);
-        let old = core::mem::replace(&mut self.entries, alloc::vec![Entry::VACANT; doubled]);
+        self.resize((2 * self.entries.len()).max(MIN_ENTRIES), output);
+    }
+
+    /// Gives up entries that are not needed, down to four for each key.
+    pub(crate) fn shrink(&mut self, output: &[u8]) {
+        let len = (4 * self.taken).next_power_of_two().max(MIN_ENTRIES);
+        if len < self.entries.len() {
+            self.resize(len, output);
+        }
+    }
+
+    /// Sets the number of entries.
+    fn resize(&mut self, len: usize, output: &[u8]) {
+        let old = core::mem::replace(&mut self.entries, alloc::vec![Entry::VACANT; len]);
         self.taken = 0;
         for entry in old.into_iter().filter(|entry| !entry.is_vacant()) {
             let hash = entry.key(output).map_or(0, hash);
