@@ -33,7 +33,7 @@ struct State {
 #[pymethods]
 impl AggRecord {
     #[new]
-    #[pyo3(signature = (max_size = 1024 * 1024))]
+    #[pyo3(signature = (max_size = 1_048_576))]
     fn new(max_size: i64) -> Self {
         Self { max_size, state: Mutex::default() }
     }
@@ -81,10 +81,7 @@ impl AggRecord {
     }
 
     /// Returns the partition key, the explicit hash key and the data. Changes nothing.
-    fn get_contents<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> (Py<PyAny>, Option<Py<PyAny>>, Bound<'py, PyBytes>) {
+    fn get_contents<'py>(&self, py: Python<'py>) -> (Py<PyAny>, Option<Py<PyAny>>, Bound<'py, PyBytes>) {
         let mut state = self.lock(py);
         let data = state.data(py);
         match &state.outer_keys {
@@ -99,10 +96,7 @@ impl AggRecord {
     }
 
     /// Returns the user records: partition key, explicit hash key and data of each.
-    fn user_records<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> Vec<(String, Option<String>, Bound<'py, PyBytes>)> {
+    fn user_records<'py>(&self, py: Python<'py>) -> Vec<(String, Option<String>, Bound<'py, PyBytes>)> {
         let data = self.lock(py).data(py);
         let Ok(aggregate) = AggregatedRecord::parse_with(data.as_bytes(), DigestCheck::Skip) else {
             return Vec::new();

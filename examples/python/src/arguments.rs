@@ -33,11 +33,12 @@ fn text<'a>(name: &str, value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         let bytes = bytes.as_bytes();
-        return str::from_utf8(bytes)
-            .map_err(|error| match PyUnicodeDecodeError::new_utf8(value.py(), bytes, error) {
+        return str::from_utf8(bytes).map_err(|error| {
+            match PyUnicodeDecodeError::new_utf8(value.py(), bytes, error) {
                 Ok(error) => PyErr::from_value(error.into_any()),
                 Err(error) => error,
-            });
+            }
+        });
     }
     Err(wrong_type(name, value))
 }

@@ -12,9 +12,9 @@ from ._native import RoutedRecord
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ._native import Data
+    from ._native import _Data, _ListedShard
 
-    Shards = Mapping[str, Any] | Iterable[Mapping[str, Any]]
+    _Shards = Mapping[str, Any] | Iterable[Mapping[str, Any]]
 
 __all__ = ["AggRecord", "AggregationManager", "KeySet", "RecordAggregator", "RoutedRecord", "put_records_entry"]
 
@@ -147,7 +147,7 @@ class RecordAggregator:
         return pending
 
     def add_user_record(
-        self, partition_key: str | bytes, data: Data, explicit_hash_key: str | bytes | None = None
+        self, partition_key: str | bytes, data: _Data, explicit_hash_key: str | bytes | None = None
     ) -> AggRecord | None:
         """Adds a user record. If it does not fit the pending aggregate, that one is returned, and passed to the callbacks.
 
@@ -175,7 +175,7 @@ class AggregationManager(_native.AggregationManager):
     """
 
     @classmethod
-    def by_shard(cls, shards: Shards, target_size: int = MAX_BYTES_PER_RECORD) -> Self:
+    def by_shard(cls, shards: _Shards, target_size: int = MAX_BYTES_PER_RECORD) -> Self:
         """Aggregates the user records of each shard. `shards` is what `list_shards` of boto3 returns, or its `Shards`."""
         return cls(_listed(shards), False, target_size)
 
@@ -189,14 +189,13 @@ class AggregationManager(_native.AggregationManager):
         """Aggregates all user records: for one shard, or consumers that do not filter by hash key."""
         return cls(None, False, target_size)
 
-    def refresh(self, shards: Shards) -> list[RoutedRecord]:
+    def refresh(self, shards: _Shards) -> list[RoutedRecord]:
         """Replaces the shards, moves pending user records to those that own them now, and returns full aggregates."""
         return self.replace_shards(_listed(shards))
 
 
-def _listed(shards: Shards) -> list[_native.ListedShard]:
-    if isinstance(shards, Mapping):
-        shards = shards["Shards"]
+def _listed(shards: _Shards) -> list[_ListedShard]:
+    listed: Iterable[Mapping[str, Any]] = shards["Shards"] if isinstance(shards, Mapping) else shards
     return [
         (
             shard["ShardId"],
@@ -206,7 +205,7 @@ def _listed(shards: Shards) -> list[_native.ListedShard]:
             shard.get("AdjacentParentShardId"),
             "EndingSequenceNumber" in shard.get("SequenceNumberRange", {}),
         )
-        for shard in shards
+        for shard in listed
     ]
 
 

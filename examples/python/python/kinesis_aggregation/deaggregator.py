@@ -80,15 +80,16 @@ def _converted(record: Mapping[str, Any], data_format: str | None) -> Mapping[st
         known = dict(record)
     elif "kinesis" in record:
         return record
+    elif not isinstance(record, Mapping):
+        raise TypeError(f"a Kinesis record is a dictionary, not {type(record).__name__}")
     else:
         hint = "boto3's need data_format='Boto3'" if "Data" in record else "pass the elements of event['Records']"
         raise KeyError(f"'kinesis': not a Kinesis record ({hint})")
     return {"kinesis": {"kinesisSchemaVersion": "1.0", **_members(known, _CONVERTED)}}
 
 
-_DESCRIPTION = ("sequenceNumber", "approximateArrivalTimestamp")
-_SOURCE = ("recordId", "shardId")
-_CONVERTED = (*_DESCRIPTION, "partitionKey", "data", *_SOURCE)
+# In the order of `aws_kinesis_agg`.
+_CONVERTED = ("sequenceNumber", "partitionKey", "approximateArrivalTimestamp", "shardId", "data", "recordId")
 
 
 def _members(source: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -99,13 +100,13 @@ def _templates(record: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any
     """Returns what the user records of a record have in common, with all their members in order; and its `kinesis`."""
     kinesis = {
         "kinesisSchemaVersion": "1.0",
-        **_members(record["kinesis"], ("kinesisSchemaVersion", *_DESCRIPTION)),
+        **_members(record["kinesis"], ("kinesisSchemaVersion", "sequenceNumber", "approximateArrivalTimestamp")),
         "explicitHashKey": None,
         "partitionKey": None,
         "subSequenceNumber": None,
         "aggregated": True,
         "data": None,
-        **_members(record["kinesis"], _SOURCE),
+        **_members(record["kinesis"], ("recordId", "shardId")),
     }
     envelope = {name: value for name, value in record.items() if name not in ("kinesis", "data")}
     return {"kinesis": None, **envelope}, kinesis
