@@ -1,10 +1,11 @@
 //! An aggregate under construction, in the form of `aws_kinesis_agg`.
 
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, Md5};
 use kinesis_aggregation::encode::EncodeError;
-use kinesis_aggregation::{Limits, RecordAggregator, UserRecord};
+use kinesis_aggregation::{Limits, RecordAggregator, UserRecord, deaggregate};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
@@ -23,11 +24,17 @@ pub(crate) struct AggRecord {
 
 #[derive(Default)]
 struct State {
+    /// Empty once the aggregate is finished.
     aggregator: RecordAggregator,
+    finished: Option<Finished>,
     /// The keys of the first user record as they were given, `str` or `bytes`.
     outer_keys: Option<(Py<PyAny>, Option<Py<PyAny>>)>,
-    /// The data, once it was computed, until another user record is added.
-    data: Option<Py<PyBytes>>,
+}
+
+/// An aggregate whose data was asked for. User records may be added nevertheless.
+struct Finished {
+    data: Py<PyBytes>,
+    user_records: usize,
 }
 
 #[pymethods]
@@ -45,31 +52,42 @@ impl AggRecord {
         data: &Bound<'_, PyAny>,
         explicit_hash_key: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
+        let py = partition_key.py();
         with_user_record(partition_key, data, explicit_hash_key, |record| {
-            let mut state = self.lock(partition_key.py());
-            if state.aggregator.is_empty() {
-                state.aggregator = self.add_to_new(record)?;
+            let mut state = self.lock(py);
+            if let Some(Finished { data, .. }) = state.finished.take() {
+                state.aggregator = self.aggregate_again(data.as_bytes(py))?;
+            }
+            let aggregator = &mut state.aggregator;
+            if aggregator.is_empty() {
+                *aggregator = self.add_to_new(record)?;
                 let hash_key = explicit_hash_key.filter(|_| record.explicit_hash_key.is_some());
                 state.outer_keys =
                     Some((partition_key.clone().unbind(), hash_key.map(|key| key.clone().unbind())));
-            } else if state.aggregator.fits(record) {
-                state.aggregator.add(record).map_err(|error| self.refuse(&record, error))?;
+                return Ok(true);
+            }
+            let fits = aggregator.fits(record);
+            if fits {
+                aggregator.add(record).map_err(|error| self.refuse(&record, error))?;
             } else {
                 self.add_to_new(record)?;
-                return Ok(false);
             }
-            state.data = None;
-            Ok(true)
+            Ok(fits)
         })
     }
 
     fn get_num_user_records(&self, py: Python<'_>) -> usize {
-        self.lock(py).aggregator.user_records()
+        let state = self.lock(py);
+        state.finished.as_ref().map_or(state.aggregator.user_records(), |finished| finished.user_records)
     }
 
     /// Returns the length of the data. Without user records, that of magic and digest.
     fn get_size_bytes(&self, py: Python<'_>) -> usize {
-        self.lock(py).aggregator.encoded_len().max(MAGIC.len() + 16)
+        let state = self.lock(py);
+        match &state.finished {
+            Some(finished) => finished.data.as_bytes(py).len(),
+            None => state.aggregator.encoded_len().max(MAGIC.len() + 16),
+        }
     }
 
     fn get_partition_key(&self, py: Python<'_>) -> Option<Py<PyAny>> {
@@ -119,6 +137,17 @@ impl AggRecord {
         self.state.lock_py_attached(py).unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Returns an aggregator with the user records of a finished aggregate.
+    fn aggregate_again(&self, data: &[u8]) -> PyResult<RecordAggregator> {
+        let mut records = deaggregate(data);
+        let Some(first) = records.next() else { return Ok(RecordAggregator::default()) };
+        let mut aggregator = self.add_to_new(first)?;
+        for record in records {
+            aggregator.add(record).map_err(|error| self.refuse(&record, error))?;
+        }
+        Ok(aggregator)
+    }
+
     /// Adds a user record to an aggregate of its own.
     fn add_to_new(&self, record: UserRecord<'_>) -> PyResult<RecordAggregator> {
         let mut aggregator = RecordAggregator::new(self.limits(&record));
@@ -129,14 +158,16 @@ impl AggRecord {
     /// Returns the limits of an aggregate that begins with this user record. `max_size` bounds the data alone, and Kinesis the
     /// data with the partition key.
     fn limits(&self, first: &UserRecord<'_>) -> Limits {
-        let kinesis = match u32::try_from(self.max_size) {
-            Ok(size) if size > Limits::KINESIS_DEFAULT.max_bytes() => Limits::KINESIS_MAX,
-            _ => Limits::KINESIS_DEFAULT,
-        };
         let key_len = i64::try_from(first.partition_key.len()).unwrap_or(i64::MAX);
         let size = self.max_size.max(0).saturating_add(key_len);
-        let size = u32::try_from(size).unwrap_or(u32::MAX);
-        kinesis.with_max_bytes(size.min(kinesis.max_bytes()))
+        let accepted = self.accepted();
+        accepted.with_max_bytes(u32::try_from(size).unwrap_or(u32::MAX).min(accepted.max_bytes()))
+    }
+
+    /// Returns what Kinesis accepts: more than by default only if `max_size` is meant for a stream that does.
+    fn accepted(&self) -> Limits {
+        let default = Limits::KINESIS_DEFAULT;
+        if self.max_size > i64::from(default.max_bytes()) { Limits::KINESIS_MAX } else { default }
     }
 
     fn refuse(&self, record: &UserRecord<'_>, error: EncodeError) -> PyErr {
@@ -147,7 +178,7 @@ impl AggRecord {
                      max_size is {}, and Kinesis accepts {} with the partition key",
                     required.saturating_sub(record.partition_key.len()),
                     self.max_size,
-                    self.limits(&UserRecord::new("", "")).max_bytes().max(Limits::default().max_bytes()),
+                    self.accepted().max_bytes(),
                 )
             }
             other => other.to_string(),
@@ -158,15 +189,19 @@ impl AggRecord {
 impl State {
     /// Returns the data of the aggregate. The GIL is released while its digest is computed.
     fn data<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        if let Some(data) = &self.data {
-            return data.bind(py).clone();
+        if let Some(finished) = &self.finished {
+            return finished.data.bind(py).clone();
         }
-        let aggregator = &self.aggregator;
-        let data = match py.detach(|| aggregator.clone().finish()) {
-            Some(aggregate) => PyBytes::new(py, &aggregate.data),
+        // All of its memory is released, not only its contents.
+        let mut aggregator = mem::take(&mut self.aggregator);
+        match py.detach(|| aggregator.finish()) {
+            Some(aggregate) => {
+                let data = PyBytes::new(py, &aggregate.data);
+                let user_records = aggregate.user_records;
+                self.finished = Some(Finished { data: data.clone().unbind(), user_records });
+                data
+            }
             None => PyBytes::new(py, &[MAGIC.as_slice(), &Md5::digest(b"")].concat()),
-        };
-        self.data = Some(data.clone().unbind());
-        data
+        }
     }
 }

@@ -78,7 +78,7 @@ struct Record {
     data: Span,
 }
 
-/// A part of a payload. Position and length have 32 bits to save memory.
+/// A part of a payload. Position and length have 32 bits to save memory: a Kinesis record has 10 MiB at most.
 #[derive(Clone, Copy)]
 struct Span {
     start: u32,

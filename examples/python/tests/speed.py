@@ -1,6 +1,6 @@
 """Prints how many times as fast as `aws_kinesis_agg` 1.2.3 this package is.
 
-Both work in this process, in turns. A ratio is that of the shortest CPU times of 15 rounds. The corpora are those of
+Both work in this process, in turns. A ratio is that of the shortest CPU times of nine rounds. The corpora are those of
 docs/performance.md: A has 10,000 user records of 80 to 111 bytes with 256 partition keys (1.03 MB), B has 500 with 32 (52 KB).
 """
 
@@ -14,7 +14,7 @@ from aws_kinesis_agg import aggregator as their_aggregator
 from aws_kinesis_agg import deaggregator as their_deaggregator
 from support import record
 
-ROUNDS = 15
+ROUNDS = 9
 
 
 def corpus(count, keys):
@@ -60,7 +60,7 @@ def main():
         repeat = 10_000 // count
         users = corpus(count, keys)
         payload = aggregate(our_aggregator, users)
-        events = [(1, [record(payload)]), (20, [record(payload, number) for number in range(20)])]
+        events = [(1, [record(payload)]), (10, [record(payload, number) for number in range(10)])]
 
         def repeated(function):
             def run(module, argument):

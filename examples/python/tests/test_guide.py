@@ -5,7 +5,6 @@ import re
 import sys
 import types
 
-
 from support import REPOSITORY, aggregate, record, user_records
 
 GUIDE = (REPOSITORY / "docs" / "migrating-from-python.md").read_text(encoding="utf-8")

@@ -12,9 +12,13 @@ __all__ = ["deaggregate_records", "iter_deaggregate_records"]
 # The number of Kinesis records whose digests are computed together.
 _BATCH = 64
 
+
 def deaggregate_records(records: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Any]:
     """Returns the user records of Kinesis records. A record that is not an aggregate is returned unchanged."""
-    return list(iter_deaggregate_records(records))
+    users: list[Any] = []
+    for some in _user_records(records, None):
+        users += some
+    return users
 
 
 def iter_deaggregate_records(
@@ -25,6 +29,14 @@ def iter_deaggregate_records(
     `records` is a record, or several, of an event of Lambda, Firehose or Kinesis Analytics; with `data_format='Boto3'`, of a
     response of `get_records` of boto3.
     """
+    for some in _user_records(records, data_format):
+        yield from some
+
+
+def _user_records(
+    records: Mapping[str, Any] | Iterable[Mapping[str, Any]], data_format: str | None
+) -> Iterator[Iterable[Any]]:
+    """Yields user records, some at a time."""
     if isinstance(records, Mapping):
         records = [records]
     for batch in _batches(records):
@@ -35,11 +47,11 @@ def iter_deaggregate_records(
             decoded = (pair for record in batch for pair in _decode([record], data_format))
         for record, users in decoded:
             if users is None:
-                yield record
+                yield (record,)
                 continue
             envelope, kinesis = _templates(record)
             while some := users.take(envelope, kinesis):
-                yield from some
+                yield some
 
 
 _Decoded = tuple[Mapping[str, Any], "_native.UserRecords | None"]
