@@ -242,7 +242,7 @@ impl EncodedHead {
         let before = |size| Self {
             bytes: self.bytes << (8 + 8 * size) | u128::from(length_field(tag, length, size)),
             len: self.len + 1 + size,
-            overflowed: self.overflowed | (length >= 1 << 21),
+            overflowed: self.overflowed | (widen(length) >= 1 << 21),
         };
         if length < 1 << 7 {
             before(1)
