@@ -33,7 +33,7 @@ WORK = {"encode": ["encode"], "decode": ["decode"], "both": ["encode", "decode"]
 # call may cost it there. It took 8,832 and 9,880 bytes before the encoders shared their code, and may take 3 % more.
 BUDGETS = {
     "encode and decode": (["encode", "decode"], {"z": 7_000, "s": 7_700}),
-    "encode": (["encode"], {"z": 3_522}),
+    "encode": (["encode"], {"z": 3_300}),
     "firmware": (["firmware"], {"z": 9_096, "s": 10_176}),
 }
 # As if the library were the only package; benches/Cargo.toml has another profile.

@@ -18,11 +18,11 @@ mod key_map;
 pub(crate) mod limits;
 mod packer;
 
-pub use aggregate::AggregateRef;
 #[cfg(feature = "alloc")]
 pub use aggregate::Undigested;
 #[cfg(feature = "alloc")]
 pub(crate) use aggregate::write_digests;
+pub use aggregate::{AggregateRef, FinishedBuffer};
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
 #[cfg(feature = "std")]
