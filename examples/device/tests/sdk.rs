@@ -106,7 +106,7 @@ impl embedded_io::Write for Socket {
 
 #[test]
 fn bodies_and_signatures_are_those_of_the_sdk() {
-    let mut buffer = [0; 600];
+    let mut buffer = [0; 1000];
     let mut encoder = Encoder::<1>::new(&mut buffer, Limits::IOT_CORE);
     for number in 0..40 {
         let reading = format!("reading {number}");

@@ -58,10 +58,8 @@ impl Client {
         let create = json!({ "StreamName": self.stream, "ShardCount": shards });
         self.call("CreateStream", &create).unwrap();
         for _ in 0..100 {
-            let listed = self.call("ListShards", &json!({ "StreamName": self.stream }));
-            if listed.is_ok_and(|listed| {
-                listed["Shards"].as_array().is_some_and(|all| all.len() == shards as usize)
-            }) {
+            let described = self.call("DescribeStreamSummary", &json!({ "StreamName": self.stream }));
+            if described.is_ok_and(|stream| stream["StreamDescriptionSummary"]["StreamStatus"] == "ACTIVE") {
                 return;
             }
             std::thread::sleep(Duration::from_millis(100));

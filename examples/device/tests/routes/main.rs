@@ -26,14 +26,14 @@ fn publish_and_read(stream: &str, route: Route, seed: u64) -> (Outcome, Vec<Vec<
     client.create_stream(3);
     let outcome = run(&mut client, route, seed);
     let mut read = vec![vec![false; READINGS as usize]; DEVICES as usize];
-    let copies = client.consume(|user| {
+    let user_records = client.consume(|user| {
         let device: usize = user.partition_key.strip_prefix("device-").unwrap().parse().unwrap();
         let number = u32::from_le_bytes(*user.data.first_chunk().unwrap());
         assert_eq!(user.data, Sensor::reading(device as u32, number), "as it was taken");
         read[device][number as usize] = true;
     });
     let count: usize = read.iter().flatten().filter(|read| **read).count();
-    println!("{stream}: {count} of 10000 readings read, {copies} copies; {outcome:?}");
+    println!("{stream}: {count} of 10000 readings read, from {user_records} user records; {outcome:?}");
     (outcome, read)
 }
 

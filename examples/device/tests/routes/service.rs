@@ -98,6 +98,9 @@ impl Simulated {
                     ranges.map(|(start, end)| (HashKeyRange::new(start, end).unwrap(), vec![])).collect();
                 Ok(json!({}))
             }
+            Some("DescribeStreamSummary") => {
+                Ok(json!({ "StreamDescriptionSummary": { "StreamStatus": "ACTIVE" } }))
+            }
             Some("ListShards") => Ok(json!({
                 "Shards": self.shards.iter().enumerate().map(|(shard, (range, _))| json!({
                     "ShardId": shard.to_string(),
