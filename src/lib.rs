@@ -199,6 +199,7 @@ pub mod guides {
             concat!(
                 "[aws]: crate::guides::aws\n",
                 "[aws-costs]: crate::guides::aws#costs\n",
+                "[devices]: crate::guides::devices\n",
                 "[migrating-from-python]: crate::guides::migrating_from_python\n",
                 "[producing]: crate::guides::producing\n",
                 "[producing-driver]: crate::guides::producing#a-driver-of-your-own\n",

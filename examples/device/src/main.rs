@@ -55,9 +55,7 @@ fn run() -> Result<(Arrived, usize), &'static str> {
         sensor.power_on();
         let (mut first, mut second) = ([0; BUFFER], [0; BUFFER]);
         let device = Device::new("device-7", [&mut first, &mut second], &mut flash, Duration::from_secs(600));
-        let mut device: Device<'_, _, SECTORS> = device.map_err(|_| "the flash cannot be read")?;
-        let outcome = live(&mut device, &mut sensor, &mut arrived);
-        drop(device);
+        let outcome = live(device.map_err(|_| "the flash cannot be read")?, &mut sensor, &mut arrived);
         match outcome {
             Ok(()) => break,
             Err(DeviceError::Encode(_)) => return Err("a reading cannot be encoded"),
@@ -76,7 +74,7 @@ fn run() -> Result<(Arrived, usize), &'static str> {
 }
 
 fn live(
-    device: &mut Device<'_, &mut Flash<SECTORS>, SECTORS>,
+    mut device: Device<'_, &mut Flash<SECTORS>, SECTORS>,
     sensor: &mut Sensor,
     arrived: &mut Arrived,
 ) -> Result<(), DeviceError<PowerLoss>> {

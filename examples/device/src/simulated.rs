@@ -103,7 +103,7 @@ impl<const SECTORS: usize> NorFlash for Flash<SECTORS> {
     }
 
     fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), PowerLoss> {
-        assert!(offset % 4 == 0 && bytes.len() % 4 == 0, "writes are aligned");
+        assert!(offset.is_multiple_of(4) && bytes.len().is_multiple_of(4), "writes are aligned");
         self.change(offset, bytes.len(), |at, byte| *byte &= bytes[at])
     }
 }

@@ -48,7 +48,7 @@ pub enum StoreError<E> {
 impl<F: NorFlash, const SLOTS: usize> Store<F, SLOTS> {
     /// Finds the aggregates that were not sent. `scratch` has to have the size of the largest aggregate.
     pub fn open(flash: F, scratch: &mut [u8]) -> Result<Self, StoreError<F::Error>> {
-        const { assert!(F::WRITE_SIZE <= UNIT && UNIT % F::WRITE_SIZE == 0 && F::READ_SIZE == 1) };
+        const { assert!(F::WRITE_SIZE <= UNIT && UNIT.is_multiple_of(F::WRITE_SIZE) && F::READ_SIZE == 1) };
         let mut store = Self { flash, slots: [State::Free; SLOTS], next_sequence: 0 };
         for slot in 0..SLOTS {
             let mut header = [0; HEADER];

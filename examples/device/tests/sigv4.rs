@@ -12,12 +12,15 @@ const TOKEN: &str = "AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j
     fKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6\
     d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==";
 
+/// Name, method, headers, body, signature.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
+
 #[test]
 fn signatures_are_those_of_the_test_suite() {
     let body = "Param1=value1";
     let body_sha256 = "9095672bbd1f56dfc5b65f3e153adc8731a4a654192329106275f4c7b24d0b6e";
     assert_eq!(Hex(&Sha256::digest(body)).to_string(), body_sha256);
-    let rows: &[(&str, &str, &[(&str, &str)], &str, &str)] = &[
+    let rows: [Row; 6] = [
         (
             "get-vanilla",
             "GET",
@@ -75,7 +78,7 @@ fn signatures_are_those_of_the_test_suite() {
     let scope = Scope { region: "us-east-1", service: "service" };
     let time = Timestamp::from_unix(1_440_938_160).unwrap();
     assert_eq!(time.as_str(), DATE.1);
-    for &(name, method, headers, body, expected) in rows {
+    for (name, method, headers, body, expected) in rows {
         let payload_sha256 = Sha256::digest(body).into();
         let request = Request { method, path: "/", query: "", headers, payload_sha256 };
         let authorization = sign(&request, &credentials, scope, &time).unwrap();
