@@ -162,7 +162,7 @@ fn specified(listed: &[Listed]) -> Result<(), ShardMapError> {
                 return Err(ShardMapError::Gap { start: HashKey::new(key), end: HashKey::new(end) });
             }
             1 => {}
-            _ => return Err(ShardMapError::Overlap { at: key.into() }),
+            _ => return Err(ShardMapError::Overlap { at: HashKey::new(key) }),
         }
     }
     Ok(())
