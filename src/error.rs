@@ -7,6 +7,7 @@ use crate::hash_key::HashKeyError;
 /// Why the body of an aggregated record is malformed, and at which byte.
 ///
 /// The offset counts from the first byte of the payload, the magic included (rule D18 of the format).
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecodeError {
     kind: DecodeErrorKind,
@@ -40,6 +41,7 @@ impl fmt::Display for DecodeError {
 impl core::error::Error for DecodeError {}
 
 /// The kinds of fault a body can have. The rule that each one breaks stands behind it.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DecodeErrorKind {
@@ -103,6 +105,7 @@ impl fmt::Display for DecodeErrorKind {
 /// Why a user record cannot be encoded. What is pending stays as it was (rule E7).
 ///
 /// Sizes are in bytes.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EncodeError {

@@ -26,6 +26,7 @@ pub(crate) const DIGEST_SIZE: usize = 16;
 pub(crate) const FRAME_SIZE: usize = MAGIC.len() + DIGEST_SIZE;
 
 /// Why a payload is not an aggregated record. It is then passed on unchanged.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlainReason {
     /// It does not begin with the magic (D1): almost certainly a record that was never aggregated.

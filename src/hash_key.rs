@@ -117,6 +117,7 @@ impl fmt::Display for HashKey {
 }
 
 /// Why a text is not a hash key: a decimal number below 2^128, without a sign or leading zeros (rule E4).
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HashKeyError {

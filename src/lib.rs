@@ -98,13 +98,15 @@
 //! You provide the memory: a byte buffer to encode into, and a slice of `&str` that receives the keys when decoding.
 //!
 //! ```
+//! use kinesis_aggregation::encode::AddStatus;
 //! use kinesis_aggregation::{Encoder, Limits, Payload, UserRecord};
 //!
 //! let mut buffer = [0; 256];
 //! // `4`: up to four partition keys and four explicit hash keys are written only once.
 //! let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
-//! encoder.add(UserRecord::new("device-7", "21.5"))?;
-//! encoder.add(UserRecord::new("device-7", "21.6"))?;
+//! for reading in ["21.5", "21.6"] {
+//!     assert_eq!(encoder.add(UserRecord::new("device-7", reading))?, AddStatus::Added);
+//! }
 //! let aggregate = encoder.finish().expect("two user records are pending");
 //!
 //! let mut keys = [""; 16];
@@ -146,6 +148,7 @@
 //! | `producer` | | `KinesisProducer` for `aws-sdk-kinesis` on tokio; enables `aws-sdk-kinesis` |
 //! | `lambda-events` | | Kinesis, Firehose and Kinesis Analytics events of `aws_lambda_events`; enables `std` |
 //! | `arbitrary`, `proptest` | | the module `testing`: generators for fuzzing and property tests |
+//! | `defmt` | | `defmt::Format` for errors, statuses and [`Limits`] |
 //! | `cli` | | the command `kinesis-agg`; enables `std` |
 //!
 //! Features only add items: enabling one never changes a type, a default or a result.
@@ -165,11 +168,13 @@
 //! - [AWS](guides::aws): which services deaggregate, permissions, limits, costs, troubleshooting
 //! - [Migrating from Python](guides::migrating_from_python): a module in place of `aws_kinesis_agg`, and its bugs
 //! - [From Python to Rust](guides::python_to_rust): `aws_kinesis_agg`, name by name
-//! - [Bare metal](guides::bare_metal): microcontrollers
+//! - [Devices](guides::devices): firmware, from the sensor to the stream
 //! - [Testing](guides::testing): generators and a corpus for your own tests
 //! - [Reliability](guides::reliability): the guarantees, and the tests that check them
 #![no_std]
 #![forbid(unsafe_code)]
+// What an example ignores, its readers ignore.
+#![doc(test(attr(deny(unused_must_use))))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(
     test,
@@ -196,6 +201,7 @@ pub mod guides {
                 "[aws]: crate::guides::aws\n",
                 "[aws-costs]: crate::guides::aws#costs\n",
                 "[aws-failures]: crate::guides::aws#lambda-failures-within-an-aggregate\n",
+                "[devices]: crate::guides::devices\n",
                 "[migrating-from-python]: crate::guides::migrating_from_python\n",
                 "[producing]: crate::guides::producing\n",
                 "[producing-driver]: crate::guides::producing#a-driver-of-your-own\n",
@@ -233,8 +239,8 @@ pub mod guides {
     #[doc = guide!("python-to-rust.md")]
     pub mod python_to_rust {}
 
-    #[doc = guide!("bare-metal.md")]
-    pub mod bare_metal {}
+    #[doc = guide!("devices.md")]
+    pub mod devices {}
 
     #[cfg(any(not(doctest), all(feature = "arbitrary", feature = "proptest")))]
     #[doc = guide!("testing.md")]

@@ -94,7 +94,7 @@ impl<'k, 'a> Payload<'k, 'a> {
 }
 
 /// Finds the body of an aggregated record and validates it.
-pub(super) fn parse_body(payload: &[u8], check: DigestCheck) -> Result<Body<'_>, PlainReason> {
+pub(crate) fn parse_body(payload: &[u8], check: DigestCheck) -> Result<Body<'_>, PlainReason> {
     let frame = Frame::split(payload)?;
     if check == DigestCheck::Verify {
         frame.verify()?;

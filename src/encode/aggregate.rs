@@ -2,17 +2,23 @@
 
 use core::fmt;
 
+use crate::decode::payload::parse_body;
+use crate::encode::packer::Pending;
+use crate::frame::{DigestCheck, MAGIC};
 use crate::hash_key::HashKey;
+use crate::message::UserRecord;
 use crate::wire::length_delimited_len;
 #[cfg(feature = "alloc")]
 use crate::{
-    frame::{DIGEST_SIZE, MAGIC},
+    frame::DIGEST_SIZE,
     md5::{Md5, digest_each},
 };
 #[cfg(feature = "alloc")]
 use alloc::{string::String, vec::Vec};
 
 /// A finished aggregate: the data of one Kinesis record, and the keys to put it with.
+///
+/// Only the data has to be stored: [`AggregateRef::from_data`] recovers the rest.
 #[cfg(feature = "alloc")]
 #[derive(Clone, PartialEq, Eq)]
 #[must_use = "user records are lost unless their aggregate is sent"]
@@ -27,7 +33,7 @@ pub struct Aggregate {
     pub user_records: usize,
 }
 
-/// A finished aggregate in the buffer of an [`Encoder`](crate::Encoder).
+/// A finished aggregate in the buffer of an [`Encoder`](crate::Encoder), or in the caller's storage.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "user records are lost unless their aggregate is sent"]
 pub struct AggregateRef<'b> {
@@ -131,6 +137,53 @@ fn split_digest(data: &mut [u8]) -> Option<(&mut [u8], &mut [u8; DIGEST_SIZE])> 
 }
 
 impl<'b> AggregateRef<'b> {
+    /// Recovers an aggregate from its data, which was stored in flash or a queue: checks frame, digest and body, and finds
+    /// the outer keys and the number of user records. It takes no memory.
+    ///
+    /// Returns `None` unless the data is an aggregated record with a user record and with outer keys that Kinesis accepts:
+    /// for example, if the power failed while it was written. [`Payload::parse`](crate::Payload::parse) returns the reason.
+    ///
+    /// The explicit hash key is that of the first user record, if it has one. Aggregates that were routed to shards have one
+    /// of their own, which is not in the data (rule E8).
+    ///
+    /// ```
+    /// use kinesis_aggregation::encode::AggregateRef;
+    /// # use kinesis_aggregation::{Encoder, Limits, UserRecord};
+    /// # let mut buffer = [0; 64];
+    /// # let mut encoder = Encoder::<1>::new(&mut buffer, Limits::IOT_CORE);
+    /// # assert!(encoder.add(UserRecord::new("device-7", "21.5")).is_ok());
+    /// # let flash = encoder.finish().unwrap().data;
+    ///
+    /// let stored = AggregateRef::from_data(flash).unwrap();
+    /// assert_eq!((stored.partition_key(), stored.user_records), ("device-7", 1));
+    /// // The power failed before the last byte was written.
+    /// assert!(AggregateRef::from_data(&flash[..flash.len() - 1]).is_none());
+    /// ```
+    #[must_use]
+    pub fn from_data(data: &'b [u8]) -> Option<Self> {
+        let body = parse_body(data, DigestCheck::Verify).ok()?;
+        let (partition_key, explicit_hash_key) = body.first_keys()?;
+        UserRecord::new(partition_key, "").validate_partition_key().ok()?;
+        let explicit_hash_key = match explicit_hash_key {
+            Some(key) => Some(key.parse().ok()?),
+            None => None,
+        };
+        let partition_key = partition_key.as_bytes();
+        Some(Self { data, partition_key, explicit_hash_key, user_records: body.user_records })
+    }
+
+    /// The aggregate that an [`Encoder`](crate::Encoder) has written to the first `len` bytes of a buffer.
+    #[inline]
+    pub(super) fn in_buffer(buffer: &'b [u8], len: usize, pending: Pending) -> Option<Self> {
+        let data = buffer.get(..len)?;
+        Some(Self {
+            data,
+            partition_key: first_key(data.get(MAGIC.len()..).unwrap_or_default(), pending.partition_key_len),
+            explicit_hash_key: pending.explicit_hash_key,
+            user_records: pending.user_records,
+        })
+    }
+
     /// Returns the partition key to put it with: that of the first user record (rule E8).
     #[must_use]
     pub fn partition_key(&self) -> &'b str {
@@ -159,6 +212,39 @@ impl<'b> AggregateRef<'b> {
 impl From<AggregateRef<'_>> for Aggregate {
     fn from(aggregate: AggregateRef<'_>) -> Self {
         aggregate.to_owned()
+    }
+}
+
+/// A buffer that an [`Encoder`](crate::Encoder) has filled and that was exchanged for another one, with the finished
+/// aggregate in it, if there is one.
+#[must_use = "user records are lost unless their aggregate is sent"]
+pub struct FinishedBuffer<'b> {
+    pub(super) buffer: &'b mut [u8],
+    /// The length of the aggregate; 0 if there is none.
+    pub(super) len: usize,
+    pub(super) pending: Pending,
+}
+
+impl<'b> FinishedBuffer<'b> {
+    /// Returns the aggregate. Returns `None` if nothing was pending.
+    #[must_use]
+    pub fn aggregate(&self) -> Option<AggregateRef<'_>> {
+        if self.len == 0 { None } else { AggregateRef::in_buffer(self.buffer, self.len, self.pending) }
+    }
+
+    /// Returns the whole buffer. The data of the aggregate are its first bytes.
+    #[must_use]
+    pub const fn into_buffer(self) -> &'b mut [u8] {
+        self.buffer
+    }
+}
+
+impl fmt::Debug for FinishedBuffer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FinishedBuffer")
+            .field("buffer", &self.buffer.len())
+            .field("aggregate", &self.aggregate())
+            .finish()
     }
 }
 

@@ -14,10 +14,9 @@ use core::fmt;
 use core::time::Duration;
 
 use crate::Limits;
-use crate::encode::aggregate::first_key;
-use crate::encode::key_map::FixedKeyMap;
+use crate::encode::aggregate::{AggregateRef, FinishedBuffer};
+use crate::encode::key_map::{FixedKeyMap, Lookup};
 use crate::encode::packer::{Packer, Plan, Store, pending_methods};
-use crate::encode::{AggregateRef, key_map::Lookup};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
@@ -38,12 +37,11 @@ use crate::wire::{Full, Writer};
 /// let mut encoder = Encoder::<4>::new(&mut buffer, Limits::default());
 /// for reading in ["21.5", "21.6", "21.4"] {
 ///     let record = UserRecord::new("device-7", reading);
-///     if encoder.add(record)? == AddStatus::Full {
-///         // Send what is in the buffer, then add the user record again.
+///     // Send what is in the buffer, then add the user record again.
+///     while encoder.add(record)? == AddStatus::Full {
 ///         if let Some(aggregate) = encoder.finish() {
 ///             send(aggregate.partition_key(), aggregate.data);
 ///         }
-///         encoder.add(record)?;
 ///     }
 /// }
 /// if let Some(aggregate) = encoder.finish() {
@@ -53,26 +51,43 @@ use crate::wire::{Full, Writer};
 /// # fn send(_: &str, _: &[u8]) {}
 /// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
 /// ```
+///
+/// To collect user records while an aggregate is being sent, use two buffers and [`Self::swap_buffer`].
 pub struct Encoder<'b, const KEYS: usize> {
     packer: Packer<Streamed<'b, KEYS>>,
 }
 
 /// What became of a user record that was added.
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "a user record was not added if the aggregate is full"]
 pub enum AddStatus {
     /// The user record is in the aggregate.
     Added,
-    /// The user record was not added: it does not fit the aggregate, or the aggregate is too old. It will fit after
-    /// [`Encoder::finish`].
+    /// The user record was not added: it does not fit the aggregate, or the aggregate is too old or may have no other
+    /// partition key. It will fit after [`Encoder::finish`].
     Full,
 }
 
 impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
     /// Creates an encoder over a buffer, whose contents do not matter. The length of the buffer is a limit as well: it has
     /// to hold the aggregate without its outer partition key.
+    ///
+    /// In a static, begin with an empty buffer, and provide the real one with [`Self::swap_buffer`]:
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    ///
+    /// use kinesis_aggregation::{Encoder, Limits};
+    ///
+    /// static ENCODER: Mutex<Encoder<'static, 1>> = Mutex::new(Encoder::new(&mut [], Limits::IOT_CORE));
+    ///
+    /// # fn memory() -> &'static mut [u8] { Vec::leak(vec![0; 4096]) }
+    /// let empty = ENCODER.lock().unwrap().swap_buffer(memory());
+    /// assert!(empty.aggregate().is_none());
+    /// ```
     #[must_use]
-    pub fn new(buffer: &'b mut [u8], limits: Limits) -> Self {
+    pub const fn new(buffer: &'b mut [u8], limits: Limits) -> Self {
         Self { packer: Packer::new(Streamed::new(buffer), limits) }
     }
 
@@ -111,13 +126,41 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         let pending = self.packer.pending()?;
         let len = self.packer.store.finish();
         self.packer.clear();
-        let data = self.packer.store.buffer.get(..len)?;
-        Some(AggregateRef {
-            data,
-            partition_key: first_key(data.get(MAGIC.len()..).unwrap_or_default(), pending.partition_key_len),
-            explicit_hash_key: pending.explicit_hash_key,
-            user_records: pending.user_records,
-        })
+        AggregateRef::in_buffer(self.packer.store.buffer, len, pending)
+    }
+
+    /// Finishes the pending aggregate, exchanges the buffer for `next`, and leaves the encoder empty. Returns the old buffer
+    /// with the aggregate in it; without one if nothing is pending.
+    ///
+    /// The encoder fills one buffer while the other is being sent, by a DMA channel or another task:
+    ///
+    /// ```
+    /// use kinesis_aggregation::encode::{AddStatus, FinishedBuffer};
+    /// use kinesis_aggregation::{Encoder, Limits, UserRecord};
+    ///
+    /// let (mut first, mut second) = ([0; 64], [0; 64]);
+    /// let mut encoder = Encoder::<1>::new(&mut first, Limits::IOT_CORE);
+    /// let mut spare: Option<&mut [u8]> = Some(&mut second);
+    /// let mut sending: Option<FinishedBuffer<'_>> = None;
+    /// for reading in 0..100u8 {
+    ///     let record = UserRecord::new("device-7", core::slice::from_ref(&reading));
+    ///     while encoder.add(record)? == AddStatus::Full {
+    ///         if let Some(next) = spare.take() {
+    ///             sending = Some(encoder.swap_buffer(next));
+    ///         } else if let Some(sent) = sending.take() {
+    ///             // Wait until it has been sent. Then its memory is free.
+    ///             spare = Some(sent.into_buffer());
+    ///         }
+    ///     }
+    /// }
+    /// # Ok::<(), kinesis_aggregation::encode::EncodeError>(())
+    /// ```
+    pub fn swap_buffer(&mut self, next: &'b mut [u8]) -> FinishedBuffer<'b> {
+        let pending = self.packer.pending();
+        let len = if pending.is_some() { self.packer.store.finish() } else { 0 };
+        self.packer.clear();
+        let buffer = core::mem::replace(&mut self.packer.store.buffer, next);
+        FinishedBuffer { buffer, len, pending: pending.unwrap_or_default() }
     }
 
     pending_methods!();
@@ -151,7 +194,7 @@ struct Streamed<'b, const KEYS: usize> {
 }
 
 impl<'b, const KEYS: usize> Streamed<'b, KEYS> {
-    fn new(buffer: &'b mut [u8]) -> Self {
+    const fn new(buffer: &'b mut [u8]) -> Self {
         Self {
             buffer,
             written: 0,

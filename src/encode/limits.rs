@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-/// When an aggregate is full: by its size, its number of user records, and its age.
+/// When an aggregate is full: by its size, its number of user records and of partition keys, and its age.
 ///
 /// Sizes are in bytes, and count what Kinesis counts: the data of the aggregate and its partition key (rule E6). There are
 /// two of them:
@@ -18,10 +18,12 @@ use core::time::Duration;
 /// let limits = Limits::KPL.with_max_user_records(500).with_max_age(Duration::from_millis(100));
 /// assert_eq!((limits.target_bytes(), limits.max_bytes()), (51_200, 1_048_576));
 /// ```
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     target_bytes: u32,
     max_bytes: u32,
+    max_partition_keys: u32,
     max_user_records: usize,
     max_age: Option<Duration>,
 }
@@ -37,9 +39,10 @@ impl Limits {
     /// that of [`Self::KINESIS_DEFAULT`].
     pub const KPL: Self = Self::of_bytes(51_200, KINESIS_DEFAULT);
 
-    /// What fits a message to AWS IoT Core: 131,072 bytes, its quota of 128 KB for the payload of a message. For gateways
-    /// that send aggregates through an IoT rule.
-    pub const IOT_CORE: Self = Self::of_bytes(131_072, 131_072);
+    /// What an AWS IoT rule can put into a stream: 131,072 bytes, the quota of 128 KB for the payload of a message to AWS
+    /// IoT Core, and one partition key, since the rule puts each message with one. See the
+    /// [guide](crate::guides::devices).
+    pub const IOT_CORE: Self = Self::of_bytes(131_072, 131_072).with_max_partition_keys(1);
 
     /// The largest record that a stream accepts by default: 1,048,576 bytes (1 MiB), the quota of Kinesis Data Streams for
     /// data and partition key.
@@ -49,7 +52,13 @@ impl Limits {
     pub const KINESIS_MAX: Self = Self::of_bytes(KINESIS_MAX, KINESIS_MAX);
 
     const fn of_bytes(target_bytes: u32, max_bytes: u32) -> Self {
-        Self { target_bytes, max_bytes, max_user_records: usize::MAX, max_age: None }
+        Self {
+            target_bytes,
+            max_bytes,
+            max_partition_keys: u32::MAX,
+            max_user_records: usize::MAX,
+            max_age: None,
+        }
     }
 
     /// Sets the target, the size of an aggregate of two or more user records. A target above the maximum is lowered to it.
@@ -70,6 +79,16 @@ impl Limits {
     #[must_use]
     pub const fn with_max_user_records(self, count: usize) -> Self {
         Self { max_user_records: if count == 0 { 1 } else { count }, ..self }
+    }
+
+    /// Sets the number of partition keys in an aggregate. At least one always fits: 0 means 1.
+    ///
+    /// With 1, all user records of an aggregate have the same partition key, as something that puts it with a key of its own
+    /// choice, such as an AWS IoT rule, requires. A key that an [`Encoder`](crate::Encoder) has forgotten counts again when
+    /// it is used again.
+    #[must_use]
+    pub const fn with_max_partition_keys(self, count: u32) -> Self {
+        Self { max_partition_keys: if count == 0 { 1 } else { count }, ..self }
     }
 
     /// Sets the age of an aggregate, from the earliest known time of its user records.
@@ -97,6 +116,12 @@ impl Limits {
     #[must_use]
     pub const fn max_user_records(&self) -> usize {
         self.max_user_records
+    }
+
+    /// Returns the largest number of partition keys.
+    #[must_use]
+    pub const fn max_partition_keys(&self) -> u32 {
+        self.max_partition_keys
     }
 
     /// Returns the age at which an aggregate is finished, if there is one.
@@ -154,5 +179,6 @@ mod tests {
     #[test]
     fn one_user_record_always_fits() {
         assert_eq!(Limits::default().with_max_user_records(0).max_user_records(), 1);
+        assert_eq!(Limits::default().with_max_partition_keys(0).max_partition_keys(), 1);
     }
 }

@@ -20,11 +20,11 @@ mod key_map;
 pub(crate) mod limits;
 mod packer;
 
-pub use aggregate::AggregateRef;
 #[cfg(feature = "alloc")]
 pub use aggregate::Undigested;
 #[cfg(feature = "alloc")]
 pub(crate) use aggregate::write_digests;
+pub use aggregate::{AggregateRef, FinishedBuffer};
 #[cfg(feature = "std")]
 pub use background::{AddError, BackgroundAggregator, WorkerPanic};
 #[cfg(feature = "alloc")]

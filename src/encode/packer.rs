@@ -310,6 +310,7 @@ impl<S: Store> Packer<S> {
         let largest = limit.saturating_sub(outer).min(self.store.capacity());
         plan.added <= largest.saturating_sub(self.store.framed_len())
             && self.pending.user_records < self.limits.max_user_records()
+            && plan.partition_key.index() < self.limits.max_partition_keys()
     }
 }
 

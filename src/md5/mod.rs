@@ -44,7 +44,7 @@ pub struct Md5 {
 impl Md5 {
     /// Begins a digest.
     #[must_use]
-    pub fn new() -> Self {
+    pub const fn new() -> Self {
         Self { context: Context::new() }
     }
 

@@ -127,6 +127,35 @@ impl<'a> Body<'a> {
         }
     }
 
+    /// Finds the keys of the first user record, without a buffer for all keys: walks over their tables.
+    pub(crate) fn first_keys(&self) -> Option<(&'a str, Option<&'a str>)> {
+        let first = self.first_record()?;
+        let explicit_hash_key_index =
+            first.explicit_hash_key_index.map(|index| index.saturating_add(self.partition_keys));
+        let (mut partition_key, mut explicit_hash_key) = (None, None);
+        let mut index = 0;
+        self.for_each_key(|key| {
+            if index == first.partition_key_index {
+                partition_key = Some(key);
+            }
+            if Some(index) == explicit_hash_key_index {
+                explicit_hash_key = Some(key);
+            }
+            index += 1;
+        });
+        Some((partition_key?, explicit_hash_key))
+    }
+
+    fn first_record(&self) -> Option<RawRecord<'a>> {
+        let mut fields = self.message;
+        while let Ok(Some(field)) = fields.field() {
+            if let (RECORDS, Value::LengthDelimited(record)) = (field.number, field.value) {
+                return RawRecord::parse(record, field.offset, false).ok();
+            }
+        }
+        None
+    }
+
     /// Returns a cursor before the first user record.
     pub(crate) const fn cursor(&self) -> Cursor<'a> {
         Cursor {

@@ -144,8 +144,9 @@ fn presets_fill_aggregates_up_to_their_target() {
         assert_eq!((limits.max_user_records(), limits.max_age()), (usize::MAX, None), "{name}");
         // Enough for one full aggregate and a half.
         let count = target * 3 / 2 / data_len;
+        let keys = usize::try_from(limits.max_partition_keys().min(100)).unwrap();
         let owned: Vec<_> = (0..count)
-            .map(|i| Record::new(format!("key-{}", i % 100), vec![0x5a; data_len - i % 13]))
+            .map(|i| Record::new(format!("key-{}", i % keys), vec![0x5a; data_len - i % 13]))
             .collect();
         with_records(&owned, |records| {
             let mut aggregator = RecordAggregator::new(limits);
@@ -234,6 +235,45 @@ fn an_aggregate_holds_so_many_user_records() {
                 let counts: Vec<_> = finished.iter().map(|packed| packed.records.len()).collect();
                 let mut expected = vec![held; 20 / held];
                 expected.extend([20 % held].iter().filter(|&&rest| rest > 0));
+                assert_eq!(counts, expected, "{name}, at most {count}");
+                let all: Vec<_> = finished.into_iter().flat_map(|packed| packed.records).collect();
+                assert_eq!(all, owned, "{name}, at most {count}");
+            });
+        });
+    }
+}
+
+#[test]
+fn an_aggregate_holds_so_many_partition_keys() {
+    let owned: Vec<_> = "aabacbbbcca".chars().map(|key| Record::new(key, "data")).collect();
+    // 0 counts as 1.
+    for (count, expected) in [
+        (0, &[2, 1, 1, 1, 3, 2, 1][..]),
+        (1, &[2, 1, 1, 1, 3, 2, 1]),
+        (2, &[4, 6, 1]),
+        (3, &[11]),
+        (u32::MAX, &[11]),
+    ] {
+        let limits = Limits::default().with_max_partition_keys(count);
+        with_records(&owned, |records| {
+            for_packers(limits, |name, remembers, packer| {
+                // One that forgets keys writes them again, and all that are written count.
+                if remembers < 2 && count > 1 {
+                    return;
+                }
+                let mut finished = Vec::new();
+                for record in records {
+                    let pending = packer.user_records();
+                    let fits = packer.fits(*record);
+                    let full = packer.add(*record).unwrap();
+                    assert_eq!(
+                        full.as_ref().map_or(0, |full| full.records.len()),
+                        if fits { 0 } else { pending }
+                    );
+                    finished.extend(full);
+                }
+                finished.extend(packer.finish());
+                let counts: Vec<_> = finished.iter().map(|packed| packed.records.len()).collect();
                 assert_eq!(counts, expected, "{name}, at most {count}");
                 let all: Vec<_> = finished.into_iter().flat_map(|packed| packed.records).collect();
                 assert_eq!(all, owned, "{name}, at most {count}");

@@ -1,4 +1,4 @@
-//! Encoding: golden payloads, limits and sizes, callbacks, hostile keys.
+//! Encoding: golden payloads, limits and sizes, buffers, callbacks, hostile keys.
 
 #![expect(
     clippy::indexing_slicing,
@@ -17,6 +17,7 @@ mod timing;
 mod allocations;
 #[cfg(feature = "alloc")]
 mod boundaries;
+mod buffers;
 #[cfg(feature = "std")]
 mod callbacks;
 #[cfg(feature = "alloc")]

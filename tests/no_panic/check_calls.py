@@ -20,8 +20,8 @@ IMPLIED = {"Error": {"Error", "Display"}}
 # `{:?}` of a string, a duration or a 128-bit number is implemented in `core` with code that may panic. These types are not part of
 # the proof.
 DEBUG_BY_CORE = {
-    "AggregateRef", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "HashKey", "HashKeyRange", "HashKeyRangeError",
-    "InRange", "InvalidHashKey", "Limits", "Payload", "RecordTag", "SequenceNumber", "Tags", "UserRecord", "UserRecords",
+    "AggregateRef", "AggregatedRecord", "Encoder", "ExtendedSequenceNumber", "FinishedBuffer", "HashKey", "HashKeyRange",
+    "HashKeyRangeError", "InRange", "InvalidHashKey", "Limits", "Payload", "RecordTag", "SequenceNumber", "Tags", "UserRecord", "UserRecords",
 }  # fmt: skip
 
 

@@ -55,7 +55,7 @@ fn traits() {
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // It holds a buffer of the caller's.
-        any, shared: [Encoder<'_, 16>];
+        any, shared: [Encoder<'_, 16>, FinishedBuffer<'_>];
         // They hold a thread, or what was thrown in it, which may be anything.
         any: [BackgroundAggregator, WorkerPanic];
 
@@ -87,24 +87,25 @@ fn sizes() {
             [$((stringify!($type), size_of::<$type>(), $most)),+]
         };
     }
-    let rows: [(&str, usize, usize); 19] = sizes! {
+    let rows: [(&str, usize, usize); 20] = sizes! {
         AddError: 32,
         AddStatus: 1,
         Aggregate: 96,
         AggregateRef<'_>: 80,
         AggregatedRecord<'_, '_>: 72,
-        CallbackAggregator<Callback>: 368,
+        CallbackAggregator<Callback>: 376,
         Deaggregated<'_>: 120,
         DecodeError: 16,
         DecodeErrorKind: 1,
         EncodeError: 32,
-        Limits: 32,
+        FinishedBuffer<'_>: 96,
+        Limits: 40,
         Md5: 88,
         PlainReason: 16,
-        RecordAggregator: 352,
-        Encoder<'_, 0>: 288,
+        RecordAggregator: 360,
+        Encoder<'_, 0>: 296,
         // 24 bytes for each key of either kind.
-        Encoder<'_, 16>: 1056,
+        Encoder<'_, 16>: 1064,
         RecordTag<'_>: 32,
         UserRecord<'_>: 96,
         UserRecords<'_, '_>: 64,

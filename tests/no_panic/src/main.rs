@@ -37,6 +37,7 @@ fn call_everything() -> u64 {
     let mut seen = Seen::new();
     decode::decode(input, &mut seen);
     pack::pack(text, &mut seen);
+    pack::recovered(input, &mut seen);
     route::route(text, &mut seen);
     route::digest(input, &mut seen);
     if cfg!(feature = "broken") {

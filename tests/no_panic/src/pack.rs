@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use kinesis_aggregation::decode::RecordTag;
-use kinesis_aggregation::encode::{AddStatus, AggregateRef, EncodeError};
+use kinesis_aggregation::encode::{AddStatus, AggregateRef, EncodeError, FinishedBuffer};
 use kinesis_aggregation::route::{HashKey, HashKeyError};
 use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
@@ -25,16 +25,18 @@ pub(crate) fn pack(text: &str, seen: &mut Seen) {
 }
 
 fn limits(max_bytes: u32, seen: &mut Seen) -> Limits {
-    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::BILLING_UNIT];
+    let limits = [defaulted::<Limits>(), Limits::KPL, Limits::IOT_CORE];
     for limits in &limits {
         value::<Limits>(seen, limits);
         seen.number(Limits::target_bytes(limits) ^ Limits::max_bytes(limits));
         seen.number(Limits::max_user_records(limits));
+        seen.number(Limits::max_partition_keys(limits));
         seen.number(Limits::max_age(limits).map_or(0, |age| age.as_secs()));
     }
     let limits = Limits::with_max_bytes(Limits::KINESIS_MAX, max_bytes);
     let limits = Limits::with_target_bytes(limits, max_bytes / 2);
     let limits = Limits::with_max_user_records(limits, seen_count(max_bytes));
+    let limits = Limits::with_max_partition_keys(limits, max_bytes & 3);
     Limits::with_max_age(limits, Duration::from_millis(5))
 }
 
@@ -71,12 +73,31 @@ fn one_by_one<const KEYS: usize>(records: &[UserRecord<'_>], seen: &mut Seen) {
     }
     value::<Limits>(seen, &Encoder::limits(&encoder));
     if let Some(aggregate) = Encoder::finish(&mut encoder) {
-        compared::<AggregateRef<'_>>(seen, &aggregate, &copied::<AggregateRef<'_>>(&aggregate));
-        seen.number(aggregate.data.len());
-        seen.text(AggregateRef::partition_key(&aggregate));
-        seen.number(aggregate.explicit_hash_key.map_or(0, HashKey::get));
-        seen.number(AggregateRef::size_bytes(&aggregate) ^ aggregate.user_records);
+        aggregated(&aggregate, seen);
     }
+    let mut next = [0; 64];
+    if let Some(record) = records.first() {
+        seen.number(u8::from(Encoder::add(&mut encoder, *record).is_ok()));
+    }
+    let finished = Encoder::swap_buffer(&mut encoder, &mut next);
+    if let Some(aggregate) = FinishedBuffer::aggregate(&finished) {
+        aggregated(&aggregate, seen);
+    }
+    seen.number(FinishedBuffer::into_buffer(finished).len());
+}
+
+pub(crate) fn recovered(data: &[u8], seen: &mut Seen) {
+    if let Some(aggregate) = AggregateRef::from_data(data) {
+        aggregated(&aggregate, seen);
+    }
+}
+
+fn aggregated(aggregate: &AggregateRef<'_>, seen: &mut Seen) {
+    compared::<AggregateRef<'_>>(seen, aggregate, &copied::<AggregateRef<'_>>(aggregate));
+    seen.number(aggregate.data.len());
+    seen.text(AggregateRef::partition_key(aggregate));
+    seen.number(aggregate.explicit_hash_key.map_or(0, HashKey::get));
+    seen.number(AggregateRef::size_bytes(aggregate) ^ aggregate.user_records);
 }
 
 fn refused(fault: EncodeError, seen: &mut Seen) {
