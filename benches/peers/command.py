@@ -2,9 +2,9 @@
 
     command.py OUT EVENTS PYTHON_EVENTS TIMES
 
-aggregates EVENTS user records of 100 bytes (JSON Lines with base64) and deaggregates the result. Python gets PYTHON_EVENTS of
-them, because it would take too long with all. Both run alternately, TIMES times, and the medians are written to OUT. Called by
-`run`.
+aggregates EVENTS user records of 100 bytes (JSON Lines with base64), deaggregates the result, and prints its data with `cat`, which
+Python has no counterpart of. Python gets PYTHON_EVENTS of them, because it would take too long with all. Both run alternately,
+TIMES times, and the medians are written to OUT. Called by `run`.
 """
 
 import base64
@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 TOOLS = Path(os.environ["TOOLS"])
 WORK = TOOLS / "command"
 SUBJECTS = {
-    "kinesis-agg": [TOOLS / "cli/release/kinesis-agg"],
+    "kinesis-agg": [TOOLS / "build/release/kinesis-agg"],
     "Python, aws_kinesis_agg": [TOOLS / "venv/bin/python", HERE / "workers/script.py"],
 }
 DATA = 100
@@ -73,6 +73,14 @@ def check(events, user_records):
                 sys.exit(f"command: {user_records} differs at line {number}")
 
 
+def check_data(events, data):
+    """Exits if what `cat` printed differs from the data of the input."""
+    with open(events, encoding="ascii") as before, open(data, "rb") as after:
+        for number, event in enumerate(before):
+            if base64.b64decode(json.loads(event)["data"]) + b"\n" != after.read(DATA + 1):
+                sys.exit(f"command: {data} differs at user record {number}")
+
+
 def main():
     out, events, python_events, times = sys.argv[1], *map(int, sys.argv[2:])
     WORK.mkdir(exist_ok=True)
@@ -82,11 +90,16 @@ def main():
         write_events(WORK / f"events-{number}", count)
     for turn in range(times):
         for number, (name, command) in enumerate(SUBJECTS.items()):
-            source, packed, apart = (WORK / f"{stage}-{number}" for stage in ("events", "packed", "apart"))
-            for operation, path, target in (("aggregate", source, packed), ("deaggregate", packed, apart)):
+            source, packed, apart, data = (WORK / f"{stage}-{number}" for stage in ("events", "packed", "apart", "data"))
+            steps = [("aggregate", source, packed), ("deaggregate", packed, apart)]
+            if name == "kinesis-agg":
+                steps.append(("cat", packed, data))
+            for operation, path, target in steps:
                 runs.setdefault((operation, name), []).append(timed([*command, operation], path, target))
             if turn == 0:
                 check(source, apart)
+                if name == "kinesis-agg":
+                    check_data(source, data)
 
     outcomes = []
     for (operation, name), measured in runs.items():

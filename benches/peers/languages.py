@@ -25,18 +25,15 @@ TURN = 20_000_000
 
 # The others are compared with the first.
 CONTENDERS = {
-    "this library": [TOOLS / "baseline/release/peers", "worker"],
+    "this library": [TOOLS / "peers-baseline", "worker"],
     "C++, heap": [LIBPROTOBUF, CORPORA, "heap"],
     "C++, arena": [LIBPROTOBUF, CORPORA, "arena"],
     "C++, one message": [LIBPROTOBUF, CORPORA, "reuse"],
     "Python, by hand": [PYTHON, HERE / "workers/by_hand.py", CORPORA],
-    "Python, aws_kinesis_agg, no base64": [PYTHON, HERE / "workers/aws.py", CORPORA, "no-base64"],
-    "Python, aws_kinesis_agg": [PYTHON, HERE / "workers/aws.py", CORPORA, "lambda"],
+    "Python, aws_kinesis_agg": [PYTHON, HERE / "workers/aws.py", CORPORA],
     "Node, by hand": ["node", HERE / "workers/node.js", CORPORA, "by-hand"],
     "Node, aws-kinesis-agg": ["node", HERE / "workers/node.js", CORPORA, "lambda"],
 }
-# Aggregation involves no base64.
-ONLY_DEAGGREGATES = "Python, aws_kinesis_agg, no base64"
 
 
 class Worker:
@@ -108,10 +105,9 @@ def main():
     workers = [Worker(name) for name in CONTENDERS]
     outcomes = []
     for operation in ("deaggregate", "aggregate"):
-        able = [worker for worker in workers if operation == "deaggregate" or worker.name != ONLY_DEAGGREGATES]
         for corpus in "ABCDE":
             print(f"{operation} {corpus}, other languages", flush=True)
-            contenders = measure(able, operation, corpus, int(rounds))
+            contenders = measure(workers, operation, corpus, int(rounds))
             outcomes.append({"operation": operation, "corpus": corpus, "contenders": contenders})
     for worker in workers:
         worker.process.stdin.close()

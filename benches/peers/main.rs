@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! peers measure OUT     all groups, as JSON, to OUT
-//! peers measure - A     only groups that have an A in their names; prints the results and writes nothing
+//! peers measure - A B   only groups that have an A or a B in their names; prints the results and writes nothing
 //! peers scale OUT       the cost by size, as JSON, to OUT
 //! peers scale - batch   only series that have "batch" in their names
 //! peers check           a few groups, in seconds; fails if this library has become much slower
@@ -39,8 +39,8 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["measure", out, ref only @ ..] => {
-            let only = only.first().copied().unwrap_or_default();
-            write_json(out, &measure(|name| name.contains(only)));
+            let wanted = |name: &str| only.is_empty() || only.iter().any(|part| name.contains(part));
+            write_json(out, &measure(wanted));
         }
         ["scale", out, ref only @ ..] => {
             write_json(out, &scale::measure(only.first().copied().unwrap_or_default()));

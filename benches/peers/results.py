@@ -36,6 +36,12 @@ def parts(kind):
     }
 
 
+def hostile():
+    """Returns how many times as long as its digest each kind of payload took, from the output of the test."""
+    lines = re.findall(r"^(.*): ([0-9.]+) times as long", (PARTS / "hostile.txt").read_text(), re.MULTILINE)
+    return {name: float(ratio) for name, ratio in lines}
+
+
 def machine():
     processor = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     return {
@@ -94,6 +100,7 @@ def main():
         "languages": part("languages"),
         "scale": parts("scale"),
         "command_line": part("command"),
+        "hostile": hostile(),
     }
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps(results, indent=1) + "\n")

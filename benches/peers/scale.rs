@@ -79,11 +79,10 @@ impl<'w> Series<'w> {
 /// Measures the series that have `only` in their names.
 pub fn measure(only: &str) -> Vec<Curve> {
     type Family = (&'static str, fn() -> Vec<Curve>);
-    let families: [Family; 6] = [
+    let families: [Family; 5] = [
         ("user records", by_user_records),
         ("partition keys", by_partition_keys),
         ("shards", by_shards),
-        ("payload size", by_payload_size),
         ("batch", by_batch),
         ("producer", by_lanes),
     ];
@@ -149,7 +148,7 @@ fn by_shards() -> Vec<Curve> {
         }
         curves.push(series.run());
     }
-    let mut series = Series::new("shards: route and pack, 256 known keys");
+    let mut series = Series::new("shards: route and aggregate, 256 known keys");
     for (&count, map) in counts.iter().zip(&even) {
         let mut manager = ours::manager(map);
         let corpus = &corpus;
@@ -159,31 +158,12 @@ fn by_shards() -> Vec<Curve> {
     curves
 }
 
-/// Payloads from a kilobyte to 10 MB, with user records of about 96 bytes and 10 keys.
-fn by_payload_size() -> Vec<Curve> {
-    let counts = [7, 90, 950, 9_500, 95_000];
-    let corpora: Vec<_> =
-        counts.iter().map(|&count| Corpus::new("sizes", count, 80..112, 10.min(count))).collect();
-    let mut reading = Series::new("payload size: deaggregate");
-    let mut writing = Series::new("payload size: aggregate");
-    let mut digest = Series::new("payload size: MD5 alone");
-    for corpus in &corpora {
-        let (payload, len) = (&corpus.payload, corpus.payload.len());
-        let mut keys = Vec::new();
-        reading = reading.with(len, len, move || ours::decode(payload, &mut keys, DigestCheck::Verify));
-        let mut aggregator = ours::aggregator();
-        writing = writing.with(len, len, move || ours::aggregate(&mut aggregator, corpus.user_records()));
-        digest = digest.with(len, len, || Md5::digest(corpus.body()));
-    }
-    vec![reading.run(), writing.run(), digest.run()]
-}
-
 /// More and more payloads like B, decoded together.
 fn by_batch() -> Vec<Curve> {
     let corpus = Corpus::new("B", 500, 80..112, 32);
     let payloads = vec![corpus.payload.clone(); 256];
     let mut series = Series::new("batch: deaggregate");
-    for count in [1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256] {
+    for count in [1, 2, 4, 8, 16, 32, 64, 256] {
         let batch = &payloads[..count];
         series = series.with(count, count * corpus.payload.len(), move || ours::decode_all(batch));
     }
@@ -198,8 +178,8 @@ fn by_lanes() -> Vec<Curve> {
     let busy = || std::iter::repeat_n(UserRecord::new("busy", DATA).with_explicit_hash_key("0"), CALLS);
     let mut curves = Vec::new();
     for (name, by_shard, counts) in [
-        ("producer, shards: poll, next_deadline, on_put", true, [1, 10, 100, 1_000, 10_000]),
-        ("producer, keys: poll, next_deadline, on_put", false, [1, 100, 1_000, 10_000, 100_000]),
+        ("shards of a producer: a call", true, [1, 10, 100, 1_000, 10_000]),
+        ("partition keys of a producer: a call", false, [1, 100, 1_000, 10_000, 100_000]),
     ] {
         let mut series = Series::new(name);
         for count in counts {

@@ -182,9 +182,9 @@ fn route<'w>(kind: &str, map: &'w ShardMap, corpus: &'w Corpus) -> Group<'w> {
     let shards: Vec<usize> =
         corpus.user_records().map(|record| others::search(&starts, record.partition_key)).collect();
     let mut manager = ours::manager(map);
-    let name = format!("route known keys and pack, {kind} map of {SHARDS}: A");
+    let name = format!("route known keys and aggregate, {kind} map of {SHARDS}: A");
     Group::new(name, 0, corpus.user_records().len())
-        .with("64 aggregators, told which", move || {
+        .with("64 aggregators, shard given", move || {
             for (record, &shard) in corpus.user_records().zip(&shards) {
                 drop(aggregators[shard].add(record).expect("a valid user record"));
             }

@@ -1,10 +1,4 @@
-"""Python's aws_kinesis_agg, as published.
-
-    aws.py DIR lambda       deaggregates Lambda events: base64 in, and base64 of each user record's data out
-    aws.py DIR no-base64    deaggregates Boto3 records: no base64 in, and a stub in place of base64 out
-
-Aggregation is the same in both.
-"""
+"""Python's aws_kinesis_agg, as published: it deaggregates Lambda events, with base64 in, and base64 of each user record's data out."""
 
 import base64
 import hashlib
@@ -13,14 +7,6 @@ import sys
 from aws_kinesis_agg import deaggregator
 from aws_kinesis_agg.aggregator import RecordAggregator
 from worker import digest_of_records, serve
-
-
-class NoBase64:
-    """Replaces the module `base64`."""
-
-    @staticmethod
-    def b64encode(data):
-        return data
 
 
 def lambda_record(payload):
@@ -43,16 +29,7 @@ def lambda_record(payload):
     }
 
 
-def boto3_record(payload):
-    return {
-        "SequenceNumber": "49590338271490256608559692538361571095921575989136588898",
-        "ApproximateArrivalTimestamp": 1732350000.123,
-        "PartitionKey": "key",
-        "Data": payload,
-    }
-
-
-def deaggregate_lambda(corpus):
+def deaggregate(corpus):
     record = lambda_record(corpus.payload)
 
     def work():
@@ -62,21 +39,6 @@ def deaggregate_lambda(corpus):
     def check():
         users = [user["kinesis"] for user in deaggregator.iter_deaggregate_records([record])]
         return digest_of_records((user["partitionKey"].encode(), base64.b64decode(user["data"])) for user in users)
-
-    return work, check
-
-
-def deaggregate_no_base64(corpus):
-    record = boto3_record(corpus.payload)
-    deaggregator.base64 = NoBase64
-
-    def work():
-        for _ in deaggregator.iter_deaggregate_records([record], data_format="Boto3"):
-            pass
-
-    def check():
-        users = [user["kinesis"] for user in deaggregator.iter_deaggregate_records([record], data_format="Boto3")]
-        return digest_of_records((user["partitionKey"].encode(), user["data"]) for user in users)
 
     return work, check
 
@@ -94,5 +56,4 @@ def aggregate(corpus):
 
 
 if __name__ == "__main__":
-    deaggregate = {"lambda": deaggregate_lambda, "no-base64": deaggregate_no_base64}[sys.argv[2]]
     serve({"deaggregate": deaggregate, "aggregate": aggregate})
