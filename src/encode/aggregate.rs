@@ -190,12 +190,6 @@ impl<'b> AggregateRef<'b> {
         text(self.partition_key)
     }
 
-    /// Returns [`Self::partition_key`] as UTF-8 bytes, which takes 650 bytes of flash less.
-    #[must_use]
-    pub const fn partition_key_bytes(&self) -> &'b [u8] {
-        self.partition_key
-    }
-
     /// Returns the number of bytes that Kinesis counts: the data and the partition key (rule E6).
     #[must_use]
     pub const fn size_bytes(&self) -> usize {

@@ -10,7 +10,7 @@ use kinesis_aggregation::{Payload, UserRecord};
 use crate::encoder::KaggAggregate;
 use crate::memory::{bytes, check, slice_mut, text};
 use crate::status::{
-    KAGG_NEEDS_KEYS, KAGG_NOT_AGGREGATED, KAGG_NULL_POINTER, KAGG_OK, KAGG_STOPPED, KaggStatus, status,
+    KAGG_INVALID_ARGUMENT, KAGG_NEEDS_KEYS, KAGG_NOT_AGGREGATED, KAGG_OK, KAGG_STOPPED, KaggStatus, status,
 };
 
 /// A user record: what is added to an aggregate, or comes from one.
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn kagg_decode(
     context: *mut c_void,
 ) -> KaggStatus {
     let decode = || {
-        let visit = visit.ok_or(KAGG_NULL_POINTER)?;
+        let visit = visit.ok_or(KAGG_INVALID_ARGUMENT)?;
         if !keys_needed.is_null() {
             check(keys_needed)?;
         }

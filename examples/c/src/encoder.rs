@@ -1,16 +1,18 @@
 //! Encoding.
 
 use core::ffi::{c_char, c_void};
-use core::fmt::{self, Write};
-use core::time::Duration;
 
-use kinesis_aggregation::encode::{AddStatus, AggregateRef};
+#[cfg(feature = "full")]
+use kinesis_aggregation::encode::AggregateRef;
+use kinesis_aggregation::encode::{AddStatus, EncodeError};
 use kinesis_aggregation::route::HashKey;
 use kinesis_aggregation::{Encoder, Limits, UserRecord};
 
-use crate::decoder::KaggUserRecord;
 use crate::memory::{bytes, check, slice_mut, text};
-use crate::status::{KAGG_EMPTY, KAGG_FULL, KAGG_NOT_INITIALIZED, KAGG_OK, KaggStatus, status};
+use crate::status::{
+    KAGG_EMPTY, KAGG_EXPLICIT_HASH_KEY, KAGG_FULL, KAGG_INVALID_ENCODER, KAGG_OK, KAGG_PARTITION_KEY_LENGTH,
+    KAGG_TOO_LARGE, KaggStatus, status,
+};
 
 /// The number of partition keys, and of explicit hash keys, that an encoder remembers. A key that it does not remember is
 /// written again when it is used again, which costs only bytes.
@@ -47,37 +49,11 @@ const _: () = {
     assert!(align_of::<KaggEncoder>() == align_of::<u64>());
     assert!(size_of::<State>() <= KAGG_ENCODER_SIZE);
     assert!(align_of::<State>() <= align_of::<KaggEncoder>());
-    assert!(size_of::<KaggLimits>() == 24);
     assert!(size_of::<KaggSizes>() == 3 * size_of::<usize>());
     assert!(size_of::<*const ()>() == size_of::<usize>());
     assert!(core::mem::offset_of!(KaggAggregate, explicit_hash_key) == 5 * size_of::<usize>());
     assert!(core::mem::offset_of!(KaggAggregate, has_explicit_hash_key) == 5 * size_of::<usize>() + 16);
     assert!(size_of::<KaggStatus>() == 4);
-};
-
-/// When an aggregate is full. 0 stands for the default of each, which is no limit except that of Kinesis, 1,048,576 bytes.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct KaggLimits {
-    /// The largest size of an aggregate of two or more user records, outer partition key included.
-    pub target_bytes: u32,
-    /// The largest size of any aggregate, outer partition key included. At most 10,485,760.
-    pub max_bytes: u32,
-    /// The largest number of user records.
-    pub max_user_records: u32,
-    /// The largest number of partition keys.
-    pub max_partition_keys: u32,
-    /// The age at which an aggregate is full, in milliseconds. It applies to user records that are added with a time.
-    pub max_age_ms: u64,
-}
-
-/// What an AWS IoT rule can put into a stream: 128 KB and one partition key.
-pub const KAGG_LIMITS_IOT_CORE: KaggLimits = KaggLimits {
-    target_bytes: 131_072,
-    max_bytes: 131_072,
-    max_user_records: 0,
-    max_partition_keys: 1,
-    max_age_ms: 0,
 };
 
 /// A finished aggregate: the data of one Kinesis record, and the keys to put it with. The pointers lead into the buffer in
@@ -132,28 +108,6 @@ pub unsafe extern "C" fn kagg_encoder_init(
     status(unsafe { init(encoder, buffer, buffer_len, Limits::KINESIS_DEFAULT) })
 }
 
-/// Initializes an encoder as `kagg_encoder_init`, with limits.
-///
-/// # Safety
-///
-/// Same as `kagg_encoder_init`. `limits` points to a `kagg_limits`.
-#[unsafe(export_name = "kagg_encoder_init_limits_abi1")]
-pub unsafe extern "C" fn kagg_encoder_init_limits(
-    encoder: *mut KaggEncoder,
-    buffer: *mut c_void,
-    buffer_len: usize,
-    limits: *const KaggLimits,
-) -> KaggStatus {
-    let init = || {
-        check(limits)?;
-        // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-        let limits = unsafe { limits.read() }.limits();
-        // SAFETY: the caller's promise.
-        unsafe { init(encoder, buffer, buffer_len, limits) }
-    };
-    status(init())
-}
-
 /// Adds a user record without an explicit hash key and without a time.
 ///
 /// Returns `KAGG_OK` if it was added, `KAGG_FULL` if the aggregate has to be finished first, or an error.
@@ -177,87 +131,10 @@ pub unsafe extern "C" fn kagg_encoder_add(
         let partition_key = unsafe { text(partition_key, partition_key_len) }?;
         // SAFETY: as above.
         let data = unsafe { bytes(data, data_len) }?;
-        added(encoder.add(UserRecord::new(partition_key, data))?)
+        let result = encoder.add(UserRecord::new(partition_key, data));
+        Ok(outcome(encoder, result))
     };
     status(add())
-}
-
-/// Adds a user record, with an explicit hash key if it has one, at a time in milliseconds on any clock that does not go back.
-/// `now_ms` may be NULL: then the user record has no age.
-///
-/// Returns the same as `kagg_encoder_add`. Not in a library that was built without the feature `full`.
-///
-/// # Safety
-///
-/// Same as `kagg_encoder_add`, for the pointers in `record`.
-#[cfg(feature = "full")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_encoder_add_record(
-    encoder: *mut KaggEncoder,
-    record: *const KaggUserRecord,
-    now_ms: *const u64,
-) -> KaggStatus {
-    let add = || {
-        // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
-        // SAFETY: as above.
-        let record = unsafe { KaggUserRecord::borrow(record) }?;
-        added(if now_ms.is_null() {
-            encoder.add(record)?
-        } else {
-            check(now_ms)?;
-            // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-            let now_ms = unsafe { now_ms.read() };
-            encoder.add_at(record, Duration::from_millis(now_ms))?
-        })
-    };
-    status(add())
-}
-
-/// Returns whether a user record would be added now, regardless of age: `KAGG_OK`, or `KAGG_FULL` if it would not be.
-/// `added` gets the number of bytes by which `size_bytes` would grow. It may be NULL.
-///
-/// # Safety
-///
-/// Same as `kagg_encoder_add`, for the pointers in `record`.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_encoder_would_add(
-    encoder: *const KaggEncoder,
-    record: *const KaggUserRecord,
-    added: *mut usize,
-) -> KaggStatus {
-    let would_add = || {
-        // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized_ref(encoder) }?;
-        // SAFETY: as above.
-        let record = unsafe { KaggUserRecord::borrow(record) }?;
-        record.validate()?;
-        if !added.is_null() {
-            check(added)?;
-            // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-            unsafe { added.write(encoder.would_add(record)) };
-        }
-        Ok(if encoder.fits(record) { KAGG_OK } else { KAGG_FULL })
-    };
-    status(would_add())
-}
-
-/// Returns `KAGG_FULL` if the pending aggregate has reached its age, so that it should be finished, otherwise `KAGG_OK`.
-///
-/// Not in a library that was built without the feature `full`.
-///
-/// # Safety
-///
-/// `encoder` points to a `kagg_encoder` that nobody changes meanwhile.
-#[cfg(feature = "full")]
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_encoder_expired(encoder: *const KaggEncoder, now_ms: u64) -> KaggStatus {
-    let expired = || {
-        // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized_ref(encoder) }?;
-        Ok(if encoder.expired(Duration::from_millis(now_ms)) { KAGG_FULL } else { KAGG_OK })
-    };
-    status(expired())
 }
 
 /// Returns what is pending.
@@ -302,109 +179,41 @@ pub unsafe extern "C" fn kagg_encoder_finish(
     let finish = || {
         check(aggregate)?;
         // SAFETY: the caller's promise.
-        let finished = unsafe { initialized(encoder) }?.finish().ok_or(KAGG_EMPTY)?;
+        let encoder = unsafe { initialized(encoder) }?;
+        let partition_key_len = encoder.size_bytes() - encoder.encoded_len();
+        let finished = encoder.finish().ok_or(KAGG_EMPTY)?;
+        // The text is the first one in the data, behind the magic, a tag and its length (rule E2 of the format). The method that
+        // returns it as a `str` takes 650 bytes of flash.
+        let offset = if partition_key_len < 0x80 { 6 } else { 7 };
+        let explicit_hash_key = if cfg!(feature = "full") { finished.explicit_hash_key } else { None };
+        let finished = KaggAggregate {
+            data: finished.data.as_ptr(),
+            data_len: finished.data.len(),
+            partition_key: finished.data.as_ptr().wrapping_add(offset).cast(),
+            partition_key_len,
+            user_records: finished.user_records,
+            explicit_hash_key: explicit_hash_key.unwrap_or(HashKey::MIN).get().to_be_bytes(),
+            has_explicit_hash_key: u8::from(explicit_hash_key.is_some()),
+        };
         // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-        unsafe { aggregate.write(KaggAggregate::new(&finished)) };
+        unsafe { aggregate.write(finished) };
         Ok(KAGG_OK)
     };
     status(finish())
 }
 
-/// Finishes the pending aggregate, exchanges the buffer for `next`, and leaves the encoder empty. The aggregate is in the old
-/// buffer, which is the caller's again: it can be sent, by DMA or by another task, while the encoder fills the next one.
-///
-/// Returns `KAGG_EMPTY`, and leaves `aggregate` as it is, if nothing is pending. The buffer is exchanged then too.
-///
-/// # Safety
-///
-/// Same as `kagg_encoder_finish`, and as `kagg_encoder_init` for `next`, which is not the encoder's buffer.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_encoder_swap_buffer(
-    encoder: *mut KaggEncoder,
-    next: *mut c_void,
-    next_len: usize,
-    aggregate: *mut KaggAggregate,
-) -> KaggStatus {
-    let swap = || {
-        check(aggregate)?;
-        // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
-        // SAFETY: as above.
-        let finished = encoder.swap_buffer(unsafe { slice_mut(next.cast(), next_len) }?);
-        let finished = finished.aggregate().ok_or(KAGG_EMPTY)?;
-        // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-        unsafe { aggregate.write(KaggAggregate::new(&finished)) };
-        Ok(KAGG_OK)
-    };
-    status(swap())
-}
-
-/// Drops what is pending.
-///
-/// # Safety
-///
-/// `encoder` points to a `kagg_encoder` that nobody else uses.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_encoder_clear(encoder: *mut KaggEncoder) -> KaggStatus {
-    // SAFETY: the caller's promise.
-    status(unsafe { initialized(encoder) }.map(|encoder| {
-        encoder.clear();
-        KAGG_OK
-    }))
-}
-
-/// Writes the explicit hash key of an aggregate as a decimal number with a NUL, as Kinesis takes it.
-///
-/// # Safety
-///
-/// `explicit_hash_key` points to 16 bytes, and `text` to 40.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kagg_hash_key_text(explicit_hash_key: *const u8, text: *mut c_char) -> KaggStatus {
-    let write = || {
-        let explicit_hash_key = explicit_hash_key.cast::<[u8; 16]>();
-        check(explicit_hash_key)?;
-        // SAFETY: it is neither null nor misaligned. The rest is the caller's promise.
-        let number = u128::from_be_bytes(unsafe { explicit_hash_key.read() });
-        // SAFETY: the caller's promise.
-        let text = unsafe { slice_mut(text.cast::<u8>(), DECIMAL_SIZE) }?;
-        text.fill(0);
-        let mut rest = Rest(text);
-        // 2^128 - 1 has 39 digits.
-        let written = write!(rest, "{}", HashKey::new(number));
-        debug_assert!(written.is_ok() && !rest.0.is_empty());
-        Ok(KAGG_OK)
-    };
-    status(write())
-}
-
-/// The digits of 2^128 - 1, and a NUL.
-const DECIMAL_SIZE: usize = 40;
-
-/// The unwritten rest of a buffer.
-struct Rest<'b>(&'b mut [u8]);
-
-impl Write for Rest<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (written, rest) =
-            core::mem::take(&mut self.0).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
-        for (to, &from) in written.iter_mut().zip(text.as_bytes()) {
-            *to = from;
-        }
-        self.0 = rest;
-        Ok(())
-    }
-}
-
 /// # Safety
 ///
 /// Same as `kagg_encoder_init`.
-unsafe fn init(
+pub(crate) unsafe fn init(
     encoder: *mut KaggEncoder,
     buffer: *mut c_void,
     buffer_len: usize,
     limits: Limits,
 ) -> Result<KaggStatus, KaggStatus> {
-    check(encoder)?;
+    if check(encoder).is_err() {
+        return Err(KAGG_INVALID_ENCODER);
+    }
     // SAFETY: the caller's promise. The buffer is the encoder's until it returns it or is no longer used.
     let buffer = unsafe { slice_mut(buffer.cast(), buffer_len) }?;
     let state = State { initialized: INITIALIZED, encoder: Encoder::new(buffer, limits) };
@@ -418,11 +227,13 @@ unsafe fn init(
 /// # Safety
 ///
 /// If the pointer is not null, it points to a `kagg_encoder` that nobody else uses during `'s`. Its memory was written to.
-unsafe fn initialized<'s>(
+pub(crate) unsafe fn initialized<'s>(
     encoder: *mut KaggEncoder,
 ) -> Result<&'s mut Encoder<'static, KAGG_KEYS>, KaggStatus> {
     // SAFETY: the caller's promise.
-    unsafe { check_initialized(encoder) }?;
+    if !unsafe { is_initialized(encoder) } {
+        return Err(KAGG_INVALID_ENCODER);
+    }
     // SAFETY: `init` has put a `State` there.
     let state = unsafe { &mut *encoder.cast::<State>() };
     Ok(&mut state.encoder)
@@ -433,11 +244,13 @@ unsafe fn initialized<'s>(
 /// # Safety
 ///
 /// If the pointer is not null, it points to a `kagg_encoder` that nobody changes during `'s`. Its memory was written to.
-unsafe fn initialized_ref<'s>(
+pub(crate) unsafe fn initialized_ref<'s>(
     encoder: *const KaggEncoder,
 ) -> Result<&'s Encoder<'static, KAGG_KEYS>, KaggStatus> {
     // SAFETY: the caller's promise.
-    unsafe { check_initialized(encoder) }?;
+    if !unsafe { is_initialized(encoder) } {
+        return Err(KAGG_INVALID_ENCODER);
+    }
     // SAFETY: `init` has put a `State` there.
     let state = unsafe { &*encoder.cast::<State>() };
     Ok(&state.encoder)
@@ -446,28 +259,37 @@ unsafe fn initialized_ref<'s>(
 /// # Safety
 ///
 /// Same as `initialized_ref`.
-unsafe fn check_initialized(encoder: *const KaggEncoder) -> Result<(), KaggStatus> {
-    check(encoder)?;
+unsafe fn is_initialized(encoder: *const KaggEncoder) -> bool {
+    if check(encoder).is_err() {
+        return false;
+    }
     // SAFETY: this computes an address within the caller's memory.
     let word = unsafe { &raw const (*encoder.cast::<State>()).initialized };
     // SAFETY: it is aligned, and all bytes are values of an integer.
-    if unsafe { word.read() } == INITIALIZED { Ok(()) } else { Err(KAGG_NOT_INITIALIZED) }
+    unsafe { word.read() == INITIALIZED }
 }
 
-/// What `kagg_encoder_add` returns for a user record that was not refused.
-#[allow(clippy::unnecessary_wraps, reason = "the type of the functions that end with it")]
-fn added(status: AddStatus) -> Result<KaggStatus, KaggStatus> {
-    Ok(match status {
-        AddStatus::Added => KAGG_OK,
-        AddStatus::Full => KAGG_FULL,
-    })
+/// What functions return that add a user record.
+///
+/// The library finds out whether a user record fits an aggregate of its own even if others are pending. Not to ask for it saves
+/// its code: 200 bytes of flash.
+pub(crate) fn outcome(
+    encoder: &Encoder<'_, KAGG_KEYS>,
+    result: Result<AddStatus, EncodeError>,
+) -> KaggStatus {
+    match result {
+        Ok(AddStatus::Added) => KAGG_OK,
+        Err(EncodeError::PartitionKeyLength { .. }) => KAGG_PARTITION_KEY_LENGTH,
+        Err(EncodeError::ExplicitHashKey(_)) => KAGG_EXPLICIT_HASH_KEY,
+        Ok(AddStatus::Full) | Err(_) if encoder.is_empty() => KAGG_TOO_LARGE,
+        Ok(AddStatus::Full) | Err(_) => KAGG_FULL,
+    }
 }
 
 impl KaggAggregate {
+    #[cfg(feature = "full")]
     pub(crate) fn new(aggregate: &AggregateRef<'_>) -> Self {
-        let partition_key = aggregate.partition_key_bytes();
-        // Without the feature, user records have none, unless they come from elsewhere: `kagg_aggregate_from_data`.
-        let explicit_hash_key = aggregate.explicit_hash_key;
+        let (partition_key, explicit_hash_key) = (aggregate.partition_key(), aggregate.explicit_hash_key);
         Self {
             data: aggregate.data.as_ptr(),
             data_len: aggregate.data.len(),
@@ -477,55 +299,5 @@ impl KaggAggregate {
             explicit_hash_key: explicit_hash_key.unwrap_or(HashKey::MIN).get().to_be_bytes(),
             has_explicit_hash_key: u8::from(explicit_hash_key.is_some()),
         }
-    }
-}
-
-impl KaggLimits {
-    fn limits(self) -> Limits {
-        let mut limits = Limits::KINESIS_DEFAULT;
-        if self.max_bytes > 0 {
-            limits = limits.with_max_bytes(self.max_bytes);
-        }
-        // A larger maximum is a larger target, unless that is given as well.
-        let target_bytes = if self.target_bytes > 0 { self.target_bytes } else { limits.max_bytes() };
-        limits = limits.with_target_bytes(target_bytes);
-        if self.max_user_records > 0 {
-            let max_user_records = usize::try_from(self.max_user_records).unwrap_or(usize::MAX);
-            limits = limits.with_max_user_records(max_user_records);
-        }
-        if self.max_partition_keys > 0 {
-            limits = limits.with_max_partition_keys(self.max_partition_keys);
-        }
-        if self.max_age_ms > 0 {
-            limits = limits.with_max_age(Duration::from_millis(self.max_age_ms));
-        }
-        limits
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_those_of_the_library() {
-        assert_eq!(KaggLimits::default().limits(), Limits::KINESIS_DEFAULT);
-        assert_eq!(KAGG_LIMITS_IOT_CORE.limits(), Limits::IOT_CORE);
-        let all = KaggLimits {
-            target_bytes: 1_000,
-            max_bytes: 2_000,
-            max_user_records: 3,
-            max_partition_keys: 4,
-            max_age_ms: 5,
-        };
-        let expected = Limits::default()
-            .with_max_bytes(2_000)
-            .with_target_bytes(1_000)
-            .with_max_user_records(3)
-            .with_max_partition_keys(4)
-            .with_max_age(Duration::from_millis(5));
-        assert_eq!(all.limits(), expected);
-        let larger = KaggLimits { max_bytes: u32::MAX, ..KaggLimits::default() };
-        assert_eq!(larger.limits(), Limits::KINESIS_MAX);
     }
 }

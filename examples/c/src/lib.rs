@@ -12,23 +12,22 @@
 #[cfg(not(target_os = "none"))]
 extern crate std;
 
+#[cfg(feature = "full")]
 mod decoder;
 mod encoder;
+#[cfg(feature = "full")]
+mod extended;
 mod memory;
 mod status;
 
-pub use decoder::{KaggKeySlot, KaggUserRecord, KaggVisit, kagg_aggregate_from_data, kagg_decode};
-pub use encoder::{
-    KAGG_ENCODER_SIZE, KAGG_ENCODER_WORDS, KAGG_KEYS, KAGG_LIMITS_IOT_CORE, KaggAggregate, KaggEncoder,
-    KaggLimits, KaggSizes, kagg_encoder_add, kagg_encoder_clear, kagg_encoder_finish, kagg_encoder_init,
-    kagg_encoder_init_limits, kagg_encoder_sizes, kagg_encoder_swap_buffer, kagg_encoder_would_add,
-    kagg_hash_key_text,
-};
 #[cfg(feature = "full")]
-pub use encoder::{kagg_encoder_add_record, kagg_encoder_expired};
-pub use status::{KAGG_ABI_VERSION, KaggStatus, kagg_status_text};
+pub use decoder::*;
+pub use encoder::*;
+#[cfg(feature = "full")]
+pub use extended::*;
+pub use status::*;
 
-#[cfg(all(target_os = "none", not(test)))]
+#[cfg(target_os = "none")]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {}

@@ -3,7 +3,6 @@
 use core::ffi::{CStr, c_char};
 
 use kinesis_aggregation::decode::PlainReason;
-use kinesis_aggregation::encode::EncodeError;
 
 /// The version of this interface. It grows when a program has to be compiled again. To be told of that at compile time:
 /// `_Static_assert(KAGG_ABI_VERSION == 1, "kagg has changed");`
@@ -24,57 +23,43 @@ pub enum KaggStatus {
     KAGG_EMPTY = 2,
     /// A callback ended the iteration.
     KAGG_STOPPED = 3,
-    /// A pointer is NULL.
-    KAGG_NULL_POINTER = -1,
-    /// A pointer is not aligned as its type is.
-    KAGG_MISALIGNED = -2,
-    /// A length is more than half of the address space.
-    KAGG_LENGTH = -3,
-    /// The encoder was not initialized.
-    KAGG_NOT_INITIALIZED = -4,
-    /// A key is not UTF-8.
-    KAGG_KEY_NOT_UTF8 = -5,
+    /// A pointer is NULL or not aligned as its type is, or a length is more than half of the address space.
+    KAGG_INVALID_ARGUMENT = -1,
+    /// The pointer to the encoder is NULL or misaligned, or the encoder was not initialized.
+    KAGG_INVALID_ENCODER = -2,
+    /// A key is not UTF-8; not ASCII in a library that was built without the feature `full`.
+    KAGG_KEY_NOT_UTF8 = -3,
     /// A partition key has no characters, or more than 256.
-    KAGG_PARTITION_KEY_LENGTH = -6,
+    KAGG_PARTITION_KEY_LENGTH = -4,
     /// An explicit hash key is not a decimal number below 2^128, without sign or leading zeros.
-    KAGG_EXPLICIT_HASH_KEY = -7,
-    /// The user record exceeds the maximum even in an aggregate of its own, and as a plain record.
-    KAGG_TOO_LARGE = -8,
-    /// The user record exceeds the maximum in an aggregate of its own, but would fit as a plain Kinesis record.
-    KAGG_FITS_ONLY_PLAIN = -9,
-    /// The buffer cannot hold an aggregate of this user record alone.
-    KAGG_BUFFER_TOO_SMALL = -10,
-    /// The user record is refused for a reason that is newer than this interface.
-    KAGG_REFUSED = -11,
+    KAGG_EXPLICIT_HASH_KEY = -5,
+    /// The user record does not fit an aggregate of its own: the buffer or the limit is too small. This is found out when
+    /// nothing is pending; before that, the status is `KAGG_FULL`.
+    KAGG_TOO_LARGE = -6,
     /// The payload is not an aggregate.
-    KAGG_NOT_AGGREGATED = -12,
+    KAGG_NOT_AGGREGATED = -7,
     /// The payload begins as an aggregate, but its digest is wrong.
-    KAGG_DIGEST_MISMATCH = -13,
+    KAGG_DIGEST_MISMATCH = -8,
     /// The payload is framed as an aggregate, but breaks a rule of the format.
-    KAGG_MALFORMED = -14,
+    KAGG_MALFORMED = -9,
     /// The aggregate has more keys than there are key slots.
-    KAGG_NEEDS_KEYS = -15,
+    KAGG_NEEDS_KEYS = -10,
 }
 
 pub(crate) use KaggStatus::*;
 
 /// The texts of `KaggStatus`.
-const TEXTS: [(KaggStatus, &CStr); 19] = [
+const TEXTS: [(KaggStatus, &CStr); 14] = [
     (KAGG_OK, c"success"),
     (KAGG_FULL, c"the aggregate has to be finished first"),
     (KAGG_EMPTY, c"nothing is pending"),
     (KAGG_STOPPED, c"ended by the callback"),
-    (KAGG_NULL_POINTER, c"null pointer"),
-    (KAGG_MISALIGNED, c"misaligned pointer"),
-    (KAGG_LENGTH, c"length of more than half of the address space"),
-    (KAGG_NOT_INITIALIZED, c"encoder not initialized"),
+    (KAGG_INVALID_ARGUMENT, c"null or misaligned pointer, or impossible length"),
+    (KAGG_INVALID_ENCODER, c"no encoder, or not initialized"),
     (KAGG_KEY_NOT_UTF8, c"key is not UTF-8"),
     (KAGG_PARTITION_KEY_LENGTH, c"partition key without characters, or with more than 256"),
     (KAGG_EXPLICIT_HASH_KEY, c"explicit hash key is not a decimal number below 2^128"),
-    (KAGG_TOO_LARGE, c"user record too large"),
-    (KAGG_FITS_ONLY_PLAIN, c"user record too large for an aggregate, but not for a plain record"),
-    (KAGG_BUFFER_TOO_SMALL, c"buffer too small for the user record"),
-    (KAGG_REFUSED, c"user record refused"),
+    (KAGG_TOO_LARGE, c"user record too large for the buffer or the limit"),
     (KAGG_NOT_AGGREGATED, c"not an aggregate"),
     (KAGG_DIGEST_MISMATCH, c"digest does not match"),
     (KAGG_MALFORMED, c"malformed aggregate"),
@@ -92,19 +77,6 @@ impl KaggStatus {
     #[allow(clippy::as_conversions, reason = "the number of a variant")]
     const fn code(self) -> i32 {
         self as i32
-    }
-}
-
-impl From<EncodeError> for KaggStatus {
-    fn from(error: EncodeError) -> Self {
-        match error {
-            EncodeError::PartitionKeyLength { .. } => KAGG_PARTITION_KEY_LENGTH,
-            EncodeError::ExplicitHashKey(_) => KAGG_EXPLICIT_HASH_KEY,
-            EncodeError::TooLarge { .. } => KAGG_TOO_LARGE,
-            EncodeError::FitsOnlyPlain { .. } => KAGG_FITS_ONLY_PLAIN,
-            EncodeError::BufferTooSmall { .. } => KAGG_BUFFER_TOO_SMALL,
-            _ => KAGG_REFUSED,
-        }
     }
 }
 

@@ -9,7 +9,7 @@ use cbindgen::{Builder, Config};
 #[test]
 fn header_is_generated_from_the_sources() {
     let mut builder = Builder::new().with_config(Config::from_file("cbindgen.toml").unwrap());
-    for source in ["status", "encoder", "decoder"] {
+    for source in ["status", "encoder", "extended", "decoder"] {
         builder = builder.with_src(format!("src/{source}.rs"));
     }
     let mut generated = Vec::new();
