@@ -44,11 +44,14 @@ __attribute__((noinline)) static size_t work(const record *records, uint8_t *buf
 #endif
 }
 
-static uint8_t buffer[256];
+void *memset(void *to, int byte, size_t len);
 
 void _start(void) {
   /* Enables the FPU, whose registers the compiler may copy with. */
   *(volatile uint32_t *)0xe000ed88 = 0x00f00000;
+  /* As in the Rust program, to which `memset` belongs as well. */
+  uint8_t buffer[256];
+  memset(buffer, 0xa5, sizeof buffer);
   const record *records = RECORDS;
   __asm__ volatile("" : "+r"(records));
   /* All orders of an aggregate are equally long. */

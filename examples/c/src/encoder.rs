@@ -126,7 +126,7 @@ pub unsafe extern "C" fn kagg_encoder_add(
 ) -> KaggStatus {
     let add = || {
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
+        let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         // SAFETY: as above.
         let partition_key = unsafe { text(partition_key, partition_key_len) }?;
         // SAFETY: as above.
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn kagg_encoder_sizes(
     let read = || {
         check(sizes)?;
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized_ref(encoder) }?;
+        let encoder = unsafe { initialized_ref(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         let pending = KaggSizes {
             user_records: encoder.user_records(),
             data_len: encoder.encoded_len(),
@@ -179,17 +179,14 @@ pub unsafe extern "C" fn kagg_encoder_finish(
     let finish = || {
         check(aggregate)?;
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
-        let partition_key_len = encoder.size_bytes() - encoder.encoded_len();
+        let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         let finished = encoder.finish().ok_or(KAGG_EMPTY)?;
-        // The text is the first one in the data, behind the magic, a tag and its length (rule E2 of the format). The method that
-        // returns it as a `str` takes 650 bytes of flash.
-        let offset = if partition_key_len < 0x80 { 6 } else { 7 };
+        let (partition_key, partition_key_len) = first_key(finished.data);
         let explicit_hash_key = if cfg!(feature = "full") { finished.explicit_hash_key } else { None };
         let finished = KaggAggregate {
             data: finished.data.as_ptr(),
             data_len: finished.data.len(),
-            partition_key: finished.data.as_ptr().wrapping_add(offset).cast(),
+            partition_key: partition_key.cast(),
             partition_key_len,
             user_records: finished.user_records,
             explicit_hash_key: explicit_hash_key.unwrap_or(HashKey::MIN).get().to_be_bytes(),
@@ -229,14 +226,14 @@ pub(crate) unsafe fn init(
 /// If the pointer is not null, it points to a `kagg_encoder` that nobody else uses during `'s`. Its memory was written to.
 pub(crate) unsafe fn initialized<'s>(
     encoder: *mut KaggEncoder,
-) -> Result<&'s mut Encoder<'static, KAGG_KEYS>, KaggStatus> {
+) -> Option<&'s mut Encoder<'static, KAGG_KEYS>> {
     // SAFETY: the caller's promise.
     if !unsafe { is_initialized(encoder) } {
-        return Err(KAGG_INVALID_ENCODER);
+        return None;
     }
     // SAFETY: `init` has put a `State` there.
     let state = unsafe { &mut *encoder.cast::<State>() };
-    Ok(&mut state.encoder)
+    Some(&mut state.encoder)
 }
 
 /// Returns the encoder in memory that was initialized, to look at it.
@@ -246,14 +243,14 @@ pub(crate) unsafe fn initialized<'s>(
 /// If the pointer is not null, it points to a `kagg_encoder` that nobody changes during `'s`. Its memory was written to.
 pub(crate) unsafe fn initialized_ref<'s>(
     encoder: *const KaggEncoder,
-) -> Result<&'s Encoder<'static, KAGG_KEYS>, KaggStatus> {
+) -> Option<&'s Encoder<'static, KAGG_KEYS>> {
     // SAFETY: the caller's promise.
     if !unsafe { is_initialized(encoder) } {
-        return Err(KAGG_INVALID_ENCODER);
+        return None;
     }
     // SAFETY: `init` has put a `State` there.
     let state = unsafe { &*encoder.cast::<State>() };
-    Ok(&state.encoder)
+    Some(&state.encoder)
 }
 
 /// # Safety
@@ -283,6 +280,19 @@ pub(crate) fn outcome(
         Err(EncodeError::ExplicitHashKey(_)) => KAGG_EXPLICIT_HASH_KEY,
         Ok(AddStatus::Full) | Err(_) if encoder.is_empty() => KAGG_TOO_LARGE,
         Ok(AddStatus::Full) | Err(_) => KAGG_FULL,
+    }
+}
+
+/// Finds the partition key of the first user record in the data of an aggregate, from an encoder: the text of the first field (rule E2 of
+/// the format). `AggregateRef::partition_key` returns it as a `str`, which takes 650 bytes of flash more.
+fn first_key(data: &[u8]) -> (*const u8, usize) {
+    // Magic, tag, and a length in one or two bytes: 256 characters have at most 1,024 bytes.
+    match *data {
+        [_, _, _, _, _, len @ 0..0x80, ref text @ ..] => (text.as_ptr(), usize::from(len)),
+        [_, _, _, _, _, low, high, ref text @ ..] => {
+            (text.as_ptr(), usize::from(high) << 7 | usize::from(low & 0x7f))
+        }
+        _ => (data.as_ptr(), 0),
     }
 }
 

@@ -11,7 +11,7 @@ use kinesis_aggregation::route::HashKey;
 use crate::decoder::KaggUserRecord;
 use crate::encoder::{KaggAggregate, KaggEncoder, init, initialized, initialized_ref, outcome};
 use crate::memory::{check, slice_mut};
-use crate::status::{KAGG_EMPTY, KAGG_FULL, KAGG_OK, KaggStatus, status};
+use crate::status::{KAGG_EMPTY, KAGG_FULL, KAGG_INVALID_ENCODER, KAGG_OK, KaggStatus, status};
 
 /// When an aggregate is full. 0 stands for the default of each, which is no limit except that of Kinesis, 1,048,576 bytes.
 #[repr(C)]
@@ -66,7 +66,7 @@ pub unsafe extern "C" fn kagg_encoder_init_limits(
 /// Adds a user record, with an explicit hash key if it has one, at a time in milliseconds on any clock that does not go back.
 /// `now_ms` may be NULL: then the user record has no age.
 ///
-/// Returns the same as `kagg_encoder_add`. Not in a library that was built without the feature `full`.
+/// Returns the same as `kagg_encoder_add`.
 ///
 /// # Safety
 ///
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn kagg_encoder_add_record(
 ) -> KaggStatus {
     let add = || {
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
+        let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         // SAFETY: as above.
         let record = unsafe { KaggUserRecord::borrow(record) }?;
         let result = if now_ms.is_null() {
@@ -109,7 +109,7 @@ pub unsafe extern "C" fn kagg_encoder_would_add(
 ) -> KaggStatus {
     let would_add = || {
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized_ref(encoder) }?;
+        let encoder = unsafe { initialized_ref(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         // SAFETY: as above.
         let record = unsafe { KaggUserRecord::borrow(record) }?;
         if !added.is_null() {
@@ -126,7 +126,7 @@ pub unsafe extern "C" fn kagg_encoder_would_add(
 
 /// Returns `KAGG_FULL` if the pending aggregate has reached its age, so that it should be finished, otherwise `KAGG_OK`.
 ///
-/// Not in a library that was built without the feature `full`.
+///
 ///
 /// # Safety
 ///
@@ -135,7 +135,7 @@ pub unsafe extern "C" fn kagg_encoder_would_add(
 pub unsafe extern "C" fn kagg_encoder_expired(encoder: *const KaggEncoder, now_ms: u64) -> KaggStatus {
     let expired = || {
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized_ref(encoder) }?;
+        let encoder = unsafe { initialized_ref(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         Ok(if encoder.expired(Duration::from_millis(now_ms)) { KAGG_FULL } else { KAGG_OK })
     };
     status(expired())
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn kagg_encoder_swap_buffer(
     let swap = || {
         check(aggregate)?;
         // SAFETY: the caller's promise.
-        let encoder = unsafe { initialized(encoder) }?;
+        let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         // SAFETY: as above.
         let finished = encoder.swap_buffer(unsafe { slice_mut(next.cast(), next_len) }?);
         let finished = finished.aggregate().ok_or(KAGG_EMPTY)?;
@@ -178,10 +178,13 @@ pub unsafe extern "C" fn kagg_encoder_swap_buffer(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kagg_encoder_clear(encoder: *mut KaggEncoder) -> KaggStatus {
     // SAFETY: the caller's promise.
-    status(unsafe { initialized(encoder) }.map(|encoder| {
-        encoder.clear();
-        KAGG_OK
-    }))
+    match unsafe { initialized(encoder) } {
+        Some(encoder) => {
+            encoder.clear();
+            KAGG_OK
+        }
+        None => KAGG_INVALID_ENCODER,
+    }
 }
 
 /// Writes the explicit hash key of an aggregate as a decimal number with a NUL, as Kinesis takes it.
