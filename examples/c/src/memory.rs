@@ -109,7 +109,8 @@ mod tests {
 
     #[test]
     fn utf8_is_what_the_standard_library_takes_for_it() {
-        let agree = |bytes: &[u8]| assert_eq!(is_utf8(bytes), str::from_utf8(bytes).is_ok(), "{bytes:x?}");
+        let agree =
+            |bytes: &[u8]| assert_eq!(is_utf8(bytes), core::str::from_utf8(bytes).is_ok(), "{bytes:x?}");
         agree(&[]);
         for a in 0..=255u8 {
             agree(&[a]);

@@ -5,6 +5,7 @@
     clippy::as_conversions,
     clippy::multiple_unsafe_ops_per_block,
     clippy::undocumented_unsafe_blocks,
+    clippy::unwrap_used,
     reason = "a test is the caller: it owns what it passes"
 )]
 

@@ -3,6 +3,7 @@
 //! `run` calls this with the output of the emulator.
 
 #![cfg(not(miri))]
+#![allow(clippy::unwrap_used, reason = "a test; clippy does not see that its helpers belong to it")]
 
 use std::{env, fs};
 
@@ -19,7 +20,7 @@ fn lines(output: &str, word: &str) -> Vec<[Vec<u8>; 3]> {
 }
 
 fn explicit_hash_key(text: &[u8]) -> Option<&str> {
-    (!text.is_empty()).then(|| str::from_utf8(text).unwrap())
+    (!text.is_empty()).then(|| std::str::from_utf8(text).unwrap())
 }
 
 #[test]
