@@ -166,7 +166,8 @@
 //! - [Producing](guides::producing): the rules of a producer, its options, shutdown, migrating from the KPL
 //! - [Routing](guides::routing): why consumers drop aggregates that mix shards, and how to prevent it
 //! - [AWS](guides::aws): which services deaggregate, permissions, limits, costs, troubleshooting
-//! - [Migrating from Python](guides::migrating_from_python): `aws_kinesis_agg`, name by name
+//! - [Migrating from Python](guides::migrating_from_python): a module in place of `aws_kinesis_agg`, and its bugs
+//! - [From Python to Rust](guides::python_to_rust): `aws_kinesis_agg`, name by name
 //! - [Devices](guides::devices): firmware, from the sensor to the stream
 //! - [Testing](guides::testing): generators and a corpus for your own tests
 //! - [Reliability](guides::reliability): the guarantees, and the tests that check them
@@ -199,12 +200,15 @@ pub mod guides {
             concat!(
                 "[aws]: crate::guides::aws\n",
                 "[aws-costs]: crate::guides::aws#costs\n",
+                "[aws-failures]: crate::guides::aws#lambda-failures-within-an-aggregate\n",
+                "[devices]: crate::guides::devices\n",
                 "[migrating-from-python]: crate::guides::migrating_from_python\n",
                 "[producing]: crate::guides::producing\n",
                 "[producing-driver]: crate::guides::producing#a-driver-of-your-own\n",
                 "[producing-from-kpl]: crate::guides::producing#migrating-from-the-kpl\n",
                 "[producing-from-python]: crate::guides::producing#migrating-from-pythons-kinesis_publisher\n",
                 "[producing-sizing]: crate::guides::producing#sizing\n",
+                "[python-to-rust]: crate::guides::python_to_rust\n",
                 "[routing]: crate::guides::routing\n",
                 "[wire-format]: crate::guides::wire_format\n",
                 "[wire-format-differences]: crate::guides::wire_format#differences-from-other-implementations\n",
@@ -228,9 +232,12 @@ pub mod guides {
     #[doc = guide!("aws.md")]
     pub mod aws {}
 
-    #[cfg(any(not(doctest), feature = "std"))]
     #[doc = guide!("migrating-from-python.md")]
     pub mod migrating_from_python {}
+
+    #[cfg(any(not(doctest), feature = "std"))]
+    #[doc = guide!("python-to-rust.md")]
+    pub mod python_to_rust {}
 
     #[doc = guide!("devices.md")]
     pub mod devices {}

@@ -12,8 +12,16 @@ pub(crate) enum InputForm {
     Json,
 }
 
+/// The files to read.
+#[derive(Default)]
+pub(crate) struct ReadArgs {
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) no_values: bool,
+}
+
 /// The files to read, and their form.
 pub(crate) struct InputArgs {
-    pub(crate) files: Vec<PathBuf>,
+    pub(crate) read: ReadArgs,
+    pub(crate) fail_fast: bool,
     pub(crate) input: InputForm,
 }

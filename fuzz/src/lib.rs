@@ -32,7 +32,7 @@ mod model;
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 
-// The command's input. `args` and `progress` replace its arguments and its progress bar.
+// The command's input. `args`, `output`, `progress`, `stop` and `text` replace other parts of it.
 
 mod args;
 #[path = "../../src/bin/kinesis-agg/base64.rs"]
@@ -47,4 +47,7 @@ mod input;
 #[path = "../../src/bin/kinesis-agg/shards.rs"]
 #[allow(dead_code, reason = "the rest of the command uses it")]
 mod listing;
+mod output;
 mod progress;
+mod stop;
+mod text;

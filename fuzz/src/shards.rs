@@ -48,7 +48,7 @@ struct Listed {
 
 impl Listed {
     fn shard(&self) -> Shard<'_> {
-        let range = HashKeyRange::new(self.start.into(), self.end.into()).unwrap();
+        let range = HashKeyRange::new(HashKey::new(self.start), HashKey::new(self.end)).unwrap();
         let [parent, adjacent] = &self.parents;
         let shard = Shard::new(&self.id, range).with_parents(parent.as_deref(), adjacent.as_deref());
         if self.closed { shard.closed() } else { shard }
@@ -146,7 +146,7 @@ pub fn check(listing: &Listing) {
 /// What should be wrong with a listing, by a walk over all shards for each hash key where something may change.
 fn specified(listed: &[Listed]) -> Result<(), ShardMapError> {
     if let Some(twice) = listed.iter().find(|shard| is_twice(shard, listed)) {
-        return Err(ShardMapError::ListedTwice { start: twice.start.into() });
+        return Err(ShardMapError::ListedTwice { start: HashKey::new(twice.start) });
     }
     let open = open(listed);
     if open.is_empty() {
@@ -159,10 +159,10 @@ fn specified(listed: &[Listed]) -> Result<(), ShardMapError> {
             0 => {
                 let next = open.iter().map(|shard| shard.start).filter(|&start| start > key).min();
                 let end = next.map_or(u128::MAX, |next| next - 1);
-                return Err(ShardMapError::Gap { start: key.into(), end: end.into() });
+                return Err(ShardMapError::Gap { start: HashKey::new(key), end: HashKey::new(end) });
             }
             1 => {}
-            _ => return Err(ShardMapError::Overlap { at: key.into() }),
+            _ => return Err(ShardMapError::Overlap { at: HashKey::new(key) }),
         }
     }
     Ok(())

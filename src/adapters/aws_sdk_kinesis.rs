@@ -11,7 +11,7 @@ use ::aws_sdk_kinesis::types;
 use ::aws_sdk_kinesis::types::builders::PutRecordsRequestEntryBuilder;
 
 use crate::Aggregate;
-use crate::decode::{KinesisRecord, KinesisRecords};
+use crate::decode::KinesisRecord;
 use crate::hash_key::{HashKeyRange, HashKeyRangeError};
 use crate::produce::{CallEntry, EntryAnswer};
 use crate::route::{RoutedAggregate, Shard};
@@ -48,46 +48,36 @@ impl Text for Option<String> {
     }
 }
 
-/// One record alone.
-impl KinesisRecords for types::Record {
-    type Record = Self;
+// `SubscribeToShardEvent` is an event of enhanced fan-out.
+batches!(types::Record: GetRecordsOutput => records, types::SubscribeToShardEvent => records);
 
-    fn records(&self) -> &[Self] {
-        core::slice::from_ref(self)
-    }
+/// Makes what is put of aggregates.
+macro_rules! from_aggregates {
+    ($($(#[doc = $doc:literal])* $builder:ty),+) => {$(
+        $(#[doc = $doc])*
+        impl From<Aggregate> for $builder {
+            fn from(aggregate: Aggregate) -> Self {
+                Self::default()
+                    .partition_key(aggregate.partition_key)
+                    .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
+                    .data(Blob::new(aggregate.data))
+            }
+        }
+
+        $(#[doc = $doc])*
+        impl From<RoutedAggregate> for $builder {
+            fn from(routed: RoutedAggregate) -> Self {
+                routed.aggregate.into()
+            }
+        }
+    )+};
 }
 
-impl KinesisRecords for GetRecordsOutput {
-    type Record = types::Record;
-
-    fn records(&self) -> &[types::Record] {
-        &self.records
-    }
-}
-
-/// An event of enhanced fan-out.
-impl KinesisRecords for types::SubscribeToShardEvent {
-    type Record = types::Record;
-
-    fn records(&self) -> &[types::Record] {
-        &self.records
-    }
-}
-
-impl From<Aggregate> for PutRecordsRequestEntryBuilder {
-    fn from(aggregate: Aggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key)
-            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
-            .data(Blob::new(aggregate.data))
-    }
-}
-
-impl From<RoutedAggregate> for PutRecordsRequestEntryBuilder {
-    fn from(routed: RoutedAggregate) -> Self {
-        routed.aggregate.into()
-    }
-}
+from_aggregates!(
+    PutRecordsRequestEntryBuilder,
+    /// To be completed by the name or ARN of a stream.
+    PutRecordInputBuilder
+);
 
 /// The error is out of reach: all that an entry must have is there.
 impl TryFrom<Aggregate> for types::PutRecordsRequestEntry {
@@ -102,25 +92,8 @@ impl TryFrom<Aggregate> for types::PutRecordsRequestEntry {
 impl TryFrom<RoutedAggregate> for types::PutRecordsRequestEntry {
     type Error = BuildError;
 
-    fn try_from(aggregate: RoutedAggregate) -> Result<Self, BuildError> {
-        PutRecordsRequestEntryBuilder::from(aggregate).build()
-    }
-}
-
-/// To be completed by the name or ARN of a stream.
-impl From<Aggregate> for PutRecordInputBuilder {
-    fn from(aggregate: Aggregate) -> Self {
-        Self::default()
-            .partition_key(aggregate.partition_key)
-            .set_explicit_hash_key(aggregate.explicit_hash_key.map(|key| key.to_string()))
-            .data(Blob::new(aggregate.data))
-    }
-}
-
-/// To be completed by the name or ARN of a stream.
-impl From<RoutedAggregate> for PutRecordInputBuilder {
-    fn from(routed: RoutedAggregate) -> Self {
-        routed.aggregate.into()
+    fn try_from(routed: RoutedAggregate) -> Result<Self, BuildError> {
+        routed.aggregate.try_into()
     }
 }
 

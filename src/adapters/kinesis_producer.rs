@@ -32,6 +32,7 @@ use tokio::runtime;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
+use crate::produce::codes::THROUGHPUT;
 use crate::produce::{
     Action, Attempts, CallFailure, CallId, ConfigError, Done, EntryAnswer, FailureKind, ListFailed, ListId,
     NotAdded, Outcome, Outstanding, ProducerConfig, ProducerStats, PutAnswer,
@@ -156,8 +157,10 @@ impl KinesisProducer {
         let flushed = {
             let mut state = shared.lock();
             let now = shared.now();
-            let Some(producer) = &mut state.producer else { return };
-            producer.flush(now);
+            if state.ended {
+                return;
+            }
+            state.producer.flush(now);
             state.flushes.begin()
         };
         shared.work.notify_one();
@@ -181,21 +184,20 @@ impl KinesisProducer {
     /// Returns what the producer has done so far.
     #[must_use]
     pub fn stats(&self) -> ProducerStats {
-        let state = self.shared().lock();
-        state.producer.as_ref().map_or_else(|| state.stats.clone(), |producer| producer.stats().clone())
+        self.shared().lock().producer.stats().clone()
     }
 
     /// Counts the records without a result.
     #[must_use]
     pub fn outstanding(&self) -> u64 {
-        self.shared().lock().producer.as_ref().map_or(0, Producer::outstanding)
+        self.shared().lock().producer.outstanding()
     }
 
     /// Returns the age of the oldest record without a result. Looks at every shard, or every key.
     #[must_use]
     pub fn oldest(&self) -> Option<Duration> {
         let shared = self.shared();
-        let oldest = shared.lock().producer.as_ref().and_then(Producer::oldest);
+        let oldest = shared.lock().producer.oldest();
         oldest.map(|added| shared.now().saturating_sub(added))
     }
 
@@ -489,7 +491,6 @@ fn delivery_result(outcome: Outcome, attempts: Attempts) -> DeliveryResult {
         Outcome::Refused { code, possibly_delivered } => {
             Err(Undelivered::Refused { code, possibly_delivered, attempts })
         }
-        Outcome::Abandoned { possibly_delivered } => Err(Undelivered::Abandoned { possibly_delivered }),
     }
 }
 
@@ -510,8 +511,7 @@ struct Shared {
 }
 
 struct State {
-    /// None once it was stopped.
-    producer: Option<Producer<Receipt>>,
+    producer: Producer<Receipt>,
     /// When the driver polls next; zero if it is about to.
     wakes_at: Duration,
     /// Whether somebody waits for capacity.
@@ -519,8 +519,6 @@ struct State {
     flushes: Flushes,
     /// What was outstanding when the producer was stopped, until somebody asks.
     outstanding: Vec<Outstanding<()>>,
-    /// Those of a producer that was stopped.
-    stats: ProducerStats,
     closed: bool,
     /// Whether the producer is closed and every record has its result.
     ended: bool,
@@ -579,7 +577,7 @@ struct Step {
     action: Action,
     results: Vec<Done<Receipt>>,
     flushed: Vec<oneshot::Sender<()>>,
-    seen: Option<Seen>,
+    seen: Seen,
     /// Whether there is more to do than this. If not, when there is.
     more: bool,
     deadline: Option<Duration>,
@@ -592,12 +590,11 @@ impl Shared {
         }
         let patience = config.call_timeout - config.call_timeout / 10;
         let state = State {
-            producer: Some(Producer::new(config)?),
+            producer: Producer::new(config)?,
             wakes_at: Duration::ZERO,
             starved: false,
             flushes: Flushes::default(),
             outstanding: Vec::new(),
-            stats: ProducerStats::default(),
             closed: false,
             ended: false,
         };
@@ -625,7 +622,9 @@ impl Shared {
         let now = self.now();
         let mut state = self.lock();
         let State { producer, wakes_at, starved, flushes, closed, .. } = &mut *state;
-        let Some(producer) = producer.as_mut().filter(|_| !*closed) else { return Err(NotAdded::Closed) };
+        if *closed {
+            return Err(NotAdded::Closed);
+        }
         // Without records, idle buffers are all that the budget is used for, and `add` releases them.
         if !producer.has_capacity() && producer.outstanding() > 0 {
             *starved = true;
@@ -653,9 +652,7 @@ impl Shared {
         let now = self.now();
         let mut state = self.lock();
         state.closed = true;
-        if let Some(producer) = &mut state.producer {
-            producer.close(now);
-        }
+        state.producer.close(now);
         drop(state);
         self.capacity.notify_waiters();
         self.work.notify_one();
@@ -679,17 +676,6 @@ impl Shared {
         let mut state = self.lock();
         let State { producer, wakes_at, starved, flushes, .. } = &mut *state;
         let mut results = Vec::new();
-        let Some(producer) = producer else {
-            let flushed = Vec::new();
-            return Step {
-                action: Action::Finished,
-                results,
-                flushed,
-                seen: None,
-                more: false,
-                deadline: None,
-            };
-        };
         let action = producer.poll(now);
         results.extend(core::iter::from_fn(|| producer.next_done()).take(RESULTS));
         for done in &results {
@@ -706,7 +692,7 @@ impl Shared {
             action,
             results,
             flushed: flushes.finished(),
-            seen: Some(Seen::of(producer.stats())),
+            seen: Seen::of(producer.stats()),
             more,
             deadline,
         }
@@ -718,27 +704,16 @@ impl Shared {
         (state.closed, state.ended) = (true, true);
         let flushes = core::mem::take(&mut state.flushes);
         let mut results = Vec::new();
-        if let Some(mut producer) = state.producer.take() {
-            while let Some(done) = producer.next_done() {
-                results.push((done.receipt, delivery_result(done.outcome, done.attempts)));
-            }
-            state.stats = producer.stats().clone();
-            let outstanding = producer.into_outstanding();
-            state.stats.abandoned += u64::try_from(outstanding.len()).unwrap_or(u64::MAX);
-            for record in outstanding {
-                let Outstanding { receipt, partition_key, explicit_hash_key, data, tags, possibly_delivered } =
-                    record;
-                let record = Outstanding {
-                    receipt: (),
-                    partition_key,
-                    explicit_hash_key,
-                    data,
-                    tags,
-                    possibly_delivered,
-                };
-                state.outstanding.push(record);
-                results.push((receipt, Err(Undelivered::Abandoned { possibly_delivered })));
-            }
+        while let Some(done) = state.producer.next_done() {
+            results.push((done.receipt, delivery_result(done.outcome, done.attempts)));
+        }
+        for record in state.producer.abandon() {
+            let Outstanding { receipt, partition_key, explicit_hash_key, data, tags, possibly_delivered } =
+                record;
+            results.push((receipt, Err(Undelivered::Abandoned { possibly_delivered })));
+            let record =
+                Outstanding { receipt: (), partition_key, explicit_hash_key, data, tags, possibly_delivered };
+            state.outstanding.push(record);
         }
         drop(state);
         for (receipt, result) in results {
@@ -753,7 +728,7 @@ impl Shared {
 
     async fn put(self: Arc<Self>, id: CallId) {
         // The SDK owns what it sends, so this is where data is copied.
-        let entries = match self.lock().producer.as_ref().and_then(|producer| producer.call(id)) {
+        let entries = match self.lock().producer.call(id) {
             Some(call) => call.entries.into_iter().map(PutRecordsRequestEntry::try_from).collect(),
             None => return,
         };
@@ -775,9 +750,7 @@ impl Shared {
 
     fn on_put(&self, id: CallId, answer: PutAnswer<'_>) {
         let now = self.now();
-        if let Some(producer) = &mut self.lock().producer {
-            producer.on_put(id, answer, now);
-        }
+        self.lock().producer.on_put(id, answer, now);
         self.work.notify_one();
     }
 
@@ -791,9 +764,7 @@ impl Shared {
             ListFailed
         });
         let now = self.now();
-        if let Some(producer) = &mut self.lock().producer {
-            producer.on_shards(id, answer, now);
-        }
+        self.lock().producer.on_shards(id, answer, now);
         self.work.notify_one();
     }
 }
@@ -816,9 +787,7 @@ impl Driver {
             for flush in flushed {
                 _ = flush.send(());
             }
-            if let Some(seen) = seen {
-                report.update(shared.now(), seen);
-            }
+            report.update(shared.now(), seen);
             match action {
                 Action::Put(id) => drop(tokio::spawn(Arc::clone(shared).put(id))),
                 Action::ListShards(id) => drop(tokio::spawn(Arc::clone(shared).list(id))),
@@ -973,39 +942,12 @@ where
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
             let (code, message) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-            let kind = classify_service_error(status, code, message);
+            let kind = FailureKind::of_response(status, code, message);
             let code = if code.is_empty() { format!("HTTP {status}") } else { code.into() };
             Failure { kind, code, message: message.into() }
         }
         // The service answered, but not what it had to.
         _ => Failure::new(FailureKind::Unclear, "response", error),
-    }
-}
-
-/// Decides what follows from an error that the service reports.
-fn classify_service_error(status: u16, code: &str, message: &str) -> FailureKind {
-    // KMSThrottlingException, LimitExceededException, ProvisionedThroughputExceededException, RequestLimitExceeded, ...
-    let throttled = ["Throttl", "LimitExceeded", "ThroughputExceeded", "TooManyRequests", "SlowDown"];
-    if status == 429 || throttled.iter().any(|part| code.contains(part)) {
-        return FailureKind::Throttled;
-    }
-    match (code, status) {
-        // About the stream's name or ARN, not about an entry: refusing records would not help.
-        ("ValidationException" | "InvalidArgumentException", _)
-            if message.contains("streamName") || message.to_ascii_lowercase().contains("streamarn") =>
-        {
-            FailureKind::Denied
-        }
-        // 413: fewer entries may do, so it is halved like one with an invalid entry.
-        ("ValidationException" | "InvalidArgumentException", _) | (_, 413) => FailureKind::Rejected,
-        // Turned away before anything was done.
-        ("ServiceUnavailable" | "ServiceUnavailableException", _) => FailureKind::Transient,
-        // The service gave up waiting for the rest of the request.
-        ("RequestTimeout" | "RequestTimeoutException", _) | (_, 408) => FailureKind::Transient,
-        // InternalFailure and what gateways answer: some entries may have been stored.
-        (_, 500..) => FailureKind::Unclear,
-        // Access, credentials, keys, no such stream, and what nobody knows yet: all is kept, and shown.
-        _ => FailureKind::Denied,
     }
 }
 
@@ -1068,7 +1010,7 @@ struct Seen {
 impl Seen {
     fn of(stats: &ProducerStats) -> Self {
         Self {
-            throttled: stats.errors.get("ProvisionedThroughputExceededException").copied().unwrap_or(0),
+            throttled: stats.errors.get(THROUGHPUT).copied().unwrap_or(0),
             refused: stats.refused,
             misplaced: stats.misplaced,
             rerouted: stats.rerouted,
@@ -1145,44 +1087,6 @@ mod tests {
     use aws_smithy_runtime_api::http::StatusCode;
 
     use super::*;
-
-    #[test]
-    fn errors_of_the_service() {
-        use FailureKind::{Denied, Rejected, Throttled, Transient, Unclear};
-        let rows = [
-            (400, "ProvisionedThroughputExceededException", "", Throttled),
-            (400, "LimitExceededException", "", Throttled),
-            (400, "KMSThrottlingException", "", Throttled),
-            (400, "ThrottlingException", "", Throttled),
-            (400, "RequestLimitExceeded", "", Throttled),
-            (429, "", "", Throttled),
-            (503, "SlowDown", "", Throttled),
-            (400, "ValidationException", "Value '' at 'records.1.member.partitionKey'", Rejected),
-            (400, "InvalidArgumentException", "Records size exceeds 5 MB limit", Rejected),
-            (413, "", "", Rejected),
-            (400, "ValidationException", "Value 'a b' at 'streamName' failed to satisfy constraint", Denied),
-            (400, "InvalidArgumentException", "Invalid StreamARN", Denied),
-            (400, "AccessDeniedException", "", Denied),
-            (400, "ResourceNotFoundException", "", Denied),
-            (400, "ExpiredTokenException", "", Denied),
-            (400, "UnrecognizedClientException", "", Denied),
-            (403, "InvalidSignatureException", "", Denied),
-            (400, "KMSDisabledException", "", Denied),
-            (400, "KMSAccessDeniedException", "", Denied),
-            (400, "SerializationException", "", Denied),
-            (404, "", "", Denied),
-            (400, "WhatIsThis", "", Denied),
-            (408, "RequestTimeoutException", "", Transient),
-            (503, "ServiceUnavailable", "", Transient),
-            (500, "InternalFailure", "", Unclear),
-            (503, "", "", Unclear),
-            (502, "", "", Unclear),
-            (504, "", "", Unclear),
-        ];
-        for (status, code, message, kind) in rows {
-            assert_eq!(classify_service_error(status, code, message), kind, "{status} {code} {message}");
-        }
-    }
 
     #[test]
     fn errors_of_the_sdk() {

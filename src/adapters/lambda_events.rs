@@ -13,27 +13,7 @@ use ::aws_lambda_events::kinesis_analytics::{
 };
 use serde::Serialize;
 
-use crate::decode::{KinesisRecord, KinesisRecords, SourcedRecord};
-
-/// Implements `KinesisRecords` for a record, and for the events that contain a list of such records.
-macro_rules! batches {
-    ($record:ty: $($event:ty => $($field:ident).+),+) => {
-        impl KinesisRecords for $record {
-            type Record = Self;
-
-            fn records(&self) -> &[Self] {
-                core::slice::from_ref(self)
-            }
-        }
-        $(impl KinesisRecords for $event {
-            type Record = $record;
-
-            fn records(&self) -> &[$record] {
-                &self.$($field).+
-            }
-        })+
-    };
-}
+use crate::decode::{KinesisRecord, SourcedRecord};
 
 batches!(KinesisEventRecord: KinesisEvent => records, KinesisTimeWindowEvent => kinesis_event.records);
 batches!(KinesisFirehoseEventRecord: KinesisFirehoseEvent => records);

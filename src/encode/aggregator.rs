@@ -7,7 +7,7 @@ use core::time::Duration;
 use crate::encode::CallbackAggregator;
 use crate::encode::aggregate::{Undigested, first_key, text};
 use crate::encode::key_map::{GrowingKeyMap, Lookup};
-use crate::encode::packer::{Packer, Plan, Store};
+use crate::encode::packer::{Packer, Plan, Store, pending_methods};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::message::{EXPLICIT_HASH_KEY_TABLE, HEAD_SIZE, PARTITION_KEY_TABLE, UserRecord};
@@ -139,19 +139,6 @@ impl RecordAggregator {
             .add_in_place(record, index, |tables, plan| tables.records.has_capacity(plan.indexed.field_len))
     }
 
-    /// Returns whether the pending aggregate would take this user record now.
-    #[must_use]
-    pub fn fits(&self, record: UserRecord<'_>) -> bool {
-        self.packer.fits(&record)
-    }
-
-    /// Returns the number of bytes by which [`Self::size_bytes`] would grow if this user record was added to what is
-    /// pending, whether or not the limits allow it.
-    #[must_use]
-    pub fn would_add(&self, record: UserRecord<'_>) -> usize {
-        self.packer.would_add(&record)
-    }
-
     /// Finishes the pending aggregate. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<Aggregate> {
         let aggregate = self.undigested()?.digest();
@@ -190,47 +177,7 @@ impl RecordAggregator {
         }))
     }
 
-    /// Drops what is pending.
-    pub fn clear(&mut self) {
-        self.packer.clear();
-    }
-
-    /// Returns whether the pending aggregate has reached [`Limits::max_age`], so that it should be finished. User records
-    /// added without a time, by [`Self::add`], have no age.
-    #[must_use]
-    pub fn expired(&self, now: Duration) -> bool {
-        self.packer.expired(now)
-    }
-
-    /// Returns the limits of each aggregate.
-    #[must_use]
-    pub const fn limits(&self) -> Limits {
-        self.packer.limits()
-    }
-
-    /// Returns the number of pending user records.
-    #[must_use]
-    pub const fn user_records(&self) -> usize {
-        self.packer.user_records()
-    }
-
-    /// Returns whether nothing is pending.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.packer.is_empty()
-    }
-
-    /// Returns the exact length of the data that [`Self::finish`] would return; 0 if nothing is pending.
-    #[must_use]
-    pub fn encoded_len(&self) -> usize {
-        self.packer.encoded_len()
-    }
-
-    /// Returns [`Self::encoded_len`] with the outer partition key, as Kinesis and [`Limits`] count (rule E6).
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.packer.size_bytes()
-    }
+    pending_methods!();
 
     /// Passes every full aggregate to `callback`, on the calling thread.
     #[must_use]
@@ -259,7 +206,15 @@ impl RecordAggregator {
 
     /// The earliest known time of a pending user record.
     pub(crate) const fn since(&self) -> Option<Duration> {
-        self.packer.since()
+        self.packer.pending.since
+    }
+
+    /// Gives up memory that is more than twice what is pending, such as that of a larger aggregate before.
+    pub(crate) fn shrink(&mut self) {
+        let Tables { partition_keys, explicit_hash_keys, records } = &mut self.packer.store;
+        partition_keys.shrink();
+        explicit_hash_keys.shrink();
+        records.shrink();
     }
 
     /// The number of bytes allocated, not counting the aggregator itself.
@@ -368,6 +323,11 @@ impl KeyTable {
         self.encoded.memory() + self.map.memory()
     }
 
+    fn shrink(&mut self) {
+        self.encoded.shrink();
+        self.map.shrink(self.encoded.written());
+    }
+
     fn clear(&mut self) {
         self.encoded.clear();
         self.map.clear();
@@ -432,6 +392,14 @@ impl Buffer {
     fn memory(&self) -> usize {
         self.bytes.capacity()
     }
+
+    fn shrink(&mut self) {
+        let len = self.needed(self.written);
+        if len < self.bytes.len() {
+            self.bytes.truncate(len);
+            self.bytes.shrink_to_fit();
+        }
+    }
 }
 
 #[cfg(test)]
@@ -459,35 +427,33 @@ mod tests {
         }
     }
 
+    /// Giving up memory changes nothing about what is pending, or about what comes next.
     #[test]
-    fn a_failed_write_does_not_count() {
-        let mut buffer = Buffer::default();
-        buffer.write(1, |writer| writer.bytes(b"a")).unwrap();
-        let failed = buffer.write(1, |writer| writer.bytes(b"b").and(Err(Full)));
-        assert_eq!((failed, buffer.written()), (Err(Full), &b"a"[..]));
-    }
-
-    #[test]
-    fn an_undigested_aggregate_lacks_its_digest_and_nothing_else() {
-        let fill = || {
-            let mut aggregator = RecordAggregator::default();
-            for key in ["5", "7", "5"] {
-                let record = UserRecord::new("key", "data").with_explicit_hash_key(key);
+    fn a_smaller_aggregate_gives_up_memory() {
+        let keys: alloc::vec::Vec<_> = (0..300).map(|key| alloc::format!("key-{key}")).collect();
+        let add = |aggregator: &mut RecordAggregator, keys: &[alloc::string::String]| {
+            for key in keys {
+                let record = UserRecord::new(key, "data").with_explicit_hash_key("7");
                 assert_eq!(aggregator.add(record), Ok(None));
             }
-            aggregator
         };
-        let finished = fill().finish().unwrap();
-        let undigested = fill().finish_undigested().unwrap();
-        let body = finished.data.len() - DIGEST_SIZE;
-        assert_eq!(undigested.0.data[..body], finished.data[..body]);
-        assert_eq!(undigested.0.data[body..], [0; DIGEST_SIZE]);
-        assert_eq!(undigested.digest(), finished);
-        assert_eq!(
-            fill().add(UserRecord::new("", "")).unwrap_err(),
-            EncodeError::PartitionKeyLength { characters: 0 }
-        );
-        assert_eq!(RecordAggregator::default().finish_undigested(), None);
+        let (mut shrunk, mut kept) = (RecordAggregator::default(), RecordAggregator::default());
+        for aggregator in [&mut shrunk, &mut kept] {
+            add(aggregator, &keys);
+            assert!(aggregator.finish().is_some());
+            add(aggregator, &keys[..20]);
+        }
+        let before = shrunk.memory();
+        shrunk.shrink();
+        assert!(shrunk.memory() < before / 3, "{} of {before}", shrunk.memory());
+        let after = shrunk.memory();
+        shrunk.shrink();
+        assert_eq!(shrunk.memory(), after, "nothing is left to give up");
+        for aggregator in [&mut shrunk, &mut kept] {
+            // Known keys and new ones.
+            add(aggregator, &keys[10..40]);
+        }
+        assert_eq!(shrunk.finish(), kept.finish());
     }
 
     #[test]
@@ -504,42 +470,6 @@ mod tests {
         assert_eq!(without.add_undigested(too_large).unwrap_err(), with.add(too_large).unwrap_err());
         assert_eq!(without.finish_undigested().map(Undigested::digest), with.finish());
         assert_eq!(without.finish_undigested(), None);
-    }
-
-    /// [`RecordAggregator::add_in_place`] adds only what [`RecordAggregator::add`] would add just so.
-    #[test]
-    fn adding_in_place() {
-        let limits = Limits::default().with_max_bytes(200).with_max_user_records(3);
-        let mut aggregator = RecordAggregator::new(limits);
-        let add = |aggregator: &mut RecordAggregator, record: UserRecord<'_>| {
-            let mut expected = aggregator.clone();
-            let mut told = aggregator.clone();
-            let index = aggregator.add_in_place(&record, None);
-            if index.is_some() {
-                assert_eq!(told.add_in_place(&record, index), index);
-                assert_eq!(told.finish(), aggregator.clone().finish(), "{record:?}, told the index");
-            }
-            let added = index.is_some();
-            if added {
-                assert_eq!(expected.add(record), Ok(None), "{record:?}");
-            }
-            assert_eq!(
-                (aggregator.memory(), aggregator.user_records()),
-                (expected.memory(), expected.user_records())
-            );
-            assert_eq!(aggregator.clone().finish(), expected.finish());
-            added
-        };
-        let record = UserRecord::new("k", "data");
-        assert!(!add(&mut aggregator, record), "the first one");
-        assert_eq!(aggregator.add(record), Ok(None));
-        assert!(!add(&mut aggregator, record.with_explicit_hash_key("7")), "a new explicit hash key");
-        assert!(!add(&mut aggregator, UserRecord::new("other", "data")), "a new partition key");
-        assert!(!add(&mut aggregator, UserRecord::new("", "data")), "an invalid one");
-        assert!(!add(&mut aggregator, record), "more than the memory");
-        assert_eq!(aggregator.add(record), Ok(None));
-        assert!(add(&mut aggregator, record));
-        assert!(!add(&mut aggregator, record), "more than the limit");
     }
 
     /// Behind a short partition key there are bytes for a user record that exceeds the maximum alone.

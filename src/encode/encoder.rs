@@ -16,7 +16,7 @@ use core::time::Duration;
 use crate::Limits;
 use crate::encode::aggregate::{AggregateRef, FinishedBuffer};
 use crate::encode::key_map::{FixedKeyMap, Lookup};
-use crate::encode::packer::{Packer, Plan, Store};
+use crate::encode::packer::{Packer, Plan, Store, pending_methods};
 use crate::error::EncodeError;
 use crate::frame::{DIGEST_SIZE, FRAME_SIZE, MAGIC};
 use crate::md5::Md5;
@@ -121,19 +121,6 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         Ok(if self.packer.add(record, now)? { AddStatus::Added } else { AddStatus::Full })
     }
 
-    /// Returns whether [`Self::add`] would add this user record now.
-    #[must_use]
-    pub fn fits(&self, record: UserRecord<'_>) -> bool {
-        self.packer.fits(&record)
-    }
-
-    /// Returns the number of bytes by which [`Self::size_bytes`] would grow if this user record was added, whether or not
-    /// the limits allow it.
-    #[must_use]
-    pub fn would_add(&self, record: UserRecord<'_>) -> usize {
-        self.packer.would_add(&record)
-    }
-
     /// Finishes the pending aggregate and leaves the encoder empty. Returns `None` if nothing is pending.
     pub fn finish(&mut self) -> Option<AggregateRef<'_>> {
         let pending = self.packer.pending()?;
@@ -176,47 +163,7 @@ impl<'b, const KEYS: usize> Encoder<'b, KEYS> {
         FinishedBuffer { buffer, len, pending: pending.unwrap_or_default() }
     }
 
-    /// Drops what is pending.
-    pub fn clear(&mut self) {
-        self.packer.clear();
-    }
-
-    /// Returns whether the pending aggregate has reached [`Limits::max_age`], so that it should be finished. User records
-    /// added without a time, by [`Self::add`], have no age.
-    #[must_use]
-    pub fn expired(&self, now: Duration) -> bool {
-        self.packer.expired(now)
-    }
-
-    /// Returns the limits of each aggregate.
-    #[must_use]
-    pub const fn limits(&self) -> Limits {
-        self.packer.limits()
-    }
-
-    /// Returns the number of pending user records.
-    #[must_use]
-    pub const fn user_records(&self) -> usize {
-        self.packer.user_records()
-    }
-
-    /// Returns whether nothing is pending.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.packer.is_empty()
-    }
-
-    /// Returns the exact length of the data that [`Self::finish`] would return; 0 if nothing is pending.
-    #[must_use]
-    pub fn encoded_len(&self) -> usize {
-        self.packer.encoded_len()
-    }
-
-    /// Returns [`Self::encoded_len`] with the outer partition key, as Kinesis and [`Limits`] count (rule E6).
-    #[must_use]
-    pub fn size_bytes(&self) -> usize {
-        self.packer.size_bytes()
-    }
+    pending_methods!();
 }
 
 impl<const KEYS: usize> fmt::Debug for Encoder<'_, KEYS> {

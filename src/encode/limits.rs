@@ -84,7 +84,8 @@ impl Limits {
     /// Sets the number of partition keys in an aggregate. At least one always fits: 0 means 1.
     ///
     /// With 1, all user records of an aggregate have the same partition key, as something that puts it with a key of its own
-    /// choice, such as an AWS IoT rule, requires. A key that an [`Encoder`](crate::Encoder) has forgotten counts again when it is used again.
+    /// choice, such as an AWS IoT rule, requires. A key that an [`Encoder`](crate::Encoder) has forgotten counts again when
+    /// it is used again.
     #[must_use]
     pub const fn with_max_partition_keys(self, count: u32) -> Self {
         Self { max_partition_keys: if count == 0 { 1 } else { count }, ..self }

@@ -11,6 +11,8 @@
 pub(crate) mod aggregate;
 #[cfg(feature = "alloc")]
 pub(crate) mod aggregator;
+#[cfg(feature = "std")]
+mod background;
 #[cfg(feature = "alloc")]
 mod callback;
 pub(crate) mod encoder;
@@ -23,10 +25,10 @@ pub use aggregate::Undigested;
 #[cfg(feature = "alloc")]
 pub(crate) use aggregate::write_digests;
 pub use aggregate::{AggregateRef, FinishedBuffer};
+#[cfg(feature = "std")]
+pub use background::{AddError, BackgroundAggregator, WorkerPanic};
 #[cfg(feature = "alloc")]
 pub use callback::CallbackAggregator;
-#[cfg(feature = "std")]
-pub use callback::{AddError, BackgroundAggregator, WorkerPanic};
 pub use encoder::AddStatus;
 #[cfg(feature = "alloc")]
 pub(crate) use key_map::{hash, slot_of_hash};

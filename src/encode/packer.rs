@@ -18,6 +18,69 @@ use crate::hash_key::HashKey;
 use crate::message::{IndexedRecord, UserRecord};
 use crate::wire::Full;
 
+/// The methods that [`Encoder`](crate::Encoder) and [`RecordAggregator`](crate::RecordAggregator) have in common: they ask for
+/// what is pending, or drop it.
+macro_rules! pending_methods {
+    () => {
+        /// Returns whether the pending aggregate would take this user record now.
+        #[must_use]
+        pub fn fits(&self, record: $crate::UserRecord<'_>) -> bool {
+            self.packer.fits(&record)
+        }
+
+        /// Returns the number of bytes by which [`Self::size_bytes`] would grow if this user record was added to what is
+        /// pending, whether or not the limits allow it.
+        #[must_use]
+        pub fn would_add(&self, record: $crate::UserRecord<'_>) -> usize {
+            self.packer.would_add(&record)
+        }
+
+        /// Drops what is pending.
+        pub fn clear(&mut self) {
+            self.packer.clear();
+        }
+
+        /// Returns whether the pending aggregate has reached [`Limits::max_age`](crate::Limits::max_age), so that it should
+        /// be finished. User records added without a time, by [`Self::add`], have no age.
+        #[must_use]
+        pub fn expired(&self, now: core::time::Duration) -> bool {
+            self.packer.expired(now)
+        }
+
+        /// Returns the limits of each aggregate.
+        #[must_use]
+        pub const fn limits(&self) -> $crate::Limits {
+            self.packer.limits
+        }
+
+        /// Returns the number of pending user records.
+        #[must_use]
+        pub const fn user_records(&self) -> usize {
+            self.packer.pending.user_records
+        }
+
+        /// Returns whether nothing is pending.
+        #[must_use]
+        pub const fn is_empty(&self) -> bool {
+            self.packer.is_empty()
+        }
+
+        /// Returns the exact length of the data that [`Self::finish`] would return; 0 if nothing is pending.
+        #[must_use]
+        pub fn encoded_len(&self) -> usize {
+            self.packer.encoded_len()
+        }
+
+        /// Returns [`Self::encoded_len`] with the outer partition key, as Kinesis and [`Limits`](crate::Limits) count (rule
+        /// E6).
+        #[must_use]
+        pub fn size_bytes(&self) -> usize {
+            self.packer.size_bytes()
+        }
+    };
+}
+pub(super) use pending_methods;
+
 /// Where the bytes of an aggregate under construction go.
 pub(crate) trait Store {
     fn find_partition_key(&self, key: &str) -> Lookup;
@@ -92,9 +155,9 @@ impl<'r> Plan<'r> {
 /// An aggregate under construction.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Packer<S> {
-    pub(crate) store: S,
-    limits: Limits,
-    pending: Pending,
+    pub(super) store: S,
+    pub(super) limits: Limits,
+    pub(super) pending: Pending,
 }
 
 /// What is known of an aggregate under construction, besides its bytes.
@@ -208,19 +271,6 @@ impl<S: Store> Packer<S> {
             (Some(since), Some(age)) => is_reached(since, age, now),
             _ => false,
         }
-    }
-
-    pub(crate) const fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    #[cfg(feature = "alloc")]
-    pub(crate) const fn since(&self) -> Option<Duration> {
-        self.pending.since
-    }
-
-    pub(crate) const fn user_records(&self) -> usize {
-        self.pending.user_records
     }
 
     #[inline(always)]

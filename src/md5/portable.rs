@@ -11,17 +11,15 @@ impl Context {
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
-        self.0.get_or_insert_with(::md5::Context::new).consume(bytes);
+        self.0.get_or_insert_default().consume(bytes);
     }
 
     pub(super) fn finalize(self) -> [u8; 16] {
-        self.0.unwrap_or_else(::md5::Context::new).finalize().0
+        self.0.unwrap_or_default().finalize().0
     }
 
     /// A whole message at once.
     pub(super) fn digest(message: &[u8]) -> [u8; 16] {
-        let mut context = Self::new();
-        context.update(message);
-        context.finalize()
+        ::md5::compute(message).0
     }
 }

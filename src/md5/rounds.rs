@@ -32,50 +32,43 @@ const fn i(a: u32, b: u32, c: u32, d: u32, addend: u32) -> u32 {
 
 /// One step for each of the messages, then the next: so a processor has something to do for one while it waits for another.
 macro_rules! step {
-    ($step:ident $rotation:literal $word:literal $sine:literal, $words:ident $sines:ident, $([$message:literal $a:ident $b:ident $c:ident $d:ident])*) => {
+    (
+        $mix:ident $rotation:literal ($factor:literal $offset:literal) $step:expr, $words:ident $sines:ident,
+        $([$message:literal $a:ident $b:ident $c:ident $d:ident])*
+    ) => {
         $(
-            $a = $step($a, $b, $c, $d, $words[$message][$word].wrapping_add($sines[$sine]))
-                .rotate_left($rotation)
-                .wrapping_add($b);
+            let addend = $words[$message][($factor * ($step) + $offset) % 16].wrapping_add($sines[$step]);
+            $a = $mix($a, $b, $c, $d, addend).rotate_left($rotation).wrapping_add($b);
         )*
     };
 }
 
-/// Four steps, after which the numbers of a state are where they were.
-macro_rules! steps {
-    (
-        $step:ident $r0:literal $r1:literal $r2:literal $r3:literal, $w0:literal $w1:literal $w2:literal $w3:literal,
-        $s0:literal $s1:literal $s2:literal $s3:literal, $words:ident $sines:ident,
-        ($([$message:literal $a:ident $b:ident $c:ident $d:ident])*)
-    ) => {
-        step!($step $r0 $w0 $s0, $words $sines, $([$message $a $b $c $d])*);
-        step!($step $r1 $w1 $s1, $words $sines, $([$message $d $a $b $c])*);
-        step!($step $r2 $w2 $s2, $words $sines, $([$message $c $d $a $b])*);
-        step!($step $r3 $w3 $s3, $words $sines, $([$message $b $c $d $a])*);
-    };
-}
-
-/// A round: its function and rotations, and the message words and step numbers of four times four steps.
+/// A round: its function, its rotations, which message word a step takes, and the first of each four steps, after which the
+/// numbers of a state are where they were.
 macro_rules! round {
     (
-        $step:ident $r0:literal $r1:literal $r2:literal $r3:literal,
-        $([$w0:literal $w1:literal $w2:literal $w3:literal] [$s0:literal $s1:literal $s2:literal $s3:literal])*
-        in $words:ident $sines:ident $messages:tt
+        $mix:ident [$r0:literal $r1:literal $r2:literal $r3:literal] $word:tt [$($step:literal)*],
+        $words:ident $sines:ident $messages:tt
     ) => {
-        $(steps!($step $r0 $r1 $r2 $r3, $w0 $w1 $w2 $w3, $s0 $s1 $s2 $s3, $words $sines, $messages);)*
+        $(round!(@four $mix [$r0 $r1 $r2 $r3] $word $step, $words $sines $messages);)*
+    };
+    (
+        @four $mix:ident [$r0:literal $r1:literal $r2:literal $r3:literal] $word:tt $step:literal,
+        $words:ident $sines:ident ($([$message:literal $a:ident $b:ident $c:ident $d:ident])*)
+    ) => {
+        step!($mix $r0 $word $step, $words $sines, $([$message $a $b $c $d])*);
+        step!($mix $r1 $word $step + 1, $words $sines, $([$message $d $a $b $c])*);
+        step!($mix $r2 $word $step + 2, $words $sines, $([$message $c $d $a $b])*);
+        step!($mix $r3 $word $step + 3, $words $sines, $([$message $b $c $d $a])*);
     };
 }
 
 macro_rules! rounds {
     ($words:ident $sines:ident $messages:tt) => {
-        round!(f 7 12 17 22, [0 1 2 3] [0 1 2 3] [4 5 6 7] [4 5 6 7] [8 9 10 11] [8 9 10 11]
-            [12 13 14 15] [12 13 14 15] in $words $sines $messages);
-        round!(g 5 9 14 20, [1 6 11 0] [16 17 18 19] [5 10 15 4] [20 21 22 23] [9 14 3 8] [24 25 26 27]
-            [13 2 7 12] [28 29 30 31] in $words $sines $messages);
-        round!(h 4 11 16 23, [5 8 11 14] [32 33 34 35] [1 4 7 10] [36 37 38 39] [13 0 3 6] [40 41 42 43]
-            [9 12 15 2] [44 45 46 47] in $words $sines $messages);
-        round!(i 6 10 15 21, [0 7 14 5] [48 49 50 51] [12 3 10 1] [52 53 54 55] [8 15 6 13] [56 57 58 59]
-            [4 11 2 9] [60 61 62 63] in $words $sines $messages);
+        round!(f [7 12 17 22] (1 0) [0 4 8 12], $words $sines $messages);
+        round!(g [5 9 14 20] (5 1) [16 20 24 28], $words $sines $messages);
+        round!(h [4 11 16 23] (3 5) [32 36 40 44], $words $sines $messages);
+        round!(i [6 10 15 21] (7 0) [48 52 56 60], $words $sines $messages);
     };
 }
 

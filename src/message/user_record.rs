@@ -142,28 +142,3 @@ impl fmt::Debug for UserRecord<'_> {
 
 /// The most Unicode characters a partition key may have.
 const MAX_PARTITION_KEY_CHARACTERS: usize = 256;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn partition_keys() {
-        let long = "𝄞".repeat(257);
-        for (name, key, characters) in [
-            ("empty", "", 0),
-            ("one", "a", 1),
-            ("256 of one byte", &"k".repeat(256), 256),
-            ("257 of one byte", &"k".repeat(257), 257),
-            ("256 of four bytes", &long[..1024], 256),
-            ("257 of four bytes", &long, 257),
-            ("129 of two bytes", &"é".repeat(129), 129),
-        ] {
-            let expected = match characters {
-                1..=256 => Ok(()),
-                _ => Err(EncodeError::PartitionKeyLength { characters }),
-            };
-            assert_eq!(UserRecord::new(key, b"").validate(), expected, "{name}");
-        }
-    }
-}

@@ -183,8 +183,8 @@ pub(super) struct Entry<R> {
     pub(super) records: Records<R>,
     /// What its records have been through since they are together.
     pub(super) history: History,
-    /// The lane that it was sent from.
-    pub(super) lane: usize,
+    /// The lane that it was sent from, unless its records have to be routed again.
+    pub(super) lane: Option<usize>,
 }
 
 impl<R> Entry<R> {
@@ -207,7 +207,7 @@ impl<R> Entry<R> {
             span: hash_key.map(HashKeyRange::of),
             records,
             history: History::default(),
-            lane: usize::MAX,
+            lane: None,
         }
     }
 
@@ -361,6 +361,11 @@ impl<R> Builder<R> {
         Ok(full)
     }
 
+    /// Returns whether a record fits.
+    pub(super) fn fits(&self, record: &UserRecord<'_>) -> bool {
+        self.aggregator.fits(*record)
+    }
+
     /// Returns whether nothing more can be added.
     pub(super) fn is_full(&self) -> bool {
         let limits = self.aggregator.limits();
@@ -384,7 +389,7 @@ impl<R> Builder<R> {
             span: span.map(|(_, span)| span),
             records,
             history: History::default(),
-            lane: usize::MAX,
+            lane: None,
         })
     }
 

@@ -38,7 +38,7 @@ pub(super) struct Lane<R> {
     /// Lanes of parent shards that must settle before this one sends.
     pub(super) blockers: usize,
     /// Lanes of child shards that wait for this one.
-    pub(super) blocks: Vec<usize>,
+    blocks: Vec<usize>,
     /// Whether the shard is gone. Nothing is queued here any more; calls may be in flight.
     pub(super) retired: bool,
     pub(super) bucket: Bucket,
@@ -77,6 +77,11 @@ impl<R> Lane<R> {
     /// Whether an aggregate is under construction.
     pub(super) fn is_building(&self) -> bool {
         self.builder.is_some()
+    }
+
+    /// Whether a record fits the aggregate under construction.
+    pub(super) fn fits(&self, record: &UserRecord<'_>) -> bool {
+        self.builder.as_ref().is_some_and(|builder| builder.fits(record))
     }
 
     /// Bytes queued and under construction.
@@ -132,6 +137,8 @@ pub(super) struct Lanes<R> {
     /// Aggregators to be used again.
     spare: Vec<RecordAggregator>,
     spare_memory: usize,
+    /// How many lanes are retired.
+    retired: usize,
     /// The memory of all lanes.
     memory: usize,
     /// The number of the next aggregate, or 0.
@@ -148,6 +155,7 @@ impl<R> Lanes<R> {
             builders: BTreeSet::new(),
             spare: Vec::new(),
             spare_memory: 0,
+            retired: 0,
             memory: 0,
             next_number: 1,
             schedule,
@@ -198,6 +206,39 @@ impl<R> Lanes<R> {
         }
         debug_assert!(removed.is_empty());
         Some(removed)
+    }
+
+    /// Returns whether calls are in flight to shards that are gone.
+    pub(super) fn any_retired(&self) -> bool {
+        self.retired > 0
+    }
+
+    /// Retires the lane of a shard that is gone. Those of its children send nothing before it is removed (rule P4).
+    pub(super) fn retire(&mut self, lane: usize, children: Vec<usize>) {
+        for &child in &children {
+            self.update(child, |child| child.blockers += 1);
+        }
+        self.retired += 1;
+        self.update(lane, |lane| {
+            lane.retired = true;
+            lane.blocks = children;
+        });
+    }
+
+    /// Removes a lane that is retired and waits for nothing, and lets its children go on, which may be retired themselves.
+    pub(super) fn unblock(&mut self, lane: usize) {
+        let mut free = alloc::vec![lane];
+        while let Some(lane) = free.pop() {
+            let done = |lane: &Lane<R>| lane.retired && lane.holds == 0 && lane.blockers == 0;
+            if !self.get(lane).is_some_and(done) {
+                continue;
+            }
+            self.retired -= 1;
+            for child in self.remove(lane).map(|removed| removed.blocks).unwrap_or_default() {
+                self.update(child, |child| child.blockers -= 1);
+                free.push(child);
+            }
+        }
     }
 
     /// Changes a lane, and brings the indexes and the account of memory up to date.

@@ -36,6 +36,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub(crate) mod codes;
 mod config;
 mod entry;
 mod lanes;
@@ -49,8 +50,7 @@ mod stats;
 pub use crate::adapters::{BlockingProducer, Delivered, Delivery, KinesisProducer, Undelivered};
 pub use config::{ConfigError, Order, ProducerConfig, Routing};
 pub use outcome::{
-    Action, AddError, Attempt, AttemptError, Attempts, CallEntry, CallFailure, CallId, Done, EntryAnswer,
-    FailureKind, ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
+    Action, AddError, Attempt, AttemptError, Attempts, Call, CallEntry, CallFailure, CallId, Done,
+    EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome, Outstanding, PutAnswer,
 };
-pub use producer::Call;
 pub use stats::{Histogram, ProducerStats, ShardStats};

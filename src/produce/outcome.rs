@@ -55,6 +55,16 @@ impl fmt::Debug for CallEntry<'_> {
     }
 }
 
+/// A PutRecords call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Call<'p> {
+    /// The entries, in the order in which they are to be put. At least one.
+    pub entries: Vec<CallEntry<'p>>,
+    /// The bytes of all entries, partition keys included.
+    pub size_bytes: usize,
+}
+
 /// What happened to a PutRecords call.
 #[derive(Clone, Copy, Debug)]
 pub enum PutAnswer<'a> {
@@ -146,7 +156,7 @@ pub struct Done<R> {
     pub attempts: Attempts,
 }
 
-/// What became of a record.
+/// What became of a record. One that is abandoned comes back from [`Producer::abandon`](crate::Producer::abandon) instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -175,11 +185,6 @@ pub enum Outcome {
     Refused {
         /// The error code.
         code: Arc<str>,
-        /// Whether it may be in the stream.
-        possibly_delivered: bool,
-    },
-    /// The producer was closed before it was delivered.
-    Abandoned {
         /// Whether it may be in the stream.
         possibly_delivered: bool,
     },
@@ -341,8 +346,8 @@ impl<R> fmt::Display for AddError<R> {
 
 impl<R> core::error::Error for AddError<R> {}
 
-/// A record without a result, from a producer that was stopped: see
-/// [`Producer::into_outstanding`](crate::Producer::into_outstanding).
+/// A record that was abandoned: it had no result when the producer was stopped. See
+/// [`Producer::abandon`](crate::Producer::abandon).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outstanding<R> {

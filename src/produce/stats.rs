@@ -104,7 +104,7 @@ pub struct ProducerStats {
     pub throttled: u64,
     /// Records that Kinesis does not accept.
     pub refused: u64,
-    /// Records without a result when the producer was closed.
+    /// Records without a result when the producer was stopped.
     pub abandoned: u64,
     /// PutRecords calls begun.
     pub calls: u64,

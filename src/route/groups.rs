@@ -360,6 +360,18 @@ impl Groups {
         removed
     }
 
+    /// Gives up memory of groups that have little pending in it, because they were busier before. Returns whether this was a
+    /// share of all memory that is worth looking at all groups for.
+    pub(crate) fn shrink(&mut self) -> bool {
+        let before = self.allocated;
+        for group in &mut self.active {
+            self.allocated -= group.memory();
+            group.aggregator.shrink();
+            self.allocated += group.memory();
+        }
+        before - self.allocated > self.max_memory / 64
+    }
+
     /// Removes the groups with the most bytes pending: one of up to 63 groups, otherwise a 64th of them and one more.
     ///
     /// A share of them, because all groups have to be looked at to find the fullest.

@@ -48,7 +48,8 @@ use crate::{Aggregate, Limits, RecordAggregator};
 /// All that is pending, with its hash tables and unused capacity, takes at most what [`Self::with_max_memory`] allows, 64 MiB
 /// by default. An aggregate under construction takes about 2.5 times its size, and up to 4.5 times if user records of a few
 /// bytes have a partition key each. Above the bound the fullest aggregates are returned first: one at a time, or a share of
-/// them if there are 64 or more.
+/// them if there are 64 or more. Before that, buffers that are larger than what is pending in them are given up, so that keys
+/// that were busy once do not cut the aggregates of others short.
 ///
 /// The bound includes a cache of hash keys, which takes up to 256 KiB and up to a sixteenth of the bound. In addition, each
 /// shard takes 16 bytes. What the allocator needs for itself is not counted.
@@ -259,7 +260,8 @@ impl AggregationManager {
     /// Finishes the fullest aggregates until the others are within the bound on memory.
     fn keep_within_bound(&mut self, out: &mut Vec<RoutedAggregate>) {
         while self.groups.memory() > self.groups.max_memory {
-            if self.groups.take_spare().is_some() {
+            // What is pending is cut short only if no unused memory is left to give up.
+            if self.groups.take_spare().is_some() || self.groups.shrink() {
                 continue;
             }
             let fullest = self.groups.remove_fullest();

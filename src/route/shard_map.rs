@@ -190,7 +190,6 @@ impl ShardMap {
         self.by_id.get(found).map(|&position| to_usize(position))
     }
 
-    /// Returns the shard at a position in the order of hash keys.
     /// The position of the open shard with this id, if it has this range.
     pub(crate) fn position_with(&self, id: &str, range: HashKeyRange) -> Option<usize> {
         let position = self.position_of_id(id)?;
@@ -203,6 +202,7 @@ impl ShardMap {
         self.closed.get(found).map(|shard| shard.range)
     }
 
+    /// Returns the shard at a position in the order of hash keys.
     pub(crate) fn get(&self, position: usize) -> Option<Shard<'_>> {
         self.shards.get(position).map(|shard| Shard::new(&shard.id, shard.range))
     }

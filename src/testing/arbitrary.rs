@@ -10,12 +10,6 @@ use super::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use super::{HASH_KEYS, INVALID_HASH_KEYS, LENGTHS, PARTITION_KEYS, partition_key};
 use crate::message::{RecordTag, UserRecord};
 
-/// The maximum number of user records in an aggregate.
-const MAX_RECORDS: usize = 200;
-
-/// The maximum number of choices.
-const MAX_CHOICES: usize = 256;
-
 /// Generates a user record that a producer may send, without tags. It borrows from the fuzzer's bytes.
 impl<'a> Arbitrary<'a> for UserRecord<'a> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
@@ -55,7 +49,7 @@ impl<'a> Arbitrary<'a> for OwnedUserRecord {
             if bool::arbitrary(u)? {
                 tags.push(RecordTag { key: text(u)?, value: Some(text(u)?) });
             }
-            record.set_tags(tags);
+            record.set_tags(&tags);
         }
         Ok(record)
     }
@@ -91,14 +85,14 @@ impl<'a> Arbitrary<'a> for Flaw {
 }
 
 fn records(u: &mut Unstructured<'_>) -> Result<Vec<OwnedUserRecord>> {
-    let max = if one_in(u, 16)? { MAX_RECORDS } else { 8 };
+    let max = if one_in(u, 16)? { 200 } else { 8 };
     let count = u.int_in_range(0..=max)?;
     (0..count).map(|_| OwnedUserRecord::arbitrary(u)).collect()
 }
 
 fn choices<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8]> {
     // At most half of the bytes: the user records need some, too.
-    let max = MAX_CHOICES.min(u.len() / 2);
+    let max = 256.min(u.len() / 2);
     at_most(u, max)
 }
 

@@ -1,9 +1,27 @@
-//! The ways to break an aggregate, and the reason or error that each one causes.
+//! The ways to break an aggregate, where each one is, and the reason or error that it causes.
 
 use core::fmt;
 
 use crate::error::DecodeErrorKind;
 use crate::frame::PlainReason;
+
+/// The part of an aggregate that has a flaw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Frame,
+    /// Any message, at any place between its fields.
+    Message,
+    /// Any message, after its last field.
+    MessageEnd,
+    Record,
+    PartitionKeyIndex,
+    ExplicitHashKeyIndex,
+    Data,
+    Tag,
+    PartitionKey,
+    UnusedKey,
+    ExplicitHashKey,
+}
 
 macro_rules! flaws {
     (@reason $offset:ident Malformed ($kind:ident)) => {
@@ -12,7 +30,7 @@ macro_rules! flaws {
     (@reason $offset:ident $reason:ident) => {
         PlainReason::$reason
     };
-    ($($(#[doc = $doc:literal])+ $name:ident => $reason:ident $(($kind:ident))?,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident in $place:ident => $reason:ident $(($kind:ident))?,)+) => {
         /// A way to break an aggregate, which then has no other fault.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
@@ -32,8 +50,14 @@ macro_rules! flaws {
                 }
             }
 
+            pub(super) const fn place(self) -> Place {
+                match self {
+                    $(Self::$name => Place::$place,)+
+                }
+            }
+
             /// Returns the reason for which a payload with this flaw is plain. Only a malformed one has the offset.
-            pub(crate) const fn reason(self, offset: usize) -> PlainReason {
+            pub(super) const fn reason(self, offset: usize) -> PlainReason {
                 match self {
                     $(Self::$name => flaws!(@reason offset $reason $(($kind))?),)+
                 }
@@ -45,147 +69,147 @@ macro_rules! flaws {
 flaws! {
     // The frame (D1, D2).
     /// One bit of the magic is flipped.
-    MagicBitFlipped => NoMagic,
+    MagicBitFlipped in Frame => NoMagic,
     /// The payload ends within the magic.
-    MagicCut => NoMagic,
+    MagicCut in Frame => NoMagic,
     /// A byte precedes the magic.
-    ByteBeforeMagic => NoMagic,
+    ByteBeforeMagic in Frame => NoMagic,
     /// The body is empty: the digest of no bytes follows the magic.
-    BodyEmpty => TooShort,
+    BodyEmpty in Frame => TooShort,
     /// The payload is cut off after 4 to 20 bytes.
-    CutToTwenty => TooShort,
+    CutToTwenty in Frame => TooShort,
     /// The last bytes are missing.
-    EndCut => DigestMismatch,
+    EndCut in Frame => DigestMismatch,
     /// A byte follows the digest.
-    ByteAfterDigest => DigestMismatch,
+    ByteAfterDigest in Frame => DigestMismatch,
     /// One bit of the digest is flipped.
-    DigestBitFlipped => DigestMismatch,
+    DigestBitFlipped in Frame => DigestMismatch,
     /// One bit of the body is flipped.
-    BodyBitFlipped => DigestMismatch,
+    BodyBitFlipped in Frame => DigestMismatch,
     /// The digest covers the magic and the body.
-    DigestOfMagicToo => DigestMismatch,
+    DigestOfMagicToo in Frame => DigestMismatch,
     /// The digest belongs to another body.
-    DigestOfOtherBody => DigestMismatch,
+    DigestOfOtherBody in Frame => DigestMismatch,
     /// The bytes of the digest are in reverse order.
-    DigestReversed => DigestMismatch,
+    DigestReversed in Frame => DigestMismatch,
 
     // Values (D6).
     /// A message ends within a tag.
-    TagCut => Malformed(Truncated),
+    TagCut in MessageEnd => Malformed(Truncated),
     /// A message ends within a varint.
-    VarintCut => Malformed(Truncated),
+    VarintCut in MessageEnd => Malformed(Truncated),
     /// A message ends within a fixed-width value of 4 bytes.
-    Fixed32Cut => Malformed(Truncated),
+    Fixed32Cut in MessageEnd => Malformed(Truncated),
     /// A message ends within a fixed-width value of 8 bytes.
-    Fixed64Cut => Malformed(Truncated),
+    Fixed64Cut in MessageEnd => Malformed(Truncated),
     /// An index has 11 bytes, the last of which are zero bits.
-    IndexOfElevenBytes => Malformed(VarintOverflow),
+    IndexOfElevenBytes in PartitionKeyIndex => Malformed(VarintOverflow),
     /// An index has bit 64 set, and is right without it.
-    IndexBit64 => Malformed(VarintOverflow),
+    IndexBit64 in PartitionKeyIndex => Malformed(VarintOverflow),
     /// The length of data has bit 64 set, and is right without it.
-    LengthBit64 => Malformed(VarintOverflow),
+    LengthBit64 in Data => Malformed(VarintOverflow),
     /// A tag has bit 64 set, and is right without it.
-    TagBit64 => Malformed(VarintOverflow),
+    TagBit64 in Message => Malformed(VarintOverflow),
 
     // Tags (D7).
     /// A field has the number 0.
-    FieldZero => Malformed(FieldNumber),
+    FieldZero in Message => Malformed(FieldNumber),
     /// A field has the number 2^29 + 3, which is 3 in 29 bits.
-    FieldWraps29 => Malformed(FieldNumber),
+    FieldWraps29 in Message => Malformed(FieldNumber),
     /// A field has the number 2^32 + 3, which is 3 in 32 bits.
-    FieldWraps32 => Malformed(FieldNumber),
+    FieldWraps32 in Message => Malformed(FieldNumber),
     /// A field has wire type 6.
-    WireTypeSix => Malformed(WireType),
+    WireTypeSix in Message => Malformed(WireType),
     /// A field has wire type 7.
-    WireTypeSeven => Malformed(WireType),
+    WireTypeSeven in Message => Malformed(WireType),
 
     // Lengths (D8).
     /// The length of the last field of a message is one more than there is.
-    LengthPastEnd => Malformed(LengthOutOfBounds),
+    LengthPastEnd in MessageEnd => Malformed(LengthOutOfBounds),
     /// The data of a user record goes beyond the end of its record, but not of the body.
-    DataPastRecord => Malformed(LengthOutOfBounds),
+    DataPastRecord in Record => Malformed(LengthOutOfBounds),
     /// The length of data is 2^31, negative in 32 bits.
-    LengthNegative32 => Malformed(LengthOutOfBounds),
+    LengthNegative32 in Data => Malformed(LengthOutOfBounds),
     /// The length of data is too large by 2^32, and right in 32 bits.
-    LengthWraps32 => Malformed(LengthOutOfBounds),
+    LengthWraps32 in Data => Malformed(LengthOutOfBounds),
     /// The length of data is 2^64 - 1, which is -1 in 64 bits.
-    LengthNegative64 => Malformed(LengthOutOfBounds),
+    LengthNegative64 in Data => Malformed(LengthOutOfBounds),
 
     // Groups (D9).
     /// A group end has no beginning.
-    GroupEndAlone => Malformed(UnmatchedGroupEnd),
+    GroupEndAlone in Message => Malformed(UnmatchedGroupEnd),
     /// A group ends with another number than it begins with.
-    GroupEndOfOther => Malformed(UnmatchedGroupEnd),
+    GroupEndOfOther in Message => Malformed(UnmatchedGroupEnd),
     /// The outer one of two groups ends first.
-    GroupsCrossed => Malformed(UnmatchedGroupEnd),
+    GroupsCrossed in Message => Malformed(UnmatchedGroupEnd),
     /// A group does not end.
-    GroupOpen => Malformed(UnterminatedGroup),
+    GroupOpen in MessageEnd => Malformed(UnterminatedGroup),
     /// A group begins in a user record and ends after it.
-    GroupEndsOutside => Malformed(UnterminatedGroup),
+    GroupEndsOutside in Record => Malformed(UnterminatedGroup),
     /// Groups are nested 101 deep.
-    GroupsTooDeep => Malformed(GroupsTooDeep),
+    GroupsTooDeep in Message => Malformed(GroupsTooDeep),
 
     // Text (D12).
     /// A partition key contains a byte that UTF-8 never has.
-    KeyByteInvalid => Malformed(InvalidUtf8),
+    KeyByteInvalid in PartitionKey => Malformed(InvalidUtf8),
     /// A partition key contains an over-long form of a character.
-    KeyOverLong => Malformed(InvalidUtf8),
+    KeyOverLong in PartitionKey => Malformed(InvalidUtf8),
     /// A partition key contains one half of a surrogate pair.
-    KeySurrogate => Malformed(InvalidUtf8),
+    KeySurrogate in PartitionKey => Malformed(InvalidUtf8),
     /// A partition key contains a character above U+10FFFF.
-    KeyAboveUnicode => Malformed(InvalidUtf8),
+    KeyAboveUnicode in PartitionKey => Malformed(InvalidUtf8),
     /// A partition key ends within a character.
-    KeyCharacterCut => Malformed(InvalidUtf8),
+    KeyCharacterCut in PartitionKey => Malformed(InvalidUtf8),
     /// A partition key that no user record uses is not UTF-8.
-    UnusedKeyInvalid => Malformed(InvalidUtf8),
+    UnusedKeyInvalid in UnusedKey => Malformed(InvalidUtf8),
     /// An explicit hash key is not UTF-8.
-    ExplicitHashKeyInvalid => Malformed(InvalidUtf8),
+    ExplicitHashKeyInvalid in ExplicitHashKey => Malformed(InvalidUtf8),
     /// The key of a tag is not UTF-8.
-    TagKeyInvalid => Malformed(InvalidUtf8),
+    TagKeyInvalid in Tag => Malformed(InvalidUtf8),
     /// The value of a tag is not UTF-8.
-    TagValueInvalid => Malformed(InvalidUtf8),
+    TagValueInvalid in Tag => Malformed(InvalidUtf8),
     /// The key of a tag is not UTF-8, but a valid one overrides it.
-    OverriddenTagKeyInvalid => Malformed(InvalidUtf8),
+    OverriddenTagKeyInvalid in Tag => Malformed(InvalidUtf8),
 
     // Required fields (D4, D5).
     /// A user record has no fields.
-    RecordEmpty => Malformed(MissingPartitionKeyIndex),
+    RecordEmpty in Record => Malformed(MissingPartitionKeyIndex),
     /// A user record has no partition key index.
-    IndexMissing => Malformed(MissingPartitionKeyIndex),
+    IndexMissing in PartitionKeyIndex => Malformed(MissingPartitionKeyIndex),
     /// The partition key index is a fixed-width value, which is another field.
-    IndexFixed64 => Malformed(MissingPartitionKeyIndex),
+    IndexFixed64 in PartitionKeyIndex => Malformed(MissingPartitionKeyIndex),
     /// The partition key index is inside a group, which is another field.
-    IndexInGroup => Malformed(MissingPartitionKeyIndex),
+    IndexInGroup in PartitionKeyIndex => Malformed(MissingPartitionKeyIndex),
     /// A user record has no data.
-    DataMissing => Malformed(MissingData),
+    DataMissing in Data => Malformed(MissingData),
     /// The data is a varint, which is another field.
-    DataVarint => Malformed(MissingData),
+    DataVarint in Data => Malformed(MissingData),
     /// The data is inside a group, which is another field.
-    DataInGroup => Malformed(MissingData),
+    DataInGroup in Data => Malformed(MissingData),
     /// A tag has no fields.
-    TagEmpty => Malformed(MissingTagKey),
+    TagEmpty in Tag => Malformed(MissingTagKey),
     /// A tag has a value, but no key.
-    TagKeyMissing => Malformed(MissingTagKey),
+    TagKeyMissing in Tag => Malformed(MissingTagKey),
     /// The key of a tag is a varint, which is another field.
-    TagKeyVarint => Malformed(MissingTagKey),
+    TagKeyVarint in Tag => Malformed(MissingTagKey),
 
     // Indexes (D11).
     /// A partition key index is one too large.
-    IndexPastTable => Malformed(PartitionKeyIndexOutOfRange),
+    IndexPastTable in PartitionKeyIndex => Malformed(PartitionKeyIndexOutOfRange),
     /// A partition key index occurs twice, and the second one, which counts, is too large.
-    LastIndexPastTable => Malformed(PartitionKeyIndexOutOfRange),
+    LastIndexPastTable in PartitionKeyIndex => Malformed(PartitionKeyIndexOutOfRange),
     /// A partition key index is too large by 2^32, and right in 32 bits.
-    IndexWraps32 => Malformed(PartitionKeyIndexOutOfRange),
+    IndexWraps32 in PartitionKeyIndex => Malformed(PartitionKeyIndexOutOfRange),
     /// A partition key index is 2^64 - 1, which is -1 in 64 bits.
-    IndexNegative => Malformed(PartitionKeyIndexOutOfRange),
+    IndexNegative in PartitionKeyIndex => Malformed(PartitionKeyIndexOutOfRange),
     /// An explicit hash key index is one too large, or there is no table.
-    ExplicitIndexPastTable => Malformed(ExplicitHashKeyIndexOutOfRange),
+    ExplicitIndexPastTable in ExplicitHashKeyIndex => Malformed(ExplicitHashKeyIndexOutOfRange),
     /// An explicit hash key index occurs twice, and the second one, which counts, is too large.
-    LastExplicitIndexPastTable => Malformed(ExplicitHashKeyIndexOutOfRange),
+    LastExplicitIndexPastTable in ExplicitHashKeyIndex => Malformed(ExplicitHashKeyIndexOutOfRange),
     /// An explicit hash key index is too large by 2^32, and right in 32 bits.
-    ExplicitIndexWraps32 => Malformed(ExplicitHashKeyIndexOutOfRange),
+    ExplicitIndexWraps32 in ExplicitHashKeyIndex => Malformed(ExplicitHashKeyIndexOutOfRange),
     /// An explicit hash key index is 2^64 - 1, which is -1 in 64 bits.
-    ExplicitIndexNegative => Malformed(ExplicitHashKeyIndexOutOfRange),
+    ExplicitIndexNegative in ExplicitHashKeyIndex => Malformed(ExplicitHashKeyIndexOutOfRange),
 }
 
 impl fmt::Display for Flaw {

@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use proptest::arbitrary::{Arbitrary, any};
 use proptest::collection::vec as list;
 use proptest::option;
+use proptest::prop_oneof;
 use proptest::sample::select;
 use proptest::strategy::{BoxedStrategy, Just, Strategy};
-use proptest::{prop_oneof, strategy};
 
 use super::{BrokenAggregate, Flaw, OwnedUserRecord, ValidAggregate};
 use super::{HASH_KEYS, INVALID_HASH_KEYS, LENGTHS, PARTITION_KEYS, partition_key};
@@ -32,40 +32,24 @@ pub fn broken_aggregates() -> impl Strategy<Value = BrokenAggregate> {
     parts.prop_map(|(flaw, records, choices)| BrokenAggregate::new(flaw, &records, &choices))
 }
 
-impl Arbitrary for OwnedUserRecord {
-    type Parameters = ();
-    type Strategy = BoxedStrategy<Self>;
+macro_rules! impl_arbitrary {
+    ($($type:ty => $strategy:expr,)+) => {$(
+        impl Arbitrary for $type {
+            type Parameters = ();
+            type Strategy = BoxedStrategy<Self>;
 
-    fn arbitrary_with((): ()) -> BoxedStrategy<Self> {
-        user_records().boxed()
-    }
+            fn arbitrary_with((): ()) -> BoxedStrategy<Self> {
+                $strategy.boxed()
+            }
+        }
+    )+};
 }
 
-impl Arbitrary for ValidAggregate {
-    type Parameters = ();
-    type Strategy = BoxedStrategy<Self>;
-
-    fn arbitrary_with((): ()) -> BoxedStrategy<Self> {
-        valid_aggregates().boxed()
-    }
-}
-
-impl Arbitrary for BrokenAggregate {
-    type Parameters = ();
-    type Strategy = BoxedStrategy<Self>;
-
-    fn arbitrary_with((): ()) -> BoxedStrategy<Self> {
-        broken_aggregates().boxed()
-    }
-}
-
-impl Arbitrary for Flaw {
-    type Parameters = ();
-    type Strategy = strategy::NoShrink<BoxedStrategy<Self>>;
-
-    fn arbitrary_with((): ()) -> Self::Strategy {
-        select(Self::ALL).boxed().no_shrink()
-    }
+impl_arbitrary! {
+    OwnedUserRecord => user_records(),
+    ValidAggregate => valid_aggregates(),
+    BrokenAggregate => broken_aggregates(),
+    Flaw => select(Self::ALL).no_shrink(),
 }
 
 fn records() -> impl Strategy<Value = Vec<OwnedUserRecord>> {
@@ -84,7 +68,8 @@ fn record(
     (partition_keys, option::of(hash_keys), data(), tags).prop_map(|(key, explicit_hash_key, data, tags)| {
         let mut record = OwnedUserRecord::from(UserRecord::new(&key, &data));
         record.explicit_hash_key = explicit_hash_key;
-        record.set_tags(tags.iter().map(|(key, value)| RecordTag { key, value: value.as_deref() }));
+        let tags = tags.iter().map(|(key, value)| RecordTag { key, value: value.as_deref() });
+        record.set_tags(&tags.collect::<Vec<_>>());
         record
     })
 }

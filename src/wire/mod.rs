@@ -20,26 +20,7 @@ pub(crate) const fn widen(size: usize) -> u64 {
 
 /// Every value at which a varint gets longer, with its neighbours and their lengths.
 #[cfg(test)]
-pub(crate) const VARINT_BOUNDARIES: &[(u64, usize)] = &[
-    (0, 1),
-    (1, 1),
-    (0x7f, 1),
-    (0x80, 2),
-    (0x3fff, 2),
-    (0x4000, 3),
-    (0x1f_ffff, 3),
-    (0x20_0000, 4),
-    (0xfff_ffff, 4),
-    (0x1000_0000, 5),
-    (0x7_ffff_ffff, 5),
-    (0x8_0000_0000, 6),
-    (0x3ff_ffff_ffff, 6),
-    (0x400_0000_0000, 7),
-    (0x1_ffff_ffff_ffff, 7),
-    (0x2_0000_0000_0000, 8),
-    (0xff_ffff_ffff_ffff, 8),
-    (0x100_0000_0000_0000, 9),
-    (0x7fff_ffff_ffff_ffff, 9),
-    (0x8000_0000_0000_0000, 10),
-    (u64::MAX, 10),
-];
+pub(crate) fn varint_boundaries() -> impl Iterator<Item = (u64, usize)> {
+    let grows = (1..10).flat_map(|len| [((1 << (7 * len)) - 1, len), (1 << (7 * len), len + 1)]);
+    grows.chain([(0, 1), (1, 1), (u64::MAX, 10)])
+}

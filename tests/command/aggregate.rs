@@ -332,12 +332,13 @@ fn max_bytes_counts_data_and_partition_key() {
     let larger = line_of(2_500_000);
     let cases = [
         ("30 bytes and a key of 1 byte", "--max-bytes 31", exact, true),
-        ("one byte too few", "--max-bytes 30", exact, false),
+        ("one byte too few", "--max-bytes 30 --limit-bytes 30", exact, false),
         ("31 bytes and a key of 2 bytes", "--max-bytes 33", longer_key, true),
-        ("bytes count, not characters", "--max-bytes 32", longer_key, false),
+        ("bytes count, not characters", "--max-bytes 32 --limit-bytes 32", longer_key, false),
         ("1 MiB by default", "", &fits, true),
         ("more than 1 MiB", "", &too_long, false),
         ("more than 1 MiB on request", "--max-bytes 10485760", &larger, true),
+        ("more than 1 MiB, alone", "--limit-bytes 10485760", &larger, true),
     ];
     for (name, options, line, fits) in cases {
         let outcome = run(&format!("aggregate {options}"), line.as_bytes());
@@ -349,11 +350,55 @@ fn max_bytes_counts_data_and_partition_key() {
     }
 }
 
+/// A target is not a limit: a user record above it goes alone, in order, as the KPL sends it.
+#[test]
+fn a_user_record_above_the_target_goes_alone() {
+    let line = |text: &str| format!("{{\"partitionKey\": \"k\", \"text\": \"{text}\"}}\n");
+    let large = "x".repeat(60_000);
+    let lines = [line("a"), line("b"), line(&large), line("c"), line("d")].concat();
+    for order in ["canonical", "streamed"] {
+        let [aggregated, deaggregated] = pipe(
+            &format!("aggregate --max-bytes 51200 --order {order}"),
+            "deaggregate --text",
+            lines.as_bytes(),
+        );
+        aggregated.clean(order);
+        let users = deaggregated.clean(order).values();
+        let seen: Vec<_> =
+            users.iter().map(|user| (user["record"].as_u64(), user["text"].as_str())).collect();
+        let expected = [(0, "a"), (0, "b"), (1, &large), (2, "c"), (2, "d")]
+            .map(|(record, text)| (Some(record), Some(text)));
+        assert!(seen == expected, "{order}");
+    }
+}
+
+#[test]
+fn oversize_user_records_stop_the_command_or_are_skipped() {
+    let line = |len: usize| format!("{{\"partitionKey\": \"k\", \"text\": \"{}\"}}\n", "x".repeat(len));
+    let lines = [line(1), line(500), line(2), line(600), line(3)].concat();
+    let aggregate = "aggregate --max-bytes 200 --limit-bytes 400 --oversize";
+    let lens = |outcome: &Outcome| -> Vec<usize> {
+        let users = run("deaggregate", &outcome.stdout).clean("deaggregate").user_records();
+        users.iter().map(|user| user.data.len()).collect()
+    };
+    let failed =
+        run(&format!("{aggregate} fail"), lines.as_bytes()).failed("fail", &["standard input:2: ", " 400"]);
+    assert_eq!(lens(&failed), [1]);
+    let skipped =
+        run(&format!("{aggregate} skip"), lines.as_bytes()).failed("skip", &["skipped 2 user records"]);
+    assert_eq!(lens(&skipped), [1, 2, 3]);
+    for place in ["standard input:2: ", "standard input:4: "] {
+        assert!(skipped.stderr.contains(place), "{}", skipped.stderr);
+    }
+    // Invalid lines are not a matter of size.
+    run("aggregate --oversize skip", b"{\"partitionKey\": \"\", \"text\": \"x\"}").failed("key", &[":1: "]);
+}
+
 /// E9.
 #[test]
 fn a_refusal_says_whether_the_data_fits_as_a_plain_record() {
     let line = |len: usize| format!(r#"{{"partitionKey": "k", "text": "{}"}}"#, "t".repeat(len));
-    let aggregate = |len: usize| run("aggregate --max-bytes 100", line(len).as_bytes());
+    let aggregate = |len: usize| run("aggregate --max-bytes 100 --limit-bytes 100", line(len).as_bytes());
     aggregate(70).clean("100 bytes as an aggregate");
     aggregate(71).failed("72 bytes as a plain record", &[":1: ", " 101 ", " 100", " 72 "]);
     aggregate(99).failed("100 bytes as a plain record", &[":1: ", " 129 ", " 100 "]);
@@ -548,10 +593,18 @@ fn requests_are_within_their_limits_and_full() {
     let cases: [(&str, &str, usize); 6] = [
         ("default", "", 5 * 1024 * 1024),
         ("500 entries", "--max-records 1", 5 * 1024 * 1024),
-        ("one entry at a time", "--max-bytes 8000 --max-request-bytes 8000", 8000),
-        ("a few entries", "--max-bytes 8000 --max-request-bytes 30000", 30_000),
-        ("bytes before entries", "--max-records 1 --max-bytes 8000 --max-request-bytes 20000", 20_000),
-        ("streamed", "--max-bytes 8000 --max-request-bytes 30000 --order streamed", 30_000),
+        ("one entry at a time", "--max-bytes 8000 --limit-bytes 8000 --max-request-bytes 8000", 8000),
+        ("a few entries", "--max-bytes 8000 --limit-bytes 8000 --max-request-bytes 30000", 30_000),
+        (
+            "bytes before entries",
+            "--max-records 1 --max-bytes 8000 --limit-bytes 8000 --max-request-bytes 20000",
+            20_000,
+        ),
+        (
+            "streamed",
+            "--max-bytes 8000 --limit-bytes 8000 --max-request-bytes 30000 --order streamed",
+            30_000,
+        ),
     ];
     for (name, options, max_request_bytes) in cases {
         let requests = requests(&put_records(name, options, EVENTS_JSONL));
@@ -599,7 +652,9 @@ fn max_request_bytes_counts_data_and_partition_keys() {
         [(33, [1, 1, 1]), (65, [1, 1, 1]), (66, [2, 1, 0]), (98, [2, 1, 0]), (99, [3, 0, 0])]
     {
         let name = format!("{max_request_bytes} bytes");
-        let options = format!("--max-records 1 --max-bytes 33 --max-request-bytes {max_request_bytes}");
+        let options = format!(
+            "--max-records 1 --max-bytes 33 --limit-bytes 33 --max-request-bytes {max_request_bytes}"
+        );
         let requests = requests(&put_records(&name, &options, &line.repeat(3)));
         let lens: Vec<usize> = requests.iter().map(Vec::len).collect();
         let expected: Vec<usize> = counts.into_iter().filter(|&count| count > 0).collect();

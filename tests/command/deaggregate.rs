@@ -1,10 +1,10 @@
-//! `kinesis-agg deaggregate`: the lines it writes for a payload, in both output formats, and `--hash-range`.
+//! `kinesis-agg deaggregate`: the lines it writes for a payload, in both output formats, `--hash-range` and `--strict`.
 
 use serde_json::{Map, Value, json};
 
 use super::support::{
-    AWS_EVENTS, AWS_USER_RECORDS, EVENTS_JSONL, LAMBDA, OPEN, OwnedRecord, RECORDS, SMALLEST, base64,
-    decode_hex, hash_key, run, values,
+    AWS_EVENTS, AWS_USER_RECORDS, EVENTS_JSONL, Folder, LAMBDA, OPEN, OwnedRecord, RECORDS, SMALLEST, base64,
+    decode_hex, hash_key, in_thousands, run, values,
 };
 
 // Lines.
@@ -107,7 +107,7 @@ fn get_records() -> String {
 
 #[test]
 fn get_records_output_keeps_its_metadata() {
-    let outcome = run("deaggregate tests/data/get-records.json", b"").clean("get-records");
+    let outcome = run("deaggregate -q tests/data/get-records.json", b"").clean("get-records");
     assert_eq!(outcome.text(), get_records());
 }
 
@@ -116,7 +116,7 @@ fn records_are_numbered_across_files() {
     let files = "tests/data/get-records.json tests/data/kpl.bin - tests/data/kpl.bin";
     // An aggregate without user records has a number, but no lines.
     let input = "f3899ac20a0161120131e7171402d67a51492f71e440a541ce6c\n00\n";
-    let outcome = run(&format!("deaggregate {files}"), input.as_bytes()).clean("files");
+    let outcome = run(&format!("deaggregate -q {files}"), input.as_bytes()).clean("files");
     let expected = [
         get_records(),
         aggregated(6, &KPL, ""),
@@ -155,12 +155,12 @@ fn plain_payloads_are_unchanged_and_have_a_reason() {
     for (name, payload, reason) in cases {
         let data = base64(&decode_hex(payload));
         let line = |key: &str| reason.map_or(String::new(), |reason| plain(0, key, &data, reason, ""));
-        let outcome = run("deaggregate", payload.as_bytes()).clean(name);
+        let outcome = run("deaggregate -q --input hex", payload.as_bytes()).clean(name);
         assert_eq!(outcome.text(), line("null"), "{name}: hex");
-        let outcome = run("deaggregate --input raw", &decode_hex(payload)).clean(name);
+        let outcome = run("deaggregate -q --input raw", &decode_hex(payload)).clean(name);
         assert_eq!(outcome.text(), line("null"), "{name}: raw");
         let entry = format!(r#"{{"PartitionKey": "outer", "Data": "{data}"}}"#);
-        let outcome = run("deaggregate", entry.as_bytes()).clean(name);
+        let outcome = run("deaggregate -q", entry.as_bytes()).clean(name);
         assert_eq!(outcome.text(), line("\"outer\""), "{name}: with a key");
     }
 }
@@ -277,7 +277,7 @@ fn lines_have_every_member_of_an_event() {
             user.as_object_mut().unwrap().extend(inside.clone().into_iter().chain(around.clone()));
             user
         });
-        let outcome = run("deaggregate", event.as_bytes()).clean(name);
+        let outcome = run("deaggregate -q", event.as_bytes()).clean(name);
         assert_eq!(outcome.values(), expected.collect::<Vec<_>>(), "{name}");
     }
 }
@@ -302,7 +302,7 @@ fn lambda_output_is_what_python_returns() {
             record.insert("kinesis".to_owned(), kinesis.into());
             Value::Object(record)
         });
-        let outcome = run("deaggregate --output lambda", event.as_bytes()).clean(name);
+        let outcome = run("deaggregate -q --output lambda", event.as_bytes()).clean(name);
         assert_eq!(outcome.values(), expected.collect::<Vec<_>>(), "{name}");
     }
 }
@@ -337,8 +337,8 @@ fn lambda_output_works_for_every_input() {
 #[test]
 fn lambda_output_can_be_read_again() {
     for (name, event, _) in AWS_EVENTS {
-        let once = run("deaggregate --output lambda", event.as_bytes()).clean(name);
-        let twice = run("deaggregate", &once.stdout).clean(name).values();
+        let once = run("deaggregate -q --output lambda", event.as_bytes()).clean(name);
+        let twice = run("deaggregate -q", &once.stdout).clean(name).values();
         for (line, user) in
             twice.iter().zip(values(AWS_USER_RECORDS)).filter(|(_, user)| user["partitionKey"] != "outer")
         {
@@ -357,9 +357,10 @@ fn members_are_in_this_order() {
             "eventVersion": "1.0", "eventID": "shardId-000000000006:7", "eventName": "aws:kinesis:record",
             "invokeIdentityArn": "arn:aws:iam::1:role/r", "awsRegion": "eu-west-1", "eventSourceARN": "arn:s", "y": null}}]}}"#
     );
-    let around = "\"eventID\":\"shardId-000000000006:7\",\"eventName\":\"aws:kinesis:record\",\"eventSource\":\"aws:kinesis\",\
-                  \"eventSourceARN\":\"arn:s\",\"eventVersion\":\"1.0\",\"awsRegion\":\"eu-west-1\",\
-                  \"invokeIdentityArn\":\"arn:aws:iam::1:role/r\"}\n";
+    // In the order of the event.
+    let around = "\"eventID\":\"shardId-000000000006:7\",\"eventSource\":\"aws:kinesis\",\"eventVersion\":\"1.0\",\
+                  \"eventName\":\"aws:kinesis:record\",\"invokeIdentityArn\":\"arn:aws:iam::1:role/r\",\
+                  \"awsRegion\":\"eu-west-1\",\"eventSourceARN\":\"arn:s\"}\n";
     let lines = "{\"record\":0,\"partitionKey\":\"a\",\"explicitHashKey\":null,\"data\":\"eA==\",\"subSequenceNumber\":0,\
                  \"aggregated\":true,\"sequenceNumber\":\"7\",\"approximateArrivalTimestamp\":1545084650.900,\
                  \"kinesisSchemaVersion\":\"1.0\",";
@@ -388,15 +389,16 @@ fn hash_range_keeps_what_is_inside() {
         assert!(outcome.user_records() == inside(start, end), "{id}");
         let outside = RECORDS.len() - inside(start, end).len();
         assert!(
-            outcome
-                .stderr
-                .starts_with(&format!("skipped {outside} user records with hash keys outside {start}-{end}")),
+            outcome.stderr.starts_with(&format!(
+                "skipped {} user records with hash keys outside {start}-{end}",
+                in_thousands(outside)
+            )),
             "{id}: {}",
             outcome.stderr
         );
         let none = run(&format!("deaggregate --hash-range {start}-{end} --range all"), &aggregated);
         assert_eq!((none.status, none.text()), (Some(0), ""), "{id}: every aggregate is partly outside");
-        assert!(none.stderr.starts_with("skipped 3000 user records "), "{id}: {}", none.stderr);
+        assert!(none.stderr.starts_with("skipped 3,000 user records "), "{id}: {}", none.stderr);
     }
     let all = run(&format!("deaggregate --hash-range 0-{} --range all", u128::MAX), &aggregated);
     assert!(all.user_records() == *RECORDS);
@@ -448,4 +450,49 @@ fn hash_range_works_with_both_outputs() {
         assert_eq!(outcome.values().len(), 11, "{output}");
         assert!(outcome.stderr.contains("skipped 83 user records "), "{output}: {}", outcome.stderr);
     }
+}
+
+// Damaged aggregates.
+
+#[test]
+fn damaged_aggregates_cause_a_warning_each() {
+    // The last byte of the digest is another one.
+    let event = format!(
+        r#"{{"Records": [{{"kinesis": {{"partitionKey": "a", "sequenceNumber": "1", "data": "{}C"}}}}]}}"#,
+        &SMALLEST[..SMALLEST.len() - 1]
+    );
+    let folder = Folder::new(&[("event.json", event.as_bytes())]);
+    for (name, options) in [("lines", ""), ("lambda", "--output lambda"), ("range", "--hash-range 0-1")] {
+        let line = format!("deaggregate {options} event.json");
+        let outcome = folder.run(&line, b"");
+        assert_eq!(outcome.status, Some(0), "{name}");
+        let warning = outcome.stderr.lines().next().unwrap();
+        for part in ["warning: event.json", "record 0 (sequence number 1)", "digest_mismatch"] {
+            assert!(warning.contains(part), "{name}: {part:?} is not in {warning}");
+        }
+        assert_eq!(outcome.values().len(), 1, "{name}: the record is written unchanged");
+
+        let strict = folder.run(&format!("{line} --strict"), b"").failed(name, &["1 damaged aggregate"]);
+        assert_eq!(strict.values(), outcome.values(), "{name}: the output is the same");
+    }
+    // What never was an aggregate is not damaged.
+    run("deaggregate --strict", b"{\"Data\": \"eA==\"}").clean("plain");
+    run("deaggregate --strict tests/data/kpl.bin", b"").clean("aggregate");
+    let quiet = folder.run("deaggregate --quiet --strict event.json", b"");
+    assert_eq!((quiet.status, &*quiet.stderr), (Some(1), "error: 1 damaged aggregate\n"));
+}
+
+#[test]
+fn text_takes_the_place_of_data_where_it_is_utf8() {
+    let lines = br#"{"partitionKey": "a", "text": "21.5 \u00b0C\n"}
+{"partitionKey": "a", "data": "//4="}
+{"partitionKey": "a", "text": ""}"#;
+    let aggregated = run("aggregate", lines).clean("aggregate").stdout;
+    let users = run("deaggregate --text", &aggregated).clean("text");
+    let values = users.values();
+    assert_eq!((&values[0]["text"], &values[0]["data"]), (&Value::from("21.5 °C\n"), &Value::Null));
+    assert_eq!((&values[1]["text"], &values[1]["data"]), (&Value::Null, &Value::from("//4=")));
+    assert_eq!(values[2]["text"], "");
+    // `aggregate` reads it again.
+    assert_eq!(run("aggregate", &users.stdout).clean("again").stdout, aggregated);
 }

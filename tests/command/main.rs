@@ -6,9 +6,13 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a panic fails the test, as it should")]
 
 mod aggregate;
+mod cat;
 mod deaggregate;
+mod docs;
 mod input;
 mod inspect;
+mod live;
+mod renderings;
 mod route;
 mod streams;
 mod support;

@@ -21,8 +21,8 @@ fn a_closed_pipe_is_success() {
         "aggregate tests/data/events.jsonl --group partition-key",
         "aggregate tests/data/events.jsonl --group partition-key --output put-records --stream-name s",
         "aggregate tests/data/events.jsonl --group partition-key --order streamed",
-        "deaggregate tests/data/get-records.json",
-        "inspect tests/data/get-records.json",
+        "deaggregate -q tests/data/get-records.json",
+        "inspect -q tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
         "--help",
@@ -67,8 +67,8 @@ fn a_full_disk_is_an_error() {
     for line in [
         "aggregate tests/data/events.jsonl --group partition-key",
         "aggregate tests/data/events.jsonl --group partition-key --order streamed",
-        "deaggregate tests/data/get-records.json",
-        "inspect tests/data/get-records.json",
+        "deaggregate -q tests/data/get-records.json",
+        "inspect -q tests/data/get-records.json",
         "inspect --json tests/data/get-records.json",
         "verify tests/data/events.jsonl",
     ] {

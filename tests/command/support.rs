@@ -235,6 +235,14 @@ impl Folder {
     }
 }
 
+/// Returns a number as the command shows it to people.
+pub(crate) fn in_thousands(number: usize) -> String {
+    match number {
+        0..1000 => number.to_string(),
+        _ => format!("{},{:03}", in_thousands(number / 1000), number % 1000),
+    }
+}
+
 /// Parses JSON Lines.
 pub(crate) fn values(lines: &[u8]) -> Vec<Value> {
     str::from_utf8(lines).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()

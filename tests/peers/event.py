@@ -6,7 +6,7 @@
         of tests/data/aws/user-records.jsonl, and OURS is the output of the command
 
 Our output must be the expected user records, with everything that the event contains about their Kinesis records. Python's must
-be the same, field by field, except for its known defects, which docs/migrating-from-python.md lists. Each defect is allowed only
+be the same, field by field, except for its known defects, which docs/python-to-rust.md lists. Each defect is allowed only
 where it is known to occur, and must occur there: a defect that has been fixed counts as a difference.
 
 Prints the numbers of user records and of Kinesis records compared, and a note.

@@ -2,9 +2,11 @@
 //! extreme options.
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 
 use kinesis_aggregation::Limits;
 use kinesis_aggregation::ShardMap;
+use kinesis_aggregation::decode::RecordTag;
 use kinesis_aggregation::produce::{
     Action, CallFailure, CallId, Done, EntryAnswer, FailureKind, ListFailed, ListId, NotAdded, Outcome,
     ProducerConfig, PutAnswer, Routing,
@@ -105,6 +107,7 @@ fn a_call_that_is_never_answered_is_sent_again() {
     let dropped = put(&mut producer, ms(100));
     add(&mut producer, "a", "2", ms(100));
     assert_eq!(producer.poll(ms(1000)), Action::Idle, "the shard waits for the answer");
+    assert_eq!((producer.outstanding(), producer.oldest()), (2, Some(ms(0))));
     let deadline = producer.next_deadline().unwrap();
     assert_eq!(deadline, ms(100) + ProducerConfig::default().call_timeout);
     assert_eq!(producer.poll(deadline), Action::Idle, "it backs off");
@@ -162,6 +165,35 @@ fn a_time_to_live_keeps_back_off_and_order() {
 }
 
 #[test]
+fn a_time_to_live_keeps_the_back_off_of_a_throttled_shard() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut config = ProducerConfig::default();
+    config.ttl = Some(Duration::from_secs(30));
+    config.limits = Limits::default().with_max_user_records(1);
+    config.linger = ms(0);
+    let mut producer = started(config, map(&two));
+    for number in 0..10 {
+        add(&mut producer, &keys[0], &number.to_string(), ms(0));
+    }
+    add(&mut producer, &keys[1], "other", ms(0));
+    let throttled = EntryAnswer::Failed { code: "ProvisionedThroughputExceededException", message: "" };
+    let mut now = ms(0);
+    while now < ms(1000) {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                let answers = vec![throttled; producer.call(id).unwrap().entries.len()];
+                producer.on_put(id, PutAnswer::Entries(&answers), now);
+            }
+            _ => now = producer.next_deadline().unwrap(),
+        }
+    }
+    let sent = producer.stats().entries_sent;
+    assert!((22..=77).contains(&sent), "{sent} entries sent in a second, 11 at a time");
+    assert_eq!((producer.outstanding(), producer.stats().expired), (11, 0));
+}
+
+#[test]
 fn a_reshard_keeps_the_order_of_a_key() {
     let mut producer = one_shard();
     add(&mut producer, "device-7", "r0", ms(0));
@@ -185,6 +217,39 @@ fn a_reshard_keeps_the_order_of_a_key() {
             _ => now = producer.next_deadline().unwrap().max(now),
         }
     }
+    assert_eq!(order, ["r1", "r2", "r3"]);
+    assert_eq!(delivered(&mut producer), 4);
+}
+
+#[test]
+fn a_merge_keeps_the_order_of_a_key() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    // The upper shard's call fails, and its record waits when both shards are merged.
+    add(&mut producer, &keys[1], "r1", ms(0));
+    let id = put(&mut producer, ms(100));
+    failed(&mut producer, id, FailureKind::Transient, ms(110));
+    add(&mut producer, &keys[1], "r2", ms(120));
+    let merged = map(&shards(1, 2));
+    // The lower shard's record shows the merge.
+    add(&mut producer, &keys[0], "low", ms(120));
+    let mut order = Vec::new();
+    let mut now = ms(120);
+    while producer.outstanding() > 0 {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                order.extend(sent(&producer, id).into_iter().filter(|data| data.starts_with('r')));
+                stored_by(&mut producer, id, &merged, now);
+            }
+            Action::ListShards(id) => {
+                add(&mut producer, &keys[1], "r3", now);
+                producer.on_shards(id, Ok(merged.clone()), now);
+            }
+            Action::Idle | Action::Finished => now = producer.next_deadline().unwrap().max(now),
+        }
+    }
+    order.dedup();
     assert_eq!(order, ["r1", "r2", "r3"]);
     assert_eq!(delivered(&mut producer), 4);
 }
@@ -328,7 +393,16 @@ fn a_listing_that_fails_loses_nothing() {
             Action::Put(id) => stored_by(&mut producer, id, &two, now),
             Action::ListShards(id) => {
                 listings += 1;
-                let answer = if listings < 3 { Err(ListFailed) } else { Ok(two.clone()) };
+                let answer = match listings {
+                    1 => Err(ListFailed),
+                    // In the middle of a reshard: one of the children is not there yet.
+                    2 => ShardMap::new([
+                        Shard::new("shardId-000000000000", HashKeyRange::ALL).closed(),
+                        Shard::new("shardId-000000000001", shards(2, 1)[0].1),
+                    ])
+                    .map_err(|_| ListFailed),
+                    _ => Ok(two.clone()),
+                };
                 producer.on_shards(id, answer, now);
             }
             _ => now = producer.next_deadline().unwrap().max(now),
@@ -564,7 +638,7 @@ fn records_without_a_key_fill_one_aggregate_after_the_other() {
     }
     producer.flush(ms(1));
     let eight = map(&shards(8, 0));
-    let (mut entries, mut by_shard) = (0, std::collections::BTreeMap::<String, usize>::new());
+    let (mut entries, mut by_shard) = (0, BTreeMap::<String, usize>::new());
     while let Action::Put(id) = producer.poll(ms(1)) {
         for entry in producer.call(id).unwrap().entries {
             entries += 1;
@@ -588,7 +662,7 @@ fn what_is_outstanding_comes_back_with_its_receipt() {
     let record = UserRecord::new("k", "queued").with_explicit_hash_key("7");
     producer.add(record, 7, ms(100)).unwrap();
     producer.add(UserRecord::without_key(b"no key"), 8, ms(100)).unwrap();
-    let outstanding = producer.into_outstanding();
+    let outstanding = producer.abandon();
     let shown: Vec<_> = outstanding
         .iter()
         .map(|out| {
@@ -600,6 +674,129 @@ fn what_is_outstanding_comes_back_with_its_receipt() {
         })
         .collect();
     assert_eq!(shown, ["0 k None in flight true", "7 k Some(\"7\") queued false", "8  None no key false"]);
+    assert_eq!((producer.outstanding(), producer.stats().abandoned), (0, 3));
+    let refused = producer.add(UserRecord::new("k", "late"), 9, ms(200)).unwrap_err();
+    assert_eq!((refused.receipt, refused.reason), (9, NotAdded::Closed));
+    assert_eq!((producer.poll(ms(200)), producer.abandon().len()), (Action::Finished, 0));
+}
+
+#[test]
+fn a_producer_that_is_stopped_still_returns_the_results_it_has() {
+    let mut producer = one_shard();
+    add(&mut producer, "k", "delivered", ms(0));
+    let id = put(&mut producer, ms(100));
+    stored(&mut producer, id, "shardId-000000000000", ms(110));
+    add(&mut producer, "k", "in flight", ms(110));
+    let id = put(&mut producer, ms(300));
+    assert_eq!(producer.abandon().len(), 1);
+    failed(&mut producer, id, FailureKind::Unclear, ms(310));
+    assert_eq!((delivered(&mut producer), producer.stats().stale_answers), (1, 1));
+    assert_eq!((producer.poll(ms(310)), producer.used()), (Action::Finished, 0));
+}
+
+#[test]
+fn a_closed_producer_without_records_lists_no_shards() {
+    let mut producer: Producer<u32> = Producer::new(ProducerConfig::default()).unwrap();
+    producer.close(ms(0));
+    assert_eq!((producer.poll(ms(0)), producer.next_deadline()), (Action::Finished, None));
+}
+
+#[test]
+fn a_stream_that_denies_entries_shows_as_stalled_and_loses_nothing() {
+    for code in ["AccessDeniedException", "KMSDisabledException", "KMSAccessDeniedException"] {
+        let config = ProducerConfig::default();
+        let stalled_after = config.stalled_after;
+        let mut producer = started(config, map(&shards(1, 0)));
+        for number in 0..100 {
+            add(&mut producer, &format!("device-{number}"), "x", ms(0));
+        }
+        let (mut now, mut first) = (ms(100), None);
+        while !producer.stats().stalled {
+            assert!(now < ms(100) + stalled_after * 2, "{code}: nobody is told");
+            match producer.poll(now) {
+                Action::Put(id) => {
+                    let denied = EntryAnswer::Failed { code, message: "denied" };
+                    let answers = vec![denied; producer.call(id).unwrap().entries.len()];
+                    producer.on_put(id, PutAnswer::Entries(&answers), now);
+                    first.get_or_insert(now);
+                }
+                _ => now = producer.next_deadline().unwrap(),
+            }
+        }
+        let waited = now - first.unwrap();
+        assert!((stalled_after..stalled_after + ms(5_000)).contains(&waited), "{code}: {waited:?}");
+        assert_eq!((producer.outstanding(), results(&mut producer).len()), (100, 0), "{code}");
+        // Somebody has fixed it.
+        now += ms(10_000);
+        let id = put(&mut producer, now);
+        stored(&mut producer, id, "shardId-000000000000", now);
+        assert_eq!((delivered(&mut producer), producer.stats().stalled), (100, false), "{code}");
+    }
+}
+
+#[test]
+fn records_without_a_key_fill_aggregates_up_to_their_size() {
+    let mut producer = started(ProducerConfig::default(), map(&shards(8, 0)));
+    let data = [b'x'; 1000];
+    for number in 0..2_000 {
+        producer.add(UserRecord::without_key(&data), number, ms(0)).unwrap();
+    }
+    producer.flush(ms(0));
+    let (entries, by_shard) = keyless(&mut producer, &map(&shards(8, 0)), ms(0));
+    // 50 records of 1,000 bytes fit an aggregate of 50 KiB.
+    assert!((40..=48).contains(&entries), "{entries} aggregates");
+    assert!(by_shard.len() >= 6 && by_shard.values().all(|&records| records <= 800), "{by_shard:?}");
+}
+
+#[test]
+fn records_without_a_key_that_are_routed_again_fill_aggregates() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_user_records(50);
+    let mut producer = started(config, map(&shards(1, 0)));
+    // One record with a key in each aggregate makes sure that no shard owns all of it after the split.
+    for number in 0..1_000 {
+        let record = match number % 50 {
+            0 => UserRecord::new("k", "x").with_explicit_hash_key("340282366920938463463374607431768211455"),
+            _ => UserRecord::without_key("x"),
+        };
+        producer.add(record, number, ms(0)).unwrap();
+    }
+    producer.flush(ms(0));
+    let id = put(&mut producer, ms(0));
+    assert_eq!(producer.call(id).unwrap().entries.len(), 20);
+    let many = map(&shards(100, 1));
+    stored(&mut producer, id, "shardId-000000000001", ms(10));
+    let listing = list(&mut producer, ms(1_000));
+    producer.on_shards(listing, Ok(many.clone()), ms(1_000));
+    let (entries, by_shard) = keyless(&mut producer, &many, ms(1_000));
+    assert_eq!((producer.stats().misplaced, producer.stats().rerouted), (1_000, 1_000));
+    assert!((20..=21).contains(&entries), "980 records without a key in {entries} aggregates of up to 50");
+    assert!(by_shard.len() >= 15, "{by_shard:?}");
+}
+
+/// Answers all calls as the shards of `map` would; counts the entries with records without a key, and those records by shard.
+fn keyless(
+    producer: &mut Producer<u32>,
+    map: &ShardMap,
+    mut now: Duration,
+) -> (usize, BTreeMap<String, usize>) {
+    let (mut entries, mut by_shard) = (0, BTreeMap::new());
+    while producer.outstanding() > 0 {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                for entry in producer.call(id).unwrap().entries {
+                    let records = deaggregate(entry.data).filter(|user| user.partition_key == "a").count();
+                    let shard = map.shard_for(entry.explicit_hash_key.unwrap()).id().to_owned();
+                    entries += usize::from(records > 0);
+                    *by_shard.entry(shard).or_default() += records;
+                }
+                stored_by(producer, id, map, now);
+            }
+            _ => now = producer.next_deadline().unwrap().max(now),
+        }
+    }
+    by_shard.retain(|_, records| *records > 0);
+    (entries, by_shard)
 }
 
 #[test]
@@ -607,6 +804,7 @@ fn capacity_comes_back_when_a_fifth_of_the_budget_is_free() {
     let mut config = ProducerConfig::default();
     config.budget = 1 << 20;
     config.limits = Limits::KPL;
+    config.max_call_entries = 1;
     let mut producer = started(config, map(&shards(1, 0)));
     let data = "x".repeat(10_000);
     let mut added = 0;
@@ -629,4 +827,186 @@ fn capacity_comes_back_when_a_fifth_of_the_budget_is_free() {
         now += ms(1000);
     }
     assert!(producer.used() < (1 << 20) / 5 * 4);
+    assert!(producer.used() > (1 << 20) / 2, "it came back as soon as it could");
+}
+
+/// Partition keys of the shards of a map, one each.
+fn keys_of(shards: &[(String, HashKeyRange)]) -> Vec<String> {
+    let key_of = |range: &HashKeyRange| {
+        (0..)
+            .map(|number: u32| format!("key-{number}"))
+            .find(|key| range.contains(HashKey::of_partition_key(key)))
+            .unwrap()
+    };
+    shards.iter().map(|(_, range)| key_of(range)).collect()
+}
+
+#[test]
+fn the_second_half_of_a_rejected_call_waits_for_the_first() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_user_records(1);
+    let mut producer = started(config, map(&shards(1, 0)));
+    for data in ["1", "2", "3", "4"] {
+        add(&mut producer, "k", data, ms(0));
+    }
+    let id = put(&mut producer, ms(100));
+    failed(&mut producer, id, FailureKind::Rejected, ms(110));
+    let half = put(&mut producer, ms(110));
+    assert_eq!(sent(&producer, half), ["1", "2"]);
+    assert_eq!(producer.poll(ms(120)), Action::Idle);
+    failed(&mut producer, half, FailureKind::Transient, ms(130));
+    let id = put(&mut producer, ms(1000));
+    assert_eq!(sent(&producer, id), ["1", "2", "3", "4"], "what was not sent does not overtake");
+}
+
+#[test]
+fn a_call_takes_a_share_of_each_shard() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_bytes(50_000);
+    config.max_call_bytes = 1 << 20;
+    let mut producer = started(config, map(&two));
+    for _ in 0..200 {
+        add(&mut producer, &keys[0], &"x".repeat(10_000), ms(0));
+    }
+    add(&mut producer, &keys[1], "y", ms(1));
+    let id = put(&mut producer, ms(101));
+    let of_shard = |shard: usize| {
+        let call = producer.call(id).unwrap();
+        let entries =
+            call.entries.iter().filter(|entry| two[shard].1.contains(entry.explicit_hash_key.unwrap()));
+        entries.map(|entry| entry.data.len()).sum::<usize>()
+    };
+    assert!((200 * 1024..=256 * 1024).contains(&of_shard(0)), "{}", of_shard(0));
+    assert!(of_shard(1) > 0, "the backlog of one shard does not hold up the other");
+}
+
+#[test]
+fn a_lost_call_says_nothing_about_the_connection_if_a_later_one_was_answered() {
+    let two = shards(2, 0);
+    let keys = keys_of(&two);
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    add(&mut producer, &keys[0], "lost", ms(0));
+    put(&mut producer, ms(100));
+    add(&mut producer, &keys[1], "answered", ms(100));
+    let id = put(&mut producer, ms(200));
+    stored_by(&mut producer, id, &map(&two), ms(300));
+    let deadline = ms(100) + ProducerConfig::default().call_timeout;
+    add(&mut producer, &keys[1], "next", deadline - ms(100));
+    let id = put(&mut producer, deadline);
+    assert_eq!(sent(&producer, id), ["lost", "next"], "without a back-off");
+}
+
+#[test]
+fn ranges_of_shards_that_are_listed_no_more_are_remembered() {
+    let (two, keys) = (shards(2, 0), keys_of(&shards(2, 0)));
+    let mut producer = started(ProducerConfig::default(), map(&two));
+    add(&mut producer, &keys[0], "in flight", ms(0));
+    let in_flight = put(&mut producer, ms(100));
+    add(&mut producer, &keys[1], "x", ms(100));
+    let id = put(&mut producer, ms(200));
+    stored(&mut producer, id, "shardId-000000000004", ms(210));
+    let listing = list(&mut producer, ms(2000));
+    producer.on_shards(listing, Ok(map(&shards(4, 2))), ms(2010));
+    _ = delivered(&mut producer);
+    stored(&mut producer, in_flight, &two[0].0, ms(2020));
+    assert_eq!(delivered(&mut producer), 1, "shard 0 owned it, and is not in the map any more");
+}
+
+#[test]
+fn listings_keep_a_distance() {
+    let mut producer = one_shard();
+    let mut now = ms(0);
+    for shard in 1..4 {
+        // Within a second of the last listing, a shard that is not known takes something.
+        add(&mut producer, "k", "x", now);
+        let id = put(&mut producer, now + ms(100));
+        stored(&mut producer, id, &format!("shardId-{shard:012}"), now + ms(110));
+        now += ProducerConfig::default().list_interval;
+        assert_eq!((producer.poll(now - ms(1)), producer.next_deadline()), (Action::Idle, Some(now)));
+        let listing = list(&mut producer, now);
+        producer.on_shards(listing, Ok(map(&shards(1, shard))), now);
+        assert_eq!(delivered(&mut producer), 1);
+    }
+}
+
+#[test]
+fn what_failed_before_a_reshard_goes_to_the_right_child() {
+    let three = shards(3, 0);
+    let keys = keys_of(&three);
+    let mut config = ProducerConfig::default();
+    config.max_call_entries = 1;
+    let mut producer = started(config, map(&three));
+    for (key, data) in keys.iter().zip(["failed", "in flight", "taken"]) {
+        add(&mut producer, key, data, ms(0));
+    }
+    let calls = [(); 3].map(|()| put(&mut producer, ms(100)));
+    assert_eq!(sent(&producer, calls[0]), ["failed"]);
+    let throttled = EntryAnswer::Failed { code: "ProvisionedThroughputExceededException", message: "" };
+    producer.on_put(calls[0], PutAnswer::Entries(&[throttled]), ms(110));
+    stored(&mut producer, calls[2], "shardId-000000000008", ms(110));
+    // All shards are split before it is sent again. Those of the second one wait for the call in flight.
+    let listing = list(&mut producer, ms(1000));
+    producer.on_shards(listing, Ok(map(&shards(6, 3))), ms(1010));
+    let id = put(&mut producer, ms(2000));
+    assert_eq!(sent(&producer, id), ["failed"]);
+    assert_eq!(producer.stats().rerouted, 1);
+}
+
+#[test]
+fn back_off_grows_while_the_stream_accepts_nothing() {
+    let mut producer = one_shard();
+    add(&mut producer, "k", "x", ms(0));
+    let (mut now, mut calls) = (ms(100), 0);
+    while now < ms(60_000) {
+        match producer.poll(now) {
+            Action::Put(id) => {
+                calls += 1;
+                // Without an answer, or because of the key that encrypts the stream.
+                let key = EntryAnswer::Failed { code: "KMSDisabledException", message: "" };
+                let answers = [key];
+                producer.on_put(id, PutAnswer::Entries(if calls > 12 { &[] } else { &answers }), now);
+            }
+            _ => now = producer.next_deadline().unwrap(),
+        }
+    }
+    assert!((14..=40).contains(&calls), "{calls} calls in a minute");
+}
+
+#[test]
+fn records_without_a_key_keep_their_tags_and_their_size() {
+    let mut config = ProducerConfig::default();
+    config.limits = Limits::default().with_max_bytes(1_000);
+    let mut producer = Producer::new(config).unwrap();
+    let tags = [RecordTag { key: "tag", value: Some("value") }];
+    producer.add(UserRecord::without_key("tagged").with_tags(&tags), 0, ms(0)).unwrap();
+    // Fits an aggregate only with an explicit hash key as short as that of the first shard.
+    let long = "x".repeat(1_000 - 45);
+    producer.add(UserRecord::without_key(&long), 1, ms(0)).unwrap();
+    let listing = list(&mut producer, ms(0));
+    let two = shards(2, 0);
+    producer.on_shards(listing, Ok(map(&two)), ms(0));
+    let mut tagged = 0;
+    for round in 1..20 {
+        let id = put(&mut producer, ms(round * 10_000));
+        let users = producer.call(id).unwrap().entries;
+        tagged += users
+            .iter()
+            .flat_map(|entry| deaggregate(entry.data))
+            .filter(|user| user.tags.len() == 1)
+            .count();
+        if round % 2 == 1 {
+            producer.on_put(id, PutAnswer::Entries(&[]), ms(round * 10_000 + 1));
+            continue;
+        }
+        // It is routed anew each time: shards that nobody knows take it.
+        stored(&mut producer, id, "shardId-000000009999", ms(round * 10_000 + 1));
+        let listing = list(&mut producer, ms(round * 10_000 + 2_000));
+        producer.on_shards(listing, Ok(map(&two)), ms(round * 10_000 + 2_000));
+    }
+    assert!(tagged > 0);
+    assert_eq!((producer.outstanding(), producer.stats().refused), (2, 0));
+    let outstanding = producer.abandon();
+    assert!(outstanding.iter().any(|record| record.tags.len() == 1 && record.data == b"tagged"));
 }

@@ -107,6 +107,9 @@ const CODES: [&str; 7] = [
     "",
 ];
 
+/// By how much one record may exceed the budget: buffers grow in steps.
+const SLACK: usize = 128 * 1024;
+
 const MAX_KEY: &str = "340282366920938463463374607431768211455";
 
 impl<'a> Arbitrary<'a> for Script {
@@ -259,6 +262,7 @@ struct Stored {
 struct World {
     producer: Producer<usize>,
     routing: Routing,
+    budget: usize,
     now: Duration,
     shards: Shards,
     /// As they were before.
@@ -279,6 +283,7 @@ pub fn run(script: &Script) {
     let mut world = World {
         producer: Producer::new(script.config.clone()).unwrap(),
         routing: script.config.routing,
+        budget: script.config.budget,
         now: Duration::from_secs(5),
         shards: even(2),
         earlier: Vec::new(),
@@ -336,8 +341,11 @@ impl World {
         let user = record.explicit_hash_key.map_or(user, |key| user.with_explicit_hash_key(key));
         let user = if record.tagged { user.with_tags(&tags) } else { user };
         let added = self.producer.add(user, number, now);
-        if let Err(error) = &added {
-            assert_eq!(error.receipt, number);
+        match &added {
+            Ok(()) => {
+                assert!(self.producer.used() <= self.budget.saturating_add(SLACK), "the budget is exceeded")
+            }
+            Err(error) => assert_eq!(error.receipt, number),
         }
         self.returned.push((added.is_ok(), 0));
     }
@@ -551,18 +559,17 @@ impl World {
         self.take(usize::MAX);
         assert_eq!((self.producer.outstanding(), self.producer.oldest()), (0, None));
         assert_eq!(self.producer.used(), 0, "memory that nothing takes");
-        assert!(self.producer.into_outstanding().is_empty());
+        assert!(self.producer.abandon().is_empty());
         assert!(self.returned.iter().all(|&(added, returned)| returned == usize::from(added)));
     }
 
     /// Stops the producer.
     fn stop(mut self) {
-        self.take(usize::MAX);
         let outstanding = self.producer.outstanding();
-        let producer =
-            core::mem::replace(&mut self.producer, Producer::new(ProducerConfig::default()).unwrap());
-        let rest = producer.into_outstanding();
-        assert_eq!(rest.len() as u64, outstanding);
+        let rest = self.producer.abandon();
+        assert_eq!((rest.len() as u64, self.producer.outstanding()), (outstanding, 0));
+        self.take(usize::MAX);
+        assert_eq!((self.producer.poll(self.now), self.producer.used()), (Action::Finished, 0));
         for record in rest {
             let number = u32::from_le_bytes(*record.data.first_chunk().unwrap()) as usize;
             assert_eq!(number, record.receipt);

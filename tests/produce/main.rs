@@ -201,7 +201,7 @@ fn a_million_receipts_come_back_once() {
         if seed % 2 == 0 {
             run.drive(&mut offers, begin + ms(span as u64) - ms(random.below(2_000) as u64));
             for offer in offers {
-                run.add(offer);
+                run.add(&offer);
             }
         } else {
             run.finish(offers);
@@ -283,7 +283,6 @@ fn nothing_is_lost_in_random_worlds() {
         mut stale,
     ) = (0, 0, 0, 0, 0, 0, 0, 0);
     let mut failed_worlds = Vec::new();
-    let (mut paced_sent, mut paced_accepted) = (0, 0);
     for seed in first..first + count {
         let Ok(run) = std::panic::catch_unwind(|| simulate(seed)) else {
             println!("world {seed} failed");
@@ -299,21 +298,15 @@ fn nothing_is_lost_in_random_worlds() {
         duplicates += stats.possible_duplicates;
         expired += stats.expired;
         stale += stats.stale_answers;
-        if run.is_paced() {
-            paced_sent += run.world.bytes_offered;
-            paced_accepted += run.world.bytes_accepted;
-        }
     }
     println!(
         "{count} worlds, {records} records: {rerouted} routed again, {misplaced} misplaced, {failed} calls failed, \
          {timed_out} timed out, {stale} answers late, {duplicates} possible duplicates, {expired} expired"
     );
-    println!("{paced_sent} bytes sent to shards with limits, {paced_accepted} accepted");
     assert!(failed_worlds.is_empty(), "worlds that failed: {failed_worlds:?}");
     if count < 100 {
         return;
     }
-    assert!(paced_sent <= paced_accepted / 100 * 105, "{paced_sent} bytes sent, {paced_accepted} accepted");
     for (name, events) in [
         ("rerouted", rerouted),
         ("misplaced", misplaced),

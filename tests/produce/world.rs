@@ -161,14 +161,15 @@ impl World {
 
     fn open(&mut self, range: HashKeyRange, parents: [Option<usize>; 2]) {
         let id = format!("shardId-{:012}", self.shards.len() - self.first_of_generation());
-        let now = self.now;
+        // It has taken nothing for a second.
+        let rested = self.now - Duration::from_secs(1);
         self.shards.push(StreamShard {
             id,
             range,
             parents,
             open: true,
-            bytes_at: now,
-            records_at: now,
+            bytes_at: rested,
+            records_at: rested,
             slowdown: 1,
             stored: Vec::new(),
         });

@@ -157,8 +157,10 @@ fn map(random: &mut Random) -> ShardMap {
     starts.dedup();
     let ids: Vec<String> = starts.iter().map(|start| format!("shard-{start}")).collect();
     let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
-    let ranges =
-        starts.iter().zip(ends).map(|(&start, end)| HashKeyRange::new(start.into(), end.into()).unwrap());
+    let ranges = starts
+        .iter()
+        .zip(ends)
+        .map(|(&start, end)| HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap());
     ShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).unwrap()
 }
 

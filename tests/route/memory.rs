@@ -172,3 +172,38 @@ fn hash_keys_are_cached() {
     let cached = by_shard.memory() - unrouted.memory();
     assert!(cached >= 64 * 64, "{cached} bytes");
 }
+
+/// Adds a user record of each key in each of some rounds. Returns how many aggregates that makes, with those at the end, and
+/// the memory before these.
+fn light_traffic(mut manager: AggregationManager, keys: &[String]) -> (usize, usize) {
+    let mut aggregates = 0;
+    for _ in 0..6 {
+        for key in keys {
+            aggregates += manager.add(UserRecord::new(key, "a small user record")).unwrap().len();
+        }
+    }
+    let memory = manager.memory();
+    (aggregates + manager.flush().len(), memory)
+}
+
+/// Buffers that once held full aggregates do not take the memory that others need.
+#[test]
+fn keys_that_were_busy_do_not_cut_other_aggregates_short() {
+    let keys: Vec<String> = (0..4000).map(|key| format!("device-{key}")).collect();
+    for (name, manager) in [
+        ("by key", AggregationManager::by_key as fn(Limits) -> AggregationManager),
+        ("by shard", |limits| AggregationManager::by_shard(even(4000), limits)),
+    ] {
+        let manager = || manager(Limits::default().with_target_bytes(2000));
+        // The bound is a little more than light traffic needs.
+        let (without, needed) = light_traffic(manager(), &keys);
+        let mut busy = manager().with_max_memory(needed / 10 * 11);
+        for key in &keys {
+            // A full aggregate, and a user record pending in its buffers.
+            let full = (0..10).map(|_| busy.add(UserRecord::new(key, &[0; 200])).unwrap().len());
+            assert!(full.sum::<usize>() >= 1, "{name}");
+        }
+        let (with, _) = light_traffic(busy, &keys);
+        assert!(10 * with <= 11 * without, "{name}: {with} aggregates, {without} in a new manager");
+    }
+}

@@ -4,7 +4,7 @@
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use kinesis_aggregation::route::{HashKeyRange, RoutedAggregate, Shard};
+use kinesis_aggregation::route::{HashKey, HashKeyRange, RoutedAggregate, Shard};
 use kinesis_aggregation::{AggregationManager, Limits, ShardMap, deaggregate};
 
 use crate::common::encode::arithmetic;
@@ -77,7 +77,7 @@ pub(crate) type Shards = Vec<(String, u128, u128)>;
 /// A map of these shards.
 pub(crate) fn map_of(shards: &Shards) -> ShardMap {
     let shard = |(id, start, end): &'_ (String, u128, u128)| {
-        (id.clone(), HashKeyRange::new((*start).into(), (*end).into()).unwrap())
+        (id.clone(), HashKeyRange::new(HashKey::new(*start), HashKey::new(*end)).unwrap())
     };
     let listing: Vec<_> = shards.iter().map(shard).collect();
     ShardMap::new(listing.iter().map(|(id, range)| Shard::new(id, *range))).unwrap()
@@ -162,7 +162,7 @@ impl Model {
         let limit = if records.len() == 1 { self.limits.max_bytes() } else { self.limits.target_bytes() };
         assert!(aggregate.aggregate.size_bytes() <= usize::try_from(limit).unwrap(), "{aggregate:?}");
         assert!(records.len() <= self.limits.max_user_records(), "{aggregate:?}");
-        let outer = aggregate.aggregate.explicit_hash_key.map(u128::from);
+        let outer = aggregate.aggregate.explicit_hash_key.map(HashKey::get);
         if self.routing == Routing::ByShard {
             assert_eq!(outer, Some(effective(first)), "{aggregate:?}");
             assert_eq!(aggregate.shard_id.as_deref(), Some(self.owner(effective(first))), "{aggregate:?}");

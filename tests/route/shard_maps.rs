@@ -10,7 +10,7 @@ use crate::decimal::{Number, above, any_number, below, from_decimal, to_decimal}
 const MAX: u128 = u128::MAX;
 
 fn open(id: &str, start: u128, end: u128) -> Shard<'_> {
-    Shard::new(id, HashKeyRange::new(start.into(), end.into()).unwrap())
+    Shard::new(id, HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap())
 }
 
 fn closed(id: &str, start: u128, end: u128) -> Shard<'_> {
@@ -237,10 +237,9 @@ fn check_owners(name: &str, starts: &[u128]) {
     let ids: Vec<String> = (0..starts.len()).map(|position| format!("shard-{position}")).collect();
     let ends = starts[1..].iter().map(|next| next - 1).chain([u128::MAX]);
     let ranges: Vec<(u128, u128)> = starts.iter().copied().zip(ends).collect();
-    let shards = ids
-        .iter()
-        .zip(&ranges)
-        .map(|(id, &(start, end))| Shard::new(id, HashKeyRange::new(start.into(), end.into()).unwrap()));
+    let shards = ids.iter().zip(&ranges).map(|(id, &(start, end))| {
+        Shard::new(id, HashKeyRange::new(HashKey::new(start), HashKey::new(end)).unwrap())
+    });
     let map = ShardMap::new(shards).unwrap();
     for (id, &(start, end)) in ids.iter().zip(&ranges) {
         for key in [

@@ -1,6 +1,6 @@
 //! This library.
 
-#[cfg(feature = "encode")]
+#[cfg(all(feature = "encode", not(any(feature = "age", feature = "put"))))]
 pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
     use kinesis_aggregation::encode::AddStatus;
     use kinesis_aggregation::{Encoder, Limits, UserRecord};
@@ -13,6 +13,78 @@ pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usi
         }
     }
     Some(encoder.finish()?.data.len())
+}
+
+/// With an age limit.
+#[cfg(feature = "age")]
+pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
+    use core::hint::black_box;
+    use core::time::Duration;
+
+    use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
+
+    let limits = Limits::default().with_max_age(Duration::from_secs(60));
+    let mut encoder = Encoder::<{ crate::input::CAPACITY }>::new(buffer, limits);
+    for (key, data) in records {
+        match encoder.add_at(UserRecord::new(key, data), black_box(Duration::from_secs(1))) {
+            Ok(AddStatus::Added) => {}
+            Ok(AddStatus::Full) | Err(_) => return None,
+        }
+    }
+    Some(encoder.finish()?.data.len())
+}
+
+#[cfg(feature = "put")]
+pub use self::put::encode;
+
+/// With a signed PutRecord request, by the code of `examples/device`.
+#[cfg(feature = "put")]
+mod put {
+    use core::hint::black_box;
+
+    use device::https::{Endpoint, PutRecord, write_request};
+    use device::sigv4::{Credentials, Timestamp};
+    use kinesis_aggregation::encode::AddStatus;
+    use kinesis_aggregation::{Encoder, Limits, UserRecord};
+
+    const ENDPOINT: Endpoint<'static> = Endpoint {
+        host: "kinesis.eu-central-1.amazonaws.com",
+        region: "eu-central-1",
+        credentials: Credentials { access_key_id: "A", secret_access_key: "B", session_token: Some("C") },
+    };
+
+    pub fn encode(records: &[crate::input::Record], buffer: &mut [u8]) -> Option<usize> {
+        let mut encoder = Encoder::<{ crate::input::CAPACITY }>::new(buffer, Limits::default());
+        for (key, data) in records {
+            match encoder.add(UserRecord::new(key, data)) {
+                Ok(AddStatus::Added) => {}
+                Ok(AddStatus::Full) | Err(_) => return None,
+            }
+        }
+        let aggregate = encoder.finish()?;
+        let now = Timestamp::from_unix(black_box(1_795_000_000))?;
+        write_request(&PutRecord::new("readings", &aggregate), &black_box(ENDPOINT), &now, &mut Socket)
+            .ok()?;
+        Some(aggregate.data.len())
+    }
+
+    struct Socket;
+
+    impl embedded_io::ErrorType for Socket {
+        type Error = core::convert::Infallible;
+    }
+
+    impl embedded_io::Write for Socket {
+        #[inline(never)]
+        fn write(&mut self, bytes: &[u8]) -> Result<usize, Self::Error> {
+            Ok(black_box(bytes).len())
+        }
+
+        fn flush(&mut self) -> Result<(), Self::Error> {
+            Ok(())
+        }
+    }
 }
 
 #[cfg(feature = "decode")]

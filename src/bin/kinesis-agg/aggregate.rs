@@ -1,32 +1,60 @@
 //! `kinesis-agg aggregate`, and the aggregation that `verify` shares with it.
 
-use std::io::stdout;
+use core::time::Duration;
+use std::time::Instant;
 
 use kinesis_aggregation::decode::AggregatedRecord;
-use kinesis_aggregation::encode::{AddStatus, EncodeError};
+use kinesis_aggregation::encode::{AddStatus, EncodeError, Undigested};
 use kinesis_aggregation::route::{HashKey, RoutedAggregate};
-use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, ShardMap, UserRecord};
+use kinesis_aggregation::{Aggregate, AggregationManager, Encoder, RecordAggregator, ShardMap, UserRecord};
 
-use crate::args::{AggregateArgs, AggregationArgs, Grouping, Order};
+use crate::args::{AggregateArgs, AggregateOutput, AggregationArgs, Grouping, Order, Oversize};
 use crate::failure::Failure;
-use crate::input::{Data, for_each_user_record};
-use crate::output::AggregateWriter;
+use crate::input::{Data, UserEvent, for_each_user_record};
+use crate::output::{AggregateWriter, JsonLines};
 use crate::progress::Progress;
 use crate::shards::Shards;
+use crate::text::counted;
 
 /// The most memory that pending aggregates may take.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
+
+/// How many bytes of aggregates are kept without their digests. With the default limits, eight are finished together.
+const MAX_UNDIGESTED: usize = 7 * 1024 * 1024;
 
 /// Entries in the key table of the streamed encoder, at 48 bytes each.
 const KEYS: usize = 4096;
 
 pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
-    let mut output = AggregateWriter::new(stdout().lock(), args.output_plan()?);
-    let mut aggregator = Aggregator::new(&args.aggregation)?;
+    let mut output = AggregateWriter::new(JsonLines::stdout(), args.output_plan()?);
+    let mut aggregator = Aggregator::new(&args.aggregation, args.max_age)?;
+    if args.output == AggregateOutput::Raw {
+        // An error then names the line at which a second aggregate began.
+        aggregator.max_undigested = 0;
+    }
+    let mut oversize = 0;
     let mut mixing = MixedKeys::default();
     let progress = Progress::new();
-    let read = for_each_user_record(&args.aggregation.files, Data::Required, &progress, |input| {
-        let finished = aggregator.add(input.record).map_err(|error| input.place.fault(error))?;
+    let read = for_each_user_record(&args.aggregation.read, Data::Required, &progress, |event| {
+        let input = match event {
+            UserEvent::Record(input) => input,
+            UserEvent::Pause { again_at } => {
+                let finished = aggregator.pause().map_err(|error| Failure::Input(error.to_string()))?;
+                finished.iter().try_for_each(|aggregate| output.write(aggregate))?;
+                *again_at = aggregator.next_expiry();
+                return output.pause(args.max_age.is_some());
+            }
+        };
+        let finished = match aggregator.add(input.record) {
+            Err(error @ (EncodeError::TooLarge { .. } | EncodeError::FitsOnlyPlain { .. }))
+                if args.oversize == Oversize::Skip =>
+            {
+                progress.error(format_args!("{}: skipped: {error}", input.place));
+                oversize += 1;
+                return Ok(());
+            }
+            finished => finished.map_err(|error| input.place.fault(error))?,
+        };
         finished.iter().try_for_each(|aggregate| output.write(aggregate)).map_err(
             |failure| match failure {
                 // `--output raw` has no place for a second aggregate.
@@ -52,7 +80,11 @@ pub(crate) fn run(args: &AggregateArgs) -> Result<(), Failure> {
         Err(error) => Err(Failure::Input(error.to_string())),
     };
     output.finish()?;
-    read.and(pending)
+    let mut findings = Vec::new();
+    if oversize > 0 {
+        findings.push(format!("skipped {} above --limit-bytes", counted(oversize, "user record")));
+    }
+    Failure::found(read.and(pending), findings)
 }
 
 /// Notices the first time that different partition keys are aggregated together.
@@ -75,12 +107,26 @@ impl MixedKeys {
 
 /// Aggregates user records as the options say.
 pub(crate) struct Aggregator {
-    manager: AggregationManager,
+    packing: Packing,
+    /// How many bytes of finished aggregates are kept, so that their digests are computed together.
+    max_undigested: usize,
+    started: Instant,
     pub(crate) grouping: Grouping,
     shards: Option<ShardMap>,
     order: Order,
     /// The streamed encoder's buffer.
     buffer: Vec<u8>,
+}
+
+/// Which user records share an aggregate.
+enum Packing {
+    /// All of them. The aggregates have no digests yet.
+    All {
+        aggregator: Box<RecordAggregator>,
+        undigested: Vec<Undigested>,
+        bytes: usize,
+    },
+    Routed(Box<AggregationManager>),
 }
 
 /// A finished aggregate, and its shard if the shards are known.
@@ -90,32 +136,94 @@ pub(crate) struct Finished {
 }
 
 impl Aggregator {
-    pub(crate) fn new(args: &AggregationArgs) -> Result<Self, Failure> {
+    pub(crate) fn new(args: &AggregationArgs, max_age: Option<Duration>) -> Result<Self, Failure> {
         let shards = args.shards.as_deref().map(Shards::read).transpose()?.map(|shards| shards.map);
-        let limits = args.limits();
+        let limits = match max_age {
+            Some(age) => args.limits()?.with_max_age(age),
+            None => args.limits()?,
+        };
         let default = if shards.is_some() { Grouping::Shard } else { Grouping::All };
         let grouping = args.group.unwrap_or(default);
-        let manager = match (grouping, &shards) {
-            (Grouping::All, _) => AggregationManager::unrouted(limits),
-            (Grouping::PartitionKey, _) => AggregationManager::by_key(limits),
-            (Grouping::Shard, Some(map)) => AggregationManager::by_shard(map.clone(), limits),
+        // Unless it has seen a buffer of such a size, glibc returns memory to the system each time that several aggregates
+        // are freed, and getting it back takes a sixth of the time.
+        drop(core::hint::black_box(Vec::<u8>::with_capacity(2 * MAX_UNDIGESTED)));
+        let routed =
+            |manager: AggregationManager| Packing::Routed(Box::new(manager.with_max_memory(MAX_MEMORY)));
+        let packing = match (grouping, &shards) {
+            (Grouping::All, _) if max_age.is_some() => routed(AggregationManager::unrouted(limits)),
+            (Grouping::All, _) => Packing::All {
+                aggregator: Box::new(RecordAggregator::new(limits)),
+                undigested: Vec::new(),
+                bytes: 0,
+            },
+            (Grouping::PartitionKey, _) => routed(AggregationManager::by_key(limits)),
+            (Grouping::Shard, Some(map)) => routed(AggregationManager::by_shard(map.clone(), limits)),
             (Grouping::Shard, None) => {
                 return Err(Failure::Usage("--group shard requires --shards FILE".to_owned()));
             }
         };
-        let manager = manager.with_max_memory(MAX_MEMORY);
-        Ok(Self { manager, grouping, shards, order: args.order, buffer: Vec::new() })
+        Ok(Self {
+            packing,
+            max_undigested: MAX_UNDIGESTED,
+            started: Instant::now(),
+            grouping,
+            shards,
+            order: args.order,
+            buffer: Vec::new(),
+        })
     }
 
-    /// Adds a user record and returns the aggregates that are finished because of it.
+    /// Adds a user record and returns aggregates that are finished: those because of it, or those that were kept.
     pub(crate) fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<Finished>, EncodeError> {
-        let finished = self.manager.add(record)?;
+        match &mut self.packing {
+            Packing::All { aggregator, undigested, bytes } => {
+                let Some(full) = aggregator.add_undigested(record)? else { return Ok(Vec::new()) };
+                *bytes += full.size_bytes();
+                undigested.push(full);
+                if *bytes < self.max_undigested { Ok(Vec::new()) } else { self.pause() }
+            }
+            Packing::Routed(manager) if manager.limits().max_age().is_none() => {
+                let full = manager.add(record)?;
+                if full.is_empty() { Ok(Vec::new()) } else { self.finished(aggregates(full)) }
+            }
+            Packing::Routed(manager) => {
+                let now = self.started.elapsed();
+                let mut full = manager.expired(now);
+                full.extend(manager.add_at(record, now)?);
+                self.finished(aggregates(full))
+            }
+        }
+    }
+
+    /// Returns all aggregates that are finished, and those that have reached their age.
+    pub(crate) fn pause(&mut self) -> Result<Vec<Finished>, EncodeError> {
+        let finished = match &mut self.packing {
+            Packing::All { undigested, bytes, .. } => {
+                *bytes = 0;
+                Undigested::digest_all(undigested.drain(..))
+            }
+            Packing::Routed(manager) => aggregates(manager.expired(self.started.elapsed())),
+        };
         self.finished(finished)
+    }
+
+    /// Returns the time at which the next pending aggregate reaches its age.
+    fn next_expiry(&self) -> Option<Instant> {
+        match &self.packing {
+            Packing::All { .. } => None,
+            Packing::Routed(manager) => self.started.checked_add(manager.next_expiry()?),
+        }
     }
 
     /// Finishes all pending aggregates.
     pub(crate) fn finish(&mut self) -> Result<Vec<Finished>, EncodeError> {
-        let finished = self.manager.flush();
+        let finished = match &mut self.packing {
+            Packing::All { aggregator, undigested, .. } => {
+                undigested.extend(aggregator.finish_undigested());
+                Undigested::digest_all(undigested.drain(..))
+            }
+            Packing::Routed(manager) => aggregates(manager.flush()),
+        };
         self.finished(finished)
     }
 
@@ -133,12 +241,12 @@ impl Aggregator {
         }
     }
 
-    fn finished(&mut self, aggregates: Vec<RoutedAggregate>) -> Result<Vec<Finished>, EncodeError> {
+    fn finished(&mut self, aggregates: Vec<Aggregate>) -> Result<Vec<Finished>, EncodeError> {
         let mut finished = Vec::new();
-        for routed in aggregates {
+        for aggregate in aggregates {
             match self.order {
-                Order::Canonical => finished.push(self.with_shard(routed.aggregate)),
-                Order::Streamed => self.streamed(routed.aggregate, &mut finished)?,
+                Order::Canonical => finished.push(self.with_shard(aggregate)),
+                Order::Streamed => self.streamed(aggregate, &mut finished)?,
             }
         }
         Ok(finished)
@@ -163,7 +271,10 @@ impl Aggregator {
             finished.push(self.with_shard(canonical));
             return Ok(());
         };
-        let limits = self.manager.limits();
+        let limits = match &self.packing {
+            Packing::All { aggregator, .. } => aggregator.limits(),
+            Packing::Routed(manager) => manager.limits(),
+        };
         let mut buffer = core::mem::take(&mut self.buffer);
         buffer.resize(usize::try_from(limits.max_bytes()).unwrap_or(usize::MAX), 0);
         let mut encoder = Encoder::<KEYS>::new(&mut buffer, limits);
@@ -178,4 +289,8 @@ impl Aggregator {
         self.buffer = buffer;
         Ok(())
     }
+}
+
+fn aggregates(routed: Vec<RoutedAggregate>) -> Vec<Aggregate> {
+    routed.into_iter().map(|routed| routed.aggregate).collect()
 }

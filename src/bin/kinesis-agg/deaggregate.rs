@@ -1,112 +1,75 @@
 //! `kinesis-agg deaggregate`: a JSON line for each user record.
 
-use std::io::{Write, stdout};
+use std::io::Write;
 
+use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::PlainReason;
-use kinesis_aggregation::route::{HashKeyRange, InRange, RangeMode};
-use kinesis_aggregation::{UserRecord, deaggregate};
+use kinesis_aggregation::route::RangeMode;
 
 use crate::args::{DeaggregateArgs, DeaggregateOutput, RangeArg};
 use crate::failure::Failure;
-use crate::input::{Payload, for_each_payload};
+use crate::input::Payload;
 use crate::output::{JsonLines, Object};
 use crate::progress::Progress;
+use crate::select::{Sink, for_each_selected};
+use crate::text::counted;
 
 pub(crate) fn run(args: &DeaggregateArgs) -> Result<(), Failure> {
+    if args.text && args.output == DeaggregateOutput::Lambda {
+        return Err(Failure::Usage(
+            "--text requires --output lines: Lambda events have data in base64".to_owned(),
+        ));
+    }
     let mode = match args.range.unwrap_or_default() {
         RangeArg::Each => RangeMode::Each,
         RangeArg::All => RangeMode::All,
     };
+    let range = args.hash_range.map(|range| (range, mode));
     let progress = Progress::new();
-    let mut writer = Writer {
-        lines: JsonLines::new(stdout().lock()),
-        output: args.output,
-        filter: args.hash_range.map(|range| (range, mode)),
-        progress: &progress,
-        record_metadata: String::new(),
-        event_metadata: String::new(),
-        outside: 0,
-        invalid: 0,
-    };
-    let read = for_each_payload(&args.input, &progress, |payload| writer.payload(&payload));
-    writer.lines.flush()?;
-    if let Some((range, _)) = writer.filter {
-        let count = user_records(writer.outside);
-        progress.say(format_args!("skipped {count} with hash keys outside {range}"));
+    let mut writer = Writer { lines: JsonLines::stdout(), output: args.output, text: args.text };
+    let (seen, read) = for_each_selected(&args.input, &args.selection, range, &progress, &mut writer);
+    if let Some((range, _)) = range {
+        let skipped = counted(seen.outside, "user record");
+        progress.note(format_args!("skipped {skipped} with hash keys outside {range}"));
     }
-    read?;
-    match writer.invalid {
-        0 => Ok(()),
-        count => {
-            Err(Failure::Input(format!("skipped {} with invalid explicit hash keys", user_records(count))))
-        }
+    let mut findings = Vec::new();
+    if seen.unusable > 0 {
+        let skipped = counted(seen.unusable, "user record");
+        findings.push(format!("skipped {skipped} with invalid explicit hash keys"));
     }
+    if args.strict && seen.damaged > 0 {
+        findings.push(counted(seen.damaged, "damaged aggregate"));
+    }
+    Failure::found(read, findings)
 }
 
-fn user_records(count: u64) -> String {
-    format!("{count} user record{}", if count == 1 { "" } else { "s" })
-}
-
-/// Writes user records, and counts those that the filter skips.
-struct Writer<'p, W> {
+/// Writes user records in one of the two forms.
+struct Writer<W> {
     lines: JsonLines<W>,
     output: DeaggregateOutput,
-    filter: Option<(HashKeyRange, RangeMode)>,
-    progress: &'p Progress,
-    /// What the lines of a payload have in common, as JSON objects.
-    record_metadata: String,
-    event_metadata: String,
-    outside: u64,
-    invalid: u64,
+    text: bool,
 }
 
-impl<W: Write> Writer<'_, W> {
-    fn payload(&mut self, payload: &Payload<'_>) -> Result<(), Failure> {
-        self.record_metadata = serde_json::to_string(&payload.metadata.record).unwrap_or_default();
-        self.event_metadata = serde_json::to_string(&payload.metadata.event).unwrap_or_default();
-        let mut users = deaggregate(payload.data);
-        let reason = users.plain_reason();
-        match self.filter {
-            Some((range, mode)) if reason.is_none() => self.filtered(payload, range.filter(users, mode)),
-            _ => users.try_for_each(|user| self.user_record(payload, &user, reason.as_ref())),
-        }
-    }
-
-    fn filtered<'a>(
-        &mut self,
-        payload: &Payload<'_>,
-        mut inside: InRange<impl Iterator<Item = UserRecord<'a>>>,
-    ) -> Result<(), Failure> {
-        for user in &mut inside {
-            match user {
-                Ok(user) => self.user_record(payload, &user, None)?,
-                Err(invalid) => self.progress.warn(format_args!(
-                    "{}: record {}: {invalid} ({:?})",
-                    payload.source,
-                    payload.record,
-                    invalid.record.explicit_hash_key.unwrap_or_default()
-                )),
-            }
-        }
-        self.outside += inside.left_out();
-        self.invalid += inside.invalid();
-        Ok(())
-    }
-
-    /// Writes a user record. A plain record is its own user record; `reason` says why it is plain.
-    fn user_record(
+impl<W: Write> Sink for Writer<W> {
+    fn write(
         &mut self,
         payload: &Payload<'_>,
         user: &UserRecord<'_>,
-        reason: Option<&PlainReason>,
+        reason: Option<PlainReason>,
     ) -> Result<(), Failure> {
         match self.output {
-            DeaggregateOutput::Lines => self.line(payload, user, reason),
+            DeaggregateOutput::Lines => self.line(payload, user, reason.as_ref()),
             DeaggregateOutput::Lambda => self.lambda_record(payload, user, reason.is_none()),
         }
         self.lines.end_line()
     }
 
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.lines.flush()
+    }
+}
+
+impl<W: Write> Writer<W> {
     fn line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
         let (partition_key, explicit_hash_key) = match reason {
             None => (Some(user.partition_key), user.explicit_hash_key),
@@ -116,13 +79,16 @@ impl<W: Write> Writer<'_, W> {
         line.value("record", payload.record);
         line.value("partitionKey", partition_key);
         line.value("explicitHashKey", explicit_hash_key);
-        line.base64("data", user.data);
+        match self.text.then(|| core::str::from_utf8(user.data)) {
+            Some(Ok(text)) => line.value("text", text),
+            _ => line.base64("data", user.data),
+        }
         line.value("subSequenceNumber", user.sub_sequence_number);
         line.value("aggregated", reason.is_none());
         line.some("reason", reason.map(PlainReason::as_str));
         write_tags(&mut line, user);
-        line.members(&self.record_metadata);
-        line.members(&self.event_metadata);
+        line.members(payload.record_metadata);
+        line.members(payload.event_metadata);
         line.end();
     }
 
@@ -131,11 +97,11 @@ impl<W: Write> Writer<'_, W> {
     fn lambda_record(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, aggregated: bool) {
         let mut line = self.lines.object();
         let mut kinesis = line.begin("kinesis");
-        if payload.metadata.record.kinesis_schema_version.is_none() {
+        if !payload.has_schema_version {
             // Only Lambda states the version, and there has never been another one.
             kinesis.value("kinesisSchemaVersion", "1.0");
         }
-        kinesis.members(&self.record_metadata);
+        kinesis.members(payload.record_metadata);
         if aggregated {
             kinesis.value("explicitHashKey", user.explicit_hash_key);
             kinesis.value("partitionKey", user.partition_key);
@@ -148,7 +114,7 @@ impl<W: Write> Writer<'_, W> {
         kinesis.base64("data", user.data);
         write_tags(&mut kinesis, user);
         kinesis.end();
-        line.members(&self.event_metadata);
+        line.members(payload.event_metadata);
         line.end();
     }
 }

@@ -1,6 +1,6 @@
 //! Output: JSON, one value per line, and finished aggregates in the formats of `aggregate --output`.
 
-use std::io::Write;
+use std::io::{IsTerminal, StdoutLock, Write, stdout};
 
 use kinesis_aggregation::Aggregate;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use crate::aggregate::Finished;
 use crate::args::OutputPlan;
 use crate::base64;
 use crate::failure::Failure;
+use crate::text::is_unsafe;
 
 /// The lines are written when the buffer has this many bytes.
 const WRITE_AT: usize = 256 * 1024;
@@ -45,8 +46,8 @@ enum Raw {
 }
 
 impl<'a, W: Write> AggregateWriter<'a, W> {
-    pub(crate) fn new(writer: W, plan: OutputPlan<'a>) -> Self {
-        Self { lines: JsonLines::new(writer), plan, request: Request::default(), raw: Raw::None }
+    pub(crate) fn new(lines: JsonLines<W>, plan: OutputPlan<'a>) -> Self {
+        Self { lines, plan, request: Request::default(), raw: Raw::None }
     }
 
     /// Writes an aggregate, or keeps it for a request or until the end.
@@ -82,6 +83,15 @@ impl<'a, W: Write> AggregateWriter<'a, W> {
                 ))
             }
         }
+    }
+
+    /// Writes what is finished, with the request that is still open if `ends_request`.
+    pub(crate) fn pause(&mut self, ends_request: bool) -> Result<(), Failure> {
+        match self.plan {
+            OutputPlan::PutRecords { stream_name, .. } if ends_request => self.end_request(stream_name)?,
+            _ => {}
+        }
+        self.lines.flush()
     }
 
     /// Writes everything that is still held.
@@ -135,30 +145,19 @@ fn write_entry(entry: &mut Object<'_>, aggregate: &Aggregate) {
     entry.base64("Data", &aggregate.data);
 }
 
-/// Writes JSON Lines through a buffer.
-pub(crate) struct JsonLines<W> {
+/// Writes through a buffer, which is written when it is large, or when the input pauses.
+pub(crate) struct Buffered<W> {
     writer: W,
-    buffer: Vec<u8>,
+    pub(crate) buffer: Vec<u8>,
 }
 
-impl<W: Write> JsonLines<W> {
+impl<W: Write> Buffered<W> {
     pub(crate) fn new(writer: W) -> Self {
         Self { writer, buffer: Vec::with_capacity(WRITE_AT) }
     }
 
-    /// Writes a value as a line.
-    pub(crate) fn line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
-        append(value, &mut self.buffer);
-        self.end_line()
-    }
-
-    /// Begins a line that is an object. [`end_line`](Self::end_line) ends it.
-    pub(crate) fn object(&mut self) -> Object<'_> {
-        Object::new(&mut self.buffer)
-    }
-
-    pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
-        self.buffer.push(b'\n');
+    /// Writes the buffer if it has enough for a write.
+    pub(crate) fn write_if_full(&mut self) -> Result<(), Failure> {
         if self.buffer.len() >= WRITE_AT { self.write() } else { Ok(()) }
     }
 
@@ -167,17 +166,82 @@ impl<W: Write> JsonLines<W> {
         Ok(self.writer.flush()?)
     }
 
-    /// Writes bytes that are not JSON.
-    fn write_raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        self.write()?;
-        Ok(self.writer.write_all(bytes)?)
-    }
-
     fn write(&mut self) -> Result<(), Failure> {
         // A failed write is not retried.
         let written = self.writer.write_all(&self.buffer);
         self.buffer.clear();
         Ok(written?)
+    }
+}
+
+/// Writes JSON Lines through a buffer.
+pub(crate) struct JsonLines<W> {
+    out: Buffered<W>,
+    /// Whether a terminal may interpret what is written.
+    is_terminal: bool,
+    /// Where the current line begins, if `is_terminal`.
+    line_start: usize,
+}
+
+impl JsonLines<StdoutLock<'static>> {
+    /// Writes to standard output. On a terminal, characters are escaped that JSON need not escape and a terminal would
+    /// interpret.
+    pub(crate) fn stdout() -> Self {
+        Self { is_terminal: stdout().is_terminal(), ..Self::new(stdout().lock()) }
+    }
+}
+
+impl<W: Write> JsonLines<W> {
+    pub(crate) fn new(writer: W) -> Self {
+        Self { out: Buffered::new(writer), is_terminal: false, line_start: 0 }
+    }
+
+    /// Writes a value as a line.
+    pub(crate) fn line(&mut self, value: &impl Serialize) -> Result<(), Failure> {
+        append(value, &mut self.out.buffer);
+        self.end_line()
+    }
+
+    /// Begins a line that is an object. [`end_line`](Self::end_line) ends it.
+    pub(crate) fn object(&mut self) -> Object<'_> {
+        Object::new(&mut self.out.buffer)
+    }
+
+    pub(crate) fn end_line(&mut self) -> Result<(), Failure> {
+        if self.is_terminal {
+            let line = self.out.buffer.split_off(self.line_start.min(self.out.buffer.len()));
+            escape_unsafe(&line, &mut self.out.buffer);
+        }
+        self.out.buffer.push(b'\n');
+        self.out.write_if_full()?;
+        self.line_start = self.out.buffer.len();
+        Ok(())
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.line_start = 0;
+        self.out.flush()
+    }
+
+    /// Writes bytes that are not JSON.
+    fn write_raw(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        self.flush()?;
+        Ok(self.out.writer.write_all(bytes)?)
+    }
+}
+
+/// Appends JSON with escapes for everything in its strings that a terminal would interpret. Outside strings there are no such
+/// characters.
+fn escape_unsafe(json: &[u8], escaped: &mut Vec<u8>) {
+    let mut units = [0; 2];
+    for char in String::from_utf8_lossy(json).chars() {
+        if is_unsafe(char) {
+            for unit in char.encode_utf16(&mut units) {
+                escaped.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+            }
+        } else {
+            escaped.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+        }
     }
 }
 
@@ -195,6 +259,7 @@ impl<'a> Object<'a> {
         Self { buffer }
     }
 
+    #[inline]
     pub(crate) fn base64(&mut self, name: &str, data: &[u8]) {
         self.name(name);
         self.buffer.push(b'"');
@@ -202,6 +267,7 @@ impl<'a> Object<'a> {
         self.buffer.push(b'"');
     }
 
+    #[inline]
     pub(crate) fn value(&mut self, name: &str, value: impl Serialize) {
         self.name(name);
         append(&value, self.buffer);
@@ -241,7 +307,8 @@ impl<'a> Object<'a> {
         self.buffer.push(b'}');
     }
 
-    /// Writes a name. All names are literals in this program that need no escaping.
+    /// Writes a name. All names are literals in this program that need no escaping. Inlined, so that their lengths are known.
+    #[inline(always)]
     fn name(&mut self, name: &str) {
         self.comma();
         self.buffer.push(b'"');
@@ -305,7 +372,24 @@ mod tests {
         for _ in 0..3 * WRITE_AT {
             assert!(lines.line(&1).is_ok());
         }
-        assert_eq!(lines.writer.len() + lines.buffer.len(), 6 * WRITE_AT);
-        assert!(lines.buffer.capacity() <= 2 * WRITE_AT, "{}", lines.buffer.capacity());
+        let Buffered { writer, buffer } = lines.out;
+        assert_eq!(writer.len() + buffer.len(), 6 * WRITE_AT);
+        assert!(buffer.capacity() <= 2 * WRITE_AT, "{}", buffer.capacity());
+    }
+
+    #[test]
+    fn a_terminal_gets_nothing_to_interpret() {
+        let mut written = Vec::new();
+        let mut lines = JsonLines { is_terminal: true, ..JsonLines::new(&mut written) };
+        let text = "é\u{1b}\u{7f}\u{9b}\u{202e}\u{e0001}";
+        for _ in 0..2 {
+            assert!(lines.line(&text).is_ok());
+        }
+        assert!(lines.flush().is_ok());
+        let written = String::from_utf8(written).unwrap();
+        assert_eq!(written, "\"é\\u001b\\u007f\\u009b\\u202e\\udb40\\udc01\"\n".repeat(2));
+        assert!(
+            written.lines().all(|line| serde_json::from_str::<String>(line).is_ok_and(|read| read == text))
+        );
     }
 }

@@ -14,9 +14,10 @@ use kinesis_aggregation::{Aggregate, UserRecord};
 use crate::aggregate::{Aggregator, Finished};
 use crate::args::{HEADING, LITERAL, VerifyArgs};
 use crate::failure::Failure;
-use crate::input::{Data, InputRecord, Place, for_each_user_record};
+use crate::input::{Data, InputRecord, Place, UserEvent, for_each_user_record};
 use crate::output::to_u64;
 use crate::progress::Progress;
+use crate::text::{Percent, columns, counted};
 
 /// User records are handled in batches of about this many bytes. Each step takes a whole batch at a time, so that
 /// reading the clock does not add to the times. Larger batches would not fit into the caches.
@@ -66,7 +67,7 @@ struct Times {
 pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let mut verification = Verification {
-        aggregator: Aggregator::new(&args.aggregation)?,
+        aggregator: Aggregator::new(&args.aggregation, None)?,
         batch: Vec::new(),
         batch_bytes: 0,
         expected: HashMap::new(),
@@ -74,8 +75,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<(), Failure> {
         times: Times::default(),
     };
     let progress = Progress::new();
-    let read = for_each_user_record(&args.aggregation.files, Data::Required, &progress, |input| {
-        verification.add(&input)
+    let read = for_each_user_record(&args.aggregation.read, Data::Required, &progress, |event| match event {
+        UserEvent::Record(input) => verification.add(&input),
+        UserEvent::Pause { .. } => Ok(()),
     });
     // Before an error in the input is reported: a user record of the batch, which came first, may have another.
     verification.check_batch()?;
@@ -185,12 +187,12 @@ impl Verification {
         let Self { totals, times, .. } = self;
         let count = HumanCount;
         let mut out = anstream::AutoStream::auto(stdout().lock());
-        writeln!(
-            out,
-            "{HEADING}{} aggregated into {}, deaggregated, and compared: all are equal{HEADING:#}\n",
+        let title = format!(
+            "{HEADING}{} aggregated into {}, deaggregated, and compared: all are equal{HEADING:#}",
             counted(totals.user_records, "user record"),
             counted(totals.kinesis_records, "Kinesis record"),
-        )?;
+        );
+        writeln!(out, "{}\n", textwrap::fill(&title, columns()))?;
         writeln!(out, "  {:26}{:>14}{:>14}", "", "separate", "aggregated")?;
         let mut row = |name: &str, separate: u64, aggregated: u64| {
             let columns = [separate, aggregated].map(|number| count(number).to_string());
@@ -207,10 +209,10 @@ impl Verification {
         let overhead = totals.aggregate_bytes - totals.data_bytes;
         writeln!(
             out,
-            "\n  {} bytes of data, {} bytes of overhead ({:.1} %): keys, lengths, magic and digest\n",
-            count(totals.data_bytes),
-            count(overhead),
-            100.0 * ratio(overhead, totals.aggregate_bytes)
+            "\n  {} of data, {} of overhead ({})\n",
+            counted(totals.data_bytes, "byte"),
+            counted(overhead, "byte"),
+            Percent(overhead, totals.aggregate_bytes)
         )?;
 
         writeln!(out, "  {:26}{:>14}{:>14}", "", "milliseconds", "records/s")?;
@@ -246,10 +248,6 @@ impl Totals {
         self.outer_key_bytes += to_u64(aggregate.partition_key.len());
         self.aggregate_units += units(aggregate.data.len());
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{} {what}{}", HumanCount(count), if count == 1 { "" } else { "s" })
 }
 
 /// How many times or how many percent fewer, or more.

@@ -6,9 +6,7 @@ use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{ExtendedSequenceNumber, Md5, SequenceNumber};
 use kinesis_aggregation::route::{HashKey, HashKeyRange, HashKeyRangeError};
 
-use crate::seen::{
-    Seen, compared, converted, copied, debugged, defaulted, error, ordered, read, shown, value,
-};
+use crate::seen::{Seen, compared, copied, debugged, defaulted, error, ordered, read, shown, value};
 
 pub(crate) fn route(text: &str, seen: &mut Seen) {
     let (start, end) = text.split_once(' ').unwrap_or((text, text));
@@ -48,7 +46,7 @@ fn hash_keys(text: &str, seen: &mut Seen) -> HashKey {
     for other in &keys {
         compared::<HashKey>(seen, &key, other);
     }
-    if converted::<HashKey>(HashKey::get(key)) == 1 {
+    if HashKey::get(key) == 1 {
         return HashKey::new(2);
     }
     key

@@ -91,10 +91,6 @@ pub(crate) fn read<T: FromStr>(text: &str) -> Result<T, T::Err> {
     text.parse()
 }
 
-pub(crate) fn converted<T: From<u128> + Into<u128>>(number: u128) -> u128 {
-    T::from(black_box(number)).into()
-}
-
 /// Consumes an iterator, and calls its other methods on clones.
 pub(crate) fn walked<I: Iterator + Clone>(mut items: I, mut visit: impl FnMut(I::Item)) -> usize {
     let (least, most) = items.size_hint();

@@ -1,14 +1,17 @@
 //! Reading an input line by line.
 
+use core::cell::Cell;
 use core::fmt::{self, Display};
-use std::io::{BufRead, BufReader, Cursor, ErrorKind, Read, Result as IoResult};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Result as IoResult};
 use std::rc::Rc;
+use std::time::Instant;
 
 use memchr::memchr;
 
 use crate::failure::Failure;
-use crate::input::json::message;
-use crate::input::{BYTE_ORDER_MARK, MAX_UNIT, Source, cannot_read};
+use crate::input::quote::Values;
+use crate::input::source::{Pausing, Source, cannot_read};
+use crate::input::{BYTE_ORDER_MARK, MAX_UNIT};
 
 /// A line of an input, for messages.
 #[derive(Clone, Debug)]
@@ -23,15 +26,21 @@ impl Place {
         Failure::Input(format!("{self}: {what}"))
     }
 
-    /// Returns the place of another line of the same input, where 1 is this line.
-    pub(crate) fn line(&self, number: usize) -> Self {
-        let number = u64::try_from(number).unwrap_or(u64::MAX);
-        Self { name: Rc::clone(&self.name), line: (self.line + number).saturating_sub(1) }
+    /// Returns this place while values are read that span lines.
+    pub(crate) fn moving(&self) -> MovingPlace {
+        MovingPlace { name: Rc::clone(&self.name), line: Cell::new(self.line) }
     }
+}
 
-    /// Returns the input's name.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
+/// The line that is being read.
+pub(crate) struct MovingPlace {
+    name: Rc<str>,
+    line: Cell<u64>,
+}
+
+impl Display for MovingPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.line.get())
     }
 }
 
@@ -41,49 +50,97 @@ impl Display for Place {
     }
 }
 
+/// What is to be done when the input pauses. Returns the time at which it is to be done again.
+pub(crate) trait OnPause: FnMut() -> Result<Option<Instant>, Failure> {}
+impl<F: FnMut() -> Result<Option<Instant>, Failure>> OnPause for F {}
+
 /// Reads lines and counts them.
 ///
 /// A line that lies entirely in the reader's buffer, as most do, is not copied.
 pub(crate) struct Lines {
     place: Place,
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Box<dyn Pausing>>,
     /// The length of the current line if it is in the reader's buffer, otherwise 0.
     in_buffer: usize,
     /// The current line if it is not in the reader's buffer.
     line: Vec<u8>,
+    /// Whether the current line goes on after a pause of the input.
+    is_open: bool,
+    /// Whether nothing came before the current line, or piece of it.
+    is_first: bool,
+}
+
+/// Where a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Newline,
+    NewlineOrPause,
 }
 
 impl Lines {
     pub(crate) fn new(source: Source) -> Self {
         let reader = BufReader::with_capacity(256 * 1024, source.reader);
         let place = Place { name: source.name.into(), line: 0 };
-        Self { place, reader, in_buffer: 0, line: Vec::new() }
+        Self { place, reader, in_buffer: 0, line: Vec::new(), is_open: false, is_first: true }
     }
 
     /// Reads the next line that is not blank, and returns it without the white space around it.
-    pub(crate) fn next(&mut self) -> Result<Option<&[u8]>, Failure> {
+    pub(crate) fn next(&mut self, mut on_pause: impl OnPause) -> Result<Option<&[u8]>, Failure> {
         loop {
-            let len = self.advance().map_err(|error| cannot_read(&self.place.name, &error))?;
-            self.place.line += 1;
-            match len {
-                0 => return Ok(None),
-                MAX_UNIT.. => return Err(self.place.fault("line of more than 256 MiB")),
-                _ if self.current().is_empty() => {}
-                _ => return Ok(Some(self.current())),
+            if !self.next_or_blank(End::Newline, &mut on_pause)? {
+                return Ok(None);
+            }
+            if !self.current().is_empty() {
+                return Ok(Some(self.current()));
             }
         }
     }
 
+    /// Reads the next line, which may be blank, and returns whether there is one.
+    pub(crate) fn next_line(&mut self, on_pause: impl OnPause) -> Result<bool, Failure> {
+        self.next_or_blank(End::Newline, on_pause)
+    }
+
+    /// Reads the next line, or the piece of it that is there when the input pauses, and returns whether there is one.
+    pub(crate) fn next_piece(&mut self, on_pause: impl OnPause) -> Result<bool, Failure> {
+        self.next_or_blank(End::NewlineOrPause, on_pause)
+    }
+
+    /// Reads the rest of the current line if only a piece of it has been read.
+    pub(crate) fn finish_line(&mut self, on_pause: impl OnPause) -> Result<(), Failure> {
+        if self.is_open {
+            self.next_or_blank(End::Newline, on_pause)?;
+        }
+        Ok(())
+    }
+
+    fn next_or_blank(&mut self, end: End, on_pause: impl OnPause) -> Result<bool, Failure> {
+        if !self.is_open {
+            self.place.line += 1;
+        }
+        let len = self.advance(end, on_pause)?;
+        match len {
+            0 => Ok(false),
+            MAX_UNIT.. => Err(self.place.fault("line of more than 256 MiB")),
+            _ => Ok(true),
+        }
+    }
+
     /// Moves to the next line, and returns its length, which is at least `MAX_UNIT` for a line that is too long.
-    fn advance(&mut self) -> IoResult<usize> {
+    fn advance(&mut self, end: End, mut on_pause: impl OnPause) -> Result<usize, Failure> {
+        self.is_first = self.place.line == 1 && !self.is_open;
         self.reader.consume(self.in_buffer);
         self.in_buffer = 0;
         self.line.clear();
+        self.is_open = false;
         while self.line.len() < MAX_UNIT {
-            let buffer = match self.reader.fill_buf() {
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                buffer => buffer?,
-            };
+            let is_piece = !self.line.is_empty() && end == End::NewlineOrPause;
+            if is_piece && pauses(&mut self.reader) {
+                self.is_open = true;
+                break;
+            }
+            fill(&mut self.reader, &self.place.name, &mut on_pause)?;
+            let buffer = self.reader.buffer();
             let end = memchr(b'\n', buffer).map(|at| at + 1);
             if let (Some(end), true) = (end, self.line.is_empty()) {
                 self.in_buffer = end;
@@ -106,9 +163,9 @@ impl Lines {
     }
 
     /// Returns the current line without a byte-order mark.
-    fn text(&self) -> &[u8] {
+    pub(crate) fn text(&self) -> &[u8] {
         match self.whole().strip_prefix(BYTE_ORDER_MARK) {
-            Some(text) if self.place.line == 1 => text,
+            Some(text) if self.is_first => text,
             _ => self.whole(),
         }
     }
@@ -122,30 +179,109 @@ impl Lines {
         &self.place
     }
 
-    /// Builds the failure for an error in the JSON that begins `before` bytes into the current line.
-    pub(crate) fn json_fault(&self, error: &serde_json::Error, before: usize) -> Failure {
-        let text = self.text();
-        let indent = text.len() - text.trim_ascii_start().len();
-        let column = error.column() + indent + before;
-        self.place.fault(format_args!("column {column}: {}", message(error)))
+    /// Returns whether a signal has ended the input inside the current line.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.was_stopped() && !self.is_complete()
     }
 
-    /// Returns the place of the current line, and a reader of that line and everything after it.
-    pub(crate) fn into_rest(mut self) -> (Place, impl Read) {
-        let mark = self.whole().len() - self.text().len();
-        let mut line = core::mem::take(&mut self.line);
-        if self.in_buffer > 0 {
-            line.extend_from_slice(self.whole());
-            self.reader.consume(self.in_buffer);
+    /// Returns how much white space the current line begins with.
+    pub(crate) fn indentation(&self) -> usize {
+        let text = self.text();
+        text.len() - text.trim_ascii_start().len()
+    }
+
+    /// Returns whether the current line has been read to its end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.whole().ends_with(b"\n")
+    }
+
+    /// Returns whether a signal has ended the input.
+    pub(crate) fn was_stopped(&self) -> bool {
+        self.reader.get_ref().was_stopped()
+    }
+
+    /// Describes an error in the JSON that begins `before` bytes into the text of the current line.
+    pub(crate) fn json_error(&self, error: &serde_json::Error, before: usize, values: Values) -> String {
+        format!("column {}: {}", error.column() + before, values.json_message(error))
+    }
+
+    /// Returns a reader of everything from `position` in the text of the current line on, which moves from line to line.
+    /// `place` follows it.
+    pub(crate) const fn read_on<'l, P: OnPause>(
+        &'l mut self,
+        position: usize,
+        place: &'l MovingPlace,
+        on_pause: P,
+    ) -> Rest<'l, P> {
+        Rest { lines: self, position, place, on_pause, failure: None }
+    }
+}
+
+/// Returns whether nothing can be read from an input at the moment.
+pub(crate) fn pauses(reader: &mut BufReader<Box<dyn Pausing>>) -> bool {
+    reader.fill_buf().is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+/// Fills the buffer of a reader unless there is something in it, or the input has ended.
+pub(crate) fn fill(
+    reader: &mut BufReader<Box<dyn Pausing>>,
+    name: &str,
+    mut on_pause: impl OnPause,
+) -> Result<(), Failure> {
+    loop {
+        match reader.fill_buf() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let again_at = on_pause()?;
+                reader.get_mut().wait(again_at);
+            }
+            Err(error) => return Err(cannot_read(name, &error)),
         }
-        line.drain(..mark);
-        (self.place, Cursor::new(line).chain(self.reader))
+    }
+}
+
+/// Reads from the middle of a line.
+pub(crate) struct Rest<'l, P> {
+    lines: &'l mut Lines,
+    /// Where the current line is unread.
+    pub(crate) position: usize,
+    place: &'l MovingPlace,
+    on_pause: P,
+    /// Why reading failed. The error that `read` returns says nothing.
+    pub(crate) failure: Option<Failure>,
+}
+
+impl<P: OnPause> Read for Rest<'_, P> {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        loop {
+            let unread = self.lines.text().get(self.position..).unwrap_or_default();
+            let len = unread.len().min(buffer.len());
+            if let (Some(to), Some(from)) = (buffer.get_mut(..len), unread.get(..len)) {
+                if len > 0 {
+                    to.copy_from_slice(from);
+                    self.position += len;
+                    return Ok(len);
+                }
+            }
+            self.position = 0;
+            match self.lines.next_piece(&mut self.on_pause) {
+                Ok(true) => self.place.line.set(self.lines.place.line),
+                Ok(false) => return Ok(0),
+                Err(failure) => {
+                    self.failure = Some(failure);
+                    return Err(ErrorKind::Other.into());
+                }
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Cursor;
 
     /// Returns at most so many bytes per read.
     struct Dripping(Cursor<Vec<u8>>, usize);
@@ -155,6 +291,18 @@ mod tests {
             let len = buffer.len().min(self.1);
             self.0.read(&mut buffer[..len])
         }
+    }
+
+    impl Pausing for Dripping {
+        fn wait(&mut self, _until: Option<Instant>) {}
+
+        fn was_stopped(&self) -> bool {
+            false
+        }
+    }
+
+    fn no_pause() -> Result<Option<Instant>, Failure> {
+        unreachable!()
     }
 
     #[test]
@@ -169,21 +317,22 @@ mod tests {
                     let mut lines = Lines::new(Source { name: "it".to_owned(), reader });
                     let name = (first.len(), second.len(), end, per_read);
                     if !first.is_empty() {
-                        assert_eq!(lines.next().unwrap(), Some(first.as_bytes()), "{name:?}");
+                        assert_eq!(lines.next(no_pause).unwrap(), Some(first.as_bytes()), "{name:?}");
                         assert_eq!(lines.place().to_string(), "it:1");
                     }
-                    assert_eq!(lines.next().unwrap(), Some(second.as_bytes()), "{name:?}");
+                    assert_eq!(lines.next(no_pause).unwrap(), Some(second.as_bytes()), "{name:?}");
                     assert_eq!(lines.current(), second.as_bytes(), "{name:?}");
                     assert_eq!(lines.place().to_string(), "it:3");
                     if first.len() % 2 == 0 {
-                        assert_eq!(lines.next().unwrap(), Some(&b"last"[..]), "{name:?}");
-                        assert_eq!(lines.next().unwrap(), None, "{name:?}");
+                        assert_eq!(lines.next(no_pause).unwrap(), Some(&b"last"[..]), "{name:?}");
+                        assert_eq!(lines.next(no_pause).unwrap(), None, "{name:?}");
                         continue;
                     }
                     let mut rest = String::new();
-                    let (place, mut reader) = lines.into_rest();
-                    reader.read_to_string(&mut rest).unwrap();
-                    assert_eq!((place.line, rest), (3, format!("{second}\nlast{end}")), "{name:?}");
+                    let place = lines.place().moving();
+                    lines.read_on(1, &place, no_pause).read_to_string(&mut rest).unwrap();
+                    assert!(place.line.get() > 3, "{name:?}");
+                    assert_eq!(rest, format!("{}\nlast{end}", &second[1..]), "{name:?}");
                 }
             }
         }

@@ -1,0 +1,84 @@
+"""Prints how many times as fast as `aws_kinesis_agg` 1.2.3 this package is.
+
+Both work in this process, in turns. A ratio is that of the shortest CPU times of nine rounds. The corpora are those of
+docs/performance.md: A has 10,000 user records of 80 to 111 bytes with 256 partition keys (1.03 MB), B has 500 with 32 (52 KB).
+"""
+
+import random
+import time
+import uuid
+
+import kinesis_aggregation.aggregator as our_aggregator
+import kinesis_aggregation.deaggregator as our_deaggregator
+from aws_kinesis_agg import aggregator as their_aggregator
+from aws_kinesis_agg import deaggregator as their_deaggregator
+from support import record
+
+ROUNDS = 9
+
+
+def corpus(count, keys):
+    chosen = random.Random(2026)
+    partition_keys = [str(uuid.UUID(int=chosen.getrandbits(128))).encode() for _ in range(keys)]
+    return [(chosen.choice(partition_keys), chosen.randbytes(chosen.randrange(80, 112))) for _ in range(count)]
+
+
+def aggregate(module, users):
+    # Keys are bytes: aws_kinesis_agg counts text for each user record, so its aggregates end early.
+    aggregator = module.RecordAggregator()
+    for partition_key, data in users:
+        aggregator.add_user_record(partition_key, data)
+    return aggregator.clear_and_get().get_contents()[2]
+
+
+def iterate(module, records):
+    for _ in module.iter_deaggregate_records(records):
+        pass
+
+
+def collect(module, records):
+    return module.deaggregate_records(records)
+
+
+def seconds(function, argument, module):
+    start = time.process_time()
+    function(module, argument)
+    return time.process_time() - start
+
+
+def compare(name, function, argument, count, theirs, ours):
+    assert function(theirs, argument) == function(ours, argument)
+    times = [(seconds(function, argument, theirs), seconds(function, argument, ours)) for _ in range(ROUNDS)]
+    their_best, our_best = (min(column) for column in zip(*times))
+    print(f"{name:42} {their_best / count * 1e9:8.0f} {our_best / count * 1e9:8.0f} {their_best / our_best:8.1f}")
+
+
+def main():
+    print(f"{'ns of CPU time per user record':42} {'theirs':>8} {'ours':>8} {'times':>8}")
+    for name, count, keys in (("A", 10_000, 256), ("B", 500, 32)):
+        # The smaller corpus many times, so that the clock is exact enough.
+        repeat = 10_000 // count
+        users = corpus(count, keys)
+        payload = aggregate(our_aggregator, users)
+        events = [(1, [record(payload)]), (10, [record(payload, number) for number in range(10)])]
+
+        def repeated(function):
+            def run(module, argument):
+                return [function(module, argument) for _ in range(repeat)]
+
+            return run
+
+        compare(f"{name}: aggregate", repeated(aggregate), users, count * repeat, their_aggregator, our_aggregator)
+        for records, event in events:
+            for function in (iterate, collect):
+                compare(
+                    f"{name}: {function.__name__}, event of {records}",
+                    repeated(function) if records == 1 else function,
+                    event,
+                    count * records * (repeat if records == 1 else 1),
+                    their_deaggregator,
+                    our_deaggregator,
+                )
+
+
+main()
