@@ -5,6 +5,37 @@
 
 extern uint32_t __stack_high;
 
+void *memset(void *to, int byte, size_t len);
+
+#ifdef LIBRARY
+/* A C library's functions, which firmware in C has anyway. Without them, those of the Rust compiler are linked. */
+#define KEEP(function) __asm__ volatile("" : : "r"(function))
+void *memcpy(void *to, const void *from, size_t len) {
+  for (size_t i = 0; i < len; i++) ((volatile char *)to)[i] = ((const char *)from)[i];
+  return to;
+}
+void *memset(void *to, int byte, size_t len) {
+  for (size_t i = 0; i < len; i++) ((volatile char *)to)[i] = (char)byte;
+  return to;
+}
+int memcmp(const void *a, const void *b, size_t len) {
+  for (size_t i = 0; i < len; i++) {
+    const int difference = ((const uint8_t *)a)[i] - ((const uint8_t *)b)[i];
+    if (difference) return difference;
+  }
+  return 0;
+}
+void __aeabi_memcpy(void *to, const void *from, size_t len) { memcpy(to, from, len); }
+void __aeabi_memcpy4(void *to, const void *from, size_t len) { memcpy(to, from, len); }
+void __aeabi_memcpy8(void *to, const void *from, size_t len) { memcpy(to, from, len); }
+void __aeabi_memset(void *to, size_t len, int byte) { memset(to, byte, len); }
+void __aeabi_memset4(void *to, size_t len, int byte) { memset(to, byte, len); }
+void __aeabi_memset8(void *to, size_t len, int byte) { memset(to, byte, len); }
+void __aeabi_memclr(void *to, size_t len) { memset(to, 0, len); }
+void __aeabi_memclr4(void *to, size_t len) { memset(to, 0, len); }
+void __aeabi_memclr8(void *to, size_t len) { memset(to, 0, len); }
+#endif
+
 typedef struct {
   const char *key;
   size_t key_len;
@@ -44,11 +75,23 @@ __attribute__((noinline)) static size_t work(const record *records, uint8_t *buf
 #endif
 }
 
-void *memset(void *to, int byte, size_t len);
-
 void _start(void) {
   /* Enables the FPU, whose registers the compiler may copy with. */
   *(volatile uint32_t *)0xe000ed88 = 0x00f00000;
+#ifdef LIBRARY
+  KEEP(memcpy);
+  KEEP(memset);
+  KEEP(memcmp);
+  KEEP(__aeabi_memcpy);
+  KEEP(__aeabi_memcpy4);
+  KEEP(__aeabi_memcpy8);
+  KEEP(__aeabi_memset);
+  KEEP(__aeabi_memset4);
+  KEEP(__aeabi_memset8);
+  KEEP(__aeabi_memclr);
+  KEEP(__aeabi_memclr4);
+  KEEP(__aeabi_memclr8);
+#endif
   /* As in the Rust program, to which `memset` belongs as well. */
   uint8_t buffer[256];
   memset(buffer, 0xa5, sizeof buffer);
