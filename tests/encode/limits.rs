@@ -144,7 +144,7 @@ fn presets_fill_aggregates_up_to_their_target() {
         assert_eq!((limits.max_user_records(), limits.max_age()), (usize::MAX, None), "{name}");
         // Enough for one full aggregate and a half.
         let count = target * 3 / 2 / data_len;
-        let keys = limits.max_partition_keys().min(100) as usize;
+        let keys = usize::try_from(limits.max_partition_keys().min(100)).unwrap();
         let owned: Vec<_> = (0..count)
             .map(|i| Record::new(format!("key-{}", i % keys), vec![0x5a; data_len - i % 13]))
             .collect();
