@@ -24,6 +24,8 @@ fn check_slice<T>(pointer: *const T, len: usize) -> Result<(), KaggStatus> {
 /// # Safety
 ///
 /// If the pointer is not null, it points to `len` bytes that nobody changes during `'a`.
+// Inlined, it takes 28 bytes of flash more.
+#[inline(never)]
 pub(crate) unsafe fn bytes<'a>(pointer: *const c_void, len: usize) -> Result<&'a [u8], KaggStatus> {
     if len == 0 {
         return Ok(&[]);
