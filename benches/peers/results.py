@@ -39,7 +39,10 @@ def parts(kind):
 def hostile():
     """Returns how many times as long as its digest each kind of payload took, from the output of the test."""
     lines = re.findall(r"^(.*): ([0-9.]+) times as long", (PARTS / "hostile.txt").read_text(), re.MULTILINE)
-    return {name: float(ratio) for name, ratio in lines}
+    ratios = {}
+    for name, ratio in lines:
+        ratios[name] = min(float(ratio), ratios.get(name, float("inf")))
+    return ratios
 
 
 def machine():
