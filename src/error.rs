@@ -1,10 +1,10 @@
-//! What can be wrong with input: small `Copy` values that say what and where.
+//! Errors in input: small `Copy` values with the kind of the error and its offset.
 
 use core::fmt;
 
 use crate::hash_key::HashKeyError;
 
-/// Why the body of an aggregated record is malformed, and at which byte.
+/// The error of a malformed aggregated record, with the offset of the faulty byte.
 ///
 /// The offset counts from the first byte of the payload, the magic included (rule D18 of the format).
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -15,13 +15,13 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    /// Says what is wrong.
+    /// Returns the kind of the error.
     #[must_use]
     pub const fn kind(self) -> DecodeErrorKind {
         self.kind
     }
 
-    /// Says where: the offset in bytes from the first byte of the payload.
+    /// Returns the offset in bytes from the first byte of the payload.
     ///
     /// It is the start of the faulty tag, varint, length or fixed-width value; the first invalid byte of a
     /// string; the tag of the message that lacks a required field; or the value of an index that is out of
@@ -102,7 +102,7 @@ impl fmt::Display for DecodeErrorKind {
     }
 }
 
-/// Why a user record cannot be encoded. What is pending stays as it was (rule E7).
+/// The error of a user record that cannot be encoded. Nothing pending has changed (rule E7).
 ///
 /// Sizes are in bytes.
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

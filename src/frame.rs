@@ -25,7 +25,7 @@ pub(crate) const DIGEST_SIZE: usize = 16;
 /// The bytes of magic and digest together.
 pub(crate) const FRAME_SIZE: usize = MAGIC.len() + DIGEST_SIZE;
 
-/// Why a payload is not an aggregated record. It is then passed on unchanged.
+/// The reason a payload is not an aggregated record. It is then returned unchanged.
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PlainReason {
@@ -72,7 +72,7 @@ impl core::error::Error for PlainReason {
     }
 }
 
-/// Whether the digest of a payload is verified.
+/// The choice of whether the digest of a payload is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum DigestCheck {
     /// The digest is verified.

@@ -116,7 +116,7 @@ impl fmt::Display for HashKey {
     }
 }
 
-/// Why a text is not a hash key: a decimal number below 2^128, without a sign or leading zeros (rule E4).
+/// The error of a text that is not a hash key: a decimal number below 2^128, without a sign or leading zeros (rule E4).
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -258,7 +258,7 @@ impl fmt::Display for HashKeyRange {
     }
 }
 
-/// Why a text is not a range of hash keys.
+/// The error of a text that is not a range of hash keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum HashKeyRangeError {
@@ -290,7 +290,7 @@ impl fmt::Display for HashKeyRangeError {
 
 impl core::error::Error for HashKeyRangeError {}
 
-/// What [`HashKeyRange::filter`] keeps of an aggregate that has user records inside and outside the range.
+/// The user records that [`HashKeyRange::filter`] keeps if some of an aggregate are inside the range and some outside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum RangeMode {
     /// Each user record that is inside.
@@ -354,7 +354,7 @@ impl<'a, I: FusedIterator<Item = UserRecord<'a>>> FusedIterator for InRange<I> {
 pub struct InvalidHashKey<'a> {
     /// The user record.
     pub record: UserRecord<'a>,
-    /// What is wrong with its explicit hash key.
+    /// The error in its explicit hash key.
     pub error: HashKeyError,
 }
 

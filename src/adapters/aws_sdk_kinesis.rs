@@ -101,7 +101,7 @@ impl TryFrom<RoutedAggregate> for types::PutRecordsRequestEntry {
 ///
 /// # Errors
 ///
-/// Says what is wrong with its hash keys. A shard without any is taken for one without a first hash key.
+/// Fails if a hash key is missing or invalid. A shard without a range is reported as one without a first hash key.
 impl<'a> TryFrom<&'a types::Shard> for Shard<'a> {
     type Error = HashKeyRangeError;
 

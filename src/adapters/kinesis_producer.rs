@@ -372,7 +372,7 @@ impl Future for Delivery {
     }
 }
 
-/// Where a record is.
+/// The position at which a record is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Delivered {
@@ -382,13 +382,13 @@ pub struct Delivered {
     pub sequence_number: Arc<str>,
     /// The position of the record in the aggregate, from 0.
     pub sub_sequence_number: u64,
-    /// Whether another copy may be in the stream: an earlier call may have stored it without saying so.
+    /// True if another copy may be in the stream: an earlier call may have stored it without saying so.
     pub possible_duplicate: bool,
     /// The calls that the record was in.
     pub attempts: Attempts,
 }
 
-/// Why a record was not delivered.
+/// The reason a record was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Undelivered {
@@ -396,14 +396,14 @@ pub enum Undelivered {
     NotAdded(NotAdded),
     /// It waited longer than [`ProducerConfig::ttl`].
     Expired {
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
         /// The calls that it was in.
         attempts: Attempts,
     },
     /// Its shard was throttled, and [`ProducerConfig::fail_if_throttled`] is set.
     Throttled {
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
         /// The calls that it was in.
         attempts: Attempts,
@@ -412,14 +412,14 @@ pub enum Undelivered {
     Refused {
         /// The error code.
         code: Arc<str>,
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
         /// The calls that it was in.
         attempts: Attempts,
     },
     /// The producer was closed, or its runtime shut down, before the record was delivered.
     Abandoned {
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
     },
 }
@@ -494,7 +494,7 @@ fn delivery_result(outcome: Outcome, attempts: Attempts) -> DeliveryResult {
     }
 }
 
-/// What handles, the driver and calls share.
+/// The state that handles, the driver and calls share.
 struct Shared {
     state: Mutex<State>,
     /// Wakes the driver.
@@ -506,7 +506,7 @@ struct Shared {
     /// The time from which the state machine counts.
     start: Instant,
     stream: Stream,
-    /// How long a call or a listing may take: less than the state machine waits for it, so that an answer is never late.
+    /// The time limit of a call or a listing. It is shorter than the state machine's, so that an answer is never late.
     patience: Duration,
 }
 
@@ -514,17 +514,17 @@ struct State {
     producer: Producer<Receipt>,
     /// When the driver polls next; zero if it is about to.
     wakes_at: Duration,
-    /// Whether somebody waits for capacity.
+    /// True if a caller is waiting for capacity.
     starved: bool,
     flushes: Flushes,
-    /// What was outstanding when the producer was stopped, until somebody asks.
+    /// The records that were outstanding when the producer was stopped, until they are taken.
     outstanding: Vec<Outstanding<()>>,
     closed: bool,
-    /// Whether the producer is closed and every record has its result.
+    /// True if the producer is closed and every record has its result.
     ended: bool,
 }
 
-/// What comes back from the state machine with a record's result.
+/// The receipt of a record, which the state machine returns with its result.
 struct Receipt {
     sender: oneshot::Sender<DeliveryResult>,
     period: usize,
@@ -569,16 +569,16 @@ impl Flushes {
     }
 }
 
-/// How many results the driver takes at a time, so that it does not hold the lock for long.
+/// The most results that the driver takes at a time, so that it does not hold the lock for long.
 const RESULTS: usize = 1024;
 
-/// What the driver has to do.
+/// The next work of the driver.
 struct Step {
     action: Action,
     results: Vec<Done<Receipt>>,
     flushed: Vec<oneshot::Sender<()>>,
     seen: Seen,
-    /// Whether there is more to do than this. If not, when there is.
+    /// True if there is more to do than this. If not, when there is.
     more: bool,
     deadline: Option<Duration>,
 }
@@ -996,7 +996,7 @@ fn explain(error: &dyn Error) -> String {
     text
 }
 
-/// What is reported to operators, of [`ProducerStats`].
+/// The part of [`ProducerStats`] that is reported to operators.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Seen {
     throttled: u64,

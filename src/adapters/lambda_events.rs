@@ -153,7 +153,7 @@ pub struct LambdaKinesis {
     pub explicit_hash_key: Option<String>,
     /// The position in the aggregate, starting at 0. For a plain record, the position that Firehose states, or 0.
     pub sub_sequence_number: u64,
-    /// Whether the user record was part of an aggregate.
+    /// True if the user record was part of an aggregate.
     pub aggregated: bool,
     /// The data of the user record, serialized as base64.
     pub data: Base64Data,

@@ -138,8 +138,8 @@ impl fmt::Debug for Deaggregated<'_> {
     }
 }
 
-/// How many digests are verified before the first of their records is parsed: twice as many as are computed at the same
-/// time at most, so that few lanes run empty at the end.
+/// The number of digests that are verified before the first of their records is parsed: twice the largest number that is
+/// computed side by side, so that few lanes run empty at the end.
 const AHEAD: usize = 64;
 
 /// Deaggregates many Kinesis records: those of a GetRecords answer, of a Lambda event, of any slice.
@@ -300,7 +300,7 @@ impl<R> fmt::Debug for SourcedRecords<'_, R> {
 
 /// A user record together with the Kinesis record it came in.
 ///
-/// The Kinesis record has the metadata: sequence number, arrival time, event id and the like. Nothing is
+/// The Kinesis record has the metadata: sequence number, arrival time, event id and so on. Nothing is
 /// copied.
 #[non_exhaustive]
 pub struct SourcedRecord<'r, R> {
@@ -308,7 +308,7 @@ pub struct SourcedRecord<'r, R> {
     pub record: &'r R,
     /// The user record. That of a plain record is its own data and partition key.
     pub user: UserRecord<'r>,
-    /// Why the Kinesis record is plain, if it is.
+    /// The reason the Kinesis record is plain, if it is.
     pub plain_reason: Option<PlainReason>,
 }
 

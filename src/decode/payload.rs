@@ -8,7 +8,7 @@ use core::iter::FusedIterator;
 use crate::frame::{DigestCheck, Frame, PlainReason, verify_all};
 use crate::message::{Body, Cursor, UserRecord};
 
-/// What the data of a Kinesis record is: an aggregated record, or plain.
+/// The data of a Kinesis record, parsed: an aggregated record, or plain.
 ///
 /// ```
 /// use kinesis_aggregation::Payload;
@@ -34,7 +34,7 @@ pub enum Payload<'k, 'a> {
     Plain(PlainReason),
     /// A valid aggregated record with more keys than the buffer takes.
     NeedsKeys {
-        /// How many keys it has: the entries of both tables.
+        /// The number of its keys: the entries of both tables.
         needed: usize,
     },
 }

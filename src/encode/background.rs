@@ -40,7 +40,7 @@ pub struct BackgroundAggregator {
     /// Present until the worker is told to end.
     queue: Option<SyncSender<Aggregate>>,
     worker: Option<JoinHandle<Result<(), WorkerPanic>>>,
-    /// Whether the callback has panicked.
+    /// True if the callback has panicked.
     stopped: Arc<AtomicBool>,
 }
 
@@ -231,7 +231,7 @@ impl fmt::Debug for BackgroundAggregator {
     }
 }
 
-/// Why a [`BackgroundAggregator`] did not add a user record.
+/// The error of a [`BackgroundAggregator`] that did not add a user record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AddError {

@@ -57,7 +57,7 @@ pub struct Encoder<'b, const KEYS: usize> {
     packer: Packer<Streamed<'b, KEYS>>,
 }
 
-/// What became of a user record that was added.
+/// The result of adding a user record.
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[must_use = "a user record was not added if the aggregate is full"]
@@ -186,7 +186,7 @@ struct Streamed<'b, const KEYS: usize> {
     buffer: &'b mut [u8],
     /// The number of bytes written: 0, or magic, keys and user records.
     written: usize,
-    /// How many of them are digested. The magic, which is no part of what is digested, counts as if it was.
+    /// The number of bytes that are digested. The magic counts, although it is not digested.
     digested: usize,
     digest: Md5,
     partition_keys: FixedKeyMap<KEYS>,

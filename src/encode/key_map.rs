@@ -293,11 +293,11 @@ impl GrowingKeyMap {
     }
 }
 
-/// How many entries are probed for a key. Keys come from strangers, who may choose them so that all begin at the same
+/// The most entries that are probed for a key. Keys come from strangers, who may choose them so that all begin at the same
 /// entry. After this many probes a key counts as unknown, so that the cost stays linear (rule E3).
 const MAX_PROBES: u32 = 16;
 
-/// Where a key was written, and its index.
+/// The position at which a key was written, and its index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Entry {
     offset: u32,
@@ -343,7 +343,7 @@ impl Entry {
     }
 }
 
-/// Where probing ended.
+/// The result of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Probe {
     /// The key has this index, and the entry at `position`.
@@ -406,7 +406,7 @@ const fn lower_bits(hash: u32) -> u16 {
     hash as u16
 }
 
-/// What hashing works on: 64-bit multiplications take 150 bytes of flash on a Cortex-M4.
+/// The word that hashing works on. 64-bit multiplications take 150 bytes of flash on a Cortex-M4.
 #[cfg(target_pointer_width = "64")]
 type Word = u64;
 #[cfg(not(target_pointer_width = "64"))]

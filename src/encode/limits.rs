@@ -39,7 +39,7 @@ impl Limits {
     /// that of [`Self::KINESIS_DEFAULT`].
     pub const KPL: Self = Self::of_bytes(51_200, KINESIS_DEFAULT);
 
-    /// What an AWS IoT rule can put into a stream: 131,072 bytes, the quota of 128 KB for the payload of a message to AWS
+    /// The limits of an AWS IoT rule that puts into a stream: 131,072 bytes, the quota of 128 KB for the payload of a message to AWS
     /// IoT Core, and one partition key, since the rule puts each message with one. See the
     /// [guide](crate::guides::devices).
     pub const IOT_CORE: Self = Self::of_bytes(131_072, 131_072).with_max_partition_keys(1);

@@ -81,7 +81,7 @@ macro_rules! pending_methods {
 }
 pub(super) use pending_methods;
 
-/// Where the bytes of an aggregate under construction go.
+/// The storage of an aggregate under construction.
 pub(crate) trait Store {
     fn find_partition_key(&self, key: &str) -> Lookup;
 
@@ -99,7 +99,7 @@ pub(crate) trait Store {
     fn clear(&mut self);
 }
 
-/// What adding a user record takes.
+/// The keys and sizes of a user record that is about to be added.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan<'r> {
     pub(crate) record: &'r UserRecord<'r>,
@@ -160,7 +160,7 @@ pub(crate) struct Packer<S> {
     pub(super) pending: Pending,
 }
 
-/// What is known of an aggregate under construction, besides its bytes.
+/// The counts, keys and time of an aggregate under construction, without its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) user_records: usize,
@@ -255,7 +255,7 @@ impl<S: Store> Packer<S> {
         self.plan(record).added.saturating_add(first)
     }
 
-    /// What is known of the pending aggregate. Returns `None` if nothing is pending.
+    /// Returns the pending aggregate, without its bytes, or `None` if nothing is pending.
     #[inline(always)]
     pub(crate) fn pending(&self) -> Option<Pending> {
         if self.is_empty() { None } else { Some(self.pending) }

@@ -1,4 +1,4 @@
-//! What all kernels begin and end with, and add: RFC 1321, sections 3.3 to 3.5.
+//! The constants of all kernels, and the bytes of a digest: RFC 1321, sections 3.3 to 3.5.
 
 /// The constants of the steps: the integer part of 2^32 times the absolute sine of 1 to 64.
 #[rustfmt::skip]
@@ -13,7 +13,7 @@ pub(super) static SINES: [u32; 64] = [
     0x6fa87e4f, 0xfe2ce6e0, 0xa3014314, 0x4e0811a1, 0xf7537e82, 0xbd3af235, 0x2ad7d2bb, 0xeb86d391,
 ];
 
-/// What a digest begins with.
+/// The state at the beginning of a message.
 pub(super) const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476];
 
 /// The digest with this state.

@@ -122,7 +122,7 @@ impl Context {
         to_bytes(state)
     }
 
-    /// How many bytes follow the last whole block.
+    /// Returns the number of bytes after the last whole block.
     #[expect(clippy::as_conversions, reason = "less than a block")]
     const fn filled(&self) -> usize {
         self.len as usize % BLOCK

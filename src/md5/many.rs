@@ -54,9 +54,9 @@ struct Lane<'m, T> {
     state: [u32; 4],
     /// The whole blocks of the message that are still to come.
     blocks: &'m [u8],
-    /// What comes after them.
+    /// The blocks after them.
     tail: Tail,
-    /// How many bytes of the tail are done.
+    /// The number of bytes of the tail that are done.
     tail_done: usize,
 }
 
@@ -168,7 +168,7 @@ fn compress_lanes<const N: usize>(states: &mut [States<N>; 2], runs: [[&[u8]; N]
 /// The vectors of the machine that the code runs on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Machine {
-    /// How many messages it does at once.
+    /// The number of messages that it computes side by side.
     lanes: usize,
     #[cfg(feature = "simd")]
     level: fearless_simd::Level,

@@ -54,7 +54,7 @@ impl Md5 {
         self.context.update(bytes);
     }
 
-    /// Ends the message and answers with its digest.
+    /// Ends the message and returns its digest.
     #[must_use]
     pub fn finalize(self) -> [u8; 16] {
         self.context.finalize()

@@ -86,5 +86,5 @@ const fn low_bits(length: u64) -> usize {
     length as usize & 63
 }
 
-/// How far rounds rotate: four take turns in each quarter.
+/// The rotations of the rounds: each quarter repeats four of them.
 const ROTATIONS: [u8; 16] = [7, 12, 17, 22, 5, 9, 14, 20, 4, 11, 16, 23, 6, 10, 15, 21];

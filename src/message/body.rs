@@ -171,7 +171,7 @@ impl<'a> Body<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor<'a> {
     fields: Reader<'a>,
-    /// How many partition keys come before the explicit hash keys.
+    /// The number of partition keys before the explicit hash keys.
     partition_keys: usize,
     pub(crate) remaining: usize,
     next_sub_sequence_number: u64,
@@ -180,7 +180,7 @@ pub(crate) struct Cursor<'a> {
 impl<'a> Cursor<'a> {
     /// Yields the next user record. `keys` are both tables, as [`Body::fill`] leaves them.
     ///
-    /// Nothing fails here, since the whole body is valid. Where the code has to do something nevertheless, the iteration
+    /// Nothing fails here, since the whole body is valid. Where the code still has to handle a failure, the iteration
     /// ends.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
     #[cfg_attr(not(target_pointer_width = "64"), inline)]
@@ -212,7 +212,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How many keys the tables need so that every index is in range.
+/// The sizes that the tables need so that every index is in range.
 #[derive(Clone, Copy, Debug, Default)]
 struct TableSizes {
     partition_keys: usize,

@@ -39,9 +39,9 @@ const fn tag(number: u32, wire_type: u32) -> u8 {
 pub(super) struct RecordHead {
     pub(super) partition_key_index: usize,
     pub(super) explicit_hash_key_index: Option<usize>,
-    /// Where the data begins, counted from the record's tag.
+    /// The start of the data, counted from the record's tag.
     pub(super) data_start: usize,
-    /// Where the record ends, and with it the data.
+    /// The end of the record, and of its data.
     pub(super) end: usize,
 }
 
@@ -110,7 +110,7 @@ impl RecordHead {
 struct Unread {
     /// The next byte is the lowest.
     bytes: u64,
-    /// Where it is in the head.
+    /// Its position in the head.
     position: usize,
 }
 
@@ -178,7 +178,7 @@ pub(super) struct EncodedHead {
     /// The first byte is the lowest.
     bytes: u128,
     len: usize,
-    /// Whether the record is not common: something does not fit, or is not part of a head.
+    /// True if the record is not common: something does not fit, or is not part of a head.
     overflowed: bool,
 }
 

@@ -59,7 +59,7 @@ impl<'a> UserRecord<'a> {
         Self { sub_sequence_number: WITHOUT_KEY, ..Self::new("", data) }
     }
 
-    /// Whether this is from [`Self::without_key`]. An empty partition key alone is a mistake.
+    /// True if this is from [`Self::without_key`]. An empty partition key alone is a mistake.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) const fn is_without_key(&self) -> bool {

@@ -6,7 +6,7 @@ use crate::produce::outcome::FailureKind;
 #[cfg(feature = "producer")]
 pub(crate) const THROUGHPUT: &str = "ProvisionedThroughputExceededException";
 
-/// What an error code says, of an entry or of a whole call.
+/// The meaning of an error code, of an entry or of a whole call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Code {
     /// A shard accepts no more for now.
@@ -25,7 +25,7 @@ pub(super) enum Code {
     Other,
 }
 
-/// What codes contain, and what they say. The first row that matches counts.
+/// Parts of codes, and their meaning. The first row that matches counts.
 const CODES: [(&str, Code); 14] = [
     ("ThroughputExceeded", Code::Throughput),
     ("Throttl", Code::Throttled), // also KMSThrottlingException

@@ -1,4 +1,4 @@
-//! What a producer is told once, at the start.
+//! The options of a producer.
 
 use alloc::string::String;
 use core::fmt;
@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::Limits;
 
-/// How user records are grouped into aggregates.
+/// The grouping of user records into aggregates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Routing {
     /// By the shard that owns their hash key. Needs the shards of the stream: until they are known, records wait.
@@ -45,18 +45,18 @@ pub struct ProducerConfig {
     /// The size of aggregates. Default: [`Limits::KPL`], a target of 50 KiB and a maximum of 1 MiB. [`Limits::max_age`] is
     /// ignored: use [`Self::linger`].
     pub limits: Limits,
-    /// Whether records are aggregated at all. Without, each is sent as a plain record. Default: true.
+    /// Aggregates records. If false, each is sent as a plain record. Default: true.
     pub aggregate: bool,
-    /// How records are grouped. Default: [`Routing::ByShard`].
+    /// The grouping of records. Default: [`Routing::ByShard`].
     pub routing: Routing,
     /// Which order is kept. Default: [`Order::PerShard`].
     pub order: Order,
     /// The longest time from [`add`](crate::Producer::add) to the call that sends a record, where nothing holds it up
     /// (rule P7). Default: 100 ms.
     pub linger: Duration,
-    /// How long a record may wait before it is given up as expired (rule P7). Default: none, so nothing expires.
+    /// The time after which a record expires (rule P7). Default: none, so nothing expires.
     pub ttl: Option<Duration>,
-    /// Whether a record whose shard is throttled is given up at once. Default: false, so it is retried.
+    /// Gives up a record as soon as its shard is throttled. Default: false, so it is retried.
     pub fail_if_throttled: bool,
     /// The share of a shard's write limits (1 MiB/s and 1,000 records/s) that this producer may use, in percent (rule P5).
     /// Default: 100. Lower it where several producers share a stream; the KPL's is 150.
@@ -80,7 +80,7 @@ pub struct ProducerConfig {
     pub stalled_after: Duration,
     /// The partition key of records without a key (rule P10). Default: `a`.
     pub default_partition_key: String,
-    /// What jitter is derived from. Default: 0. Give each producer its own.
+    /// The seed of the jitter. Default: 0. Give each producer its own.
     pub seed: u64,
 }
 
@@ -135,7 +135,7 @@ impl ProducerConfig {
     }
 }
 
-/// Why a [`ProducerConfig`] is not accepted.
+/// The error of a [`ProducerConfig`] with an option out of its range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {

@@ -14,11 +14,11 @@ use crate::route::{HashKey, HashKeyRange};
 use crate::wire::widen;
 use crate::{Aggregate, RecordAggregator, UserRecord};
 
-/// What is known about a record beside its bytes and its receipt.
+/// The data about a record, besides its bytes and its receipt.
 #[derive(Clone, Debug)]
 pub(super) struct Meta {
     pub(super) added: Duration,
-    /// Whether its keys were chosen by the producer (rule P10).
+    /// True if its keys were chosen by the producer (rule P10).
     pub(super) keyless: bool,
     pub(super) history: Option<Arc<History>>,
 }
@@ -160,7 +160,7 @@ impl<R> Iterator for Parts<R> {
 
 impl<R> ExactSizeIterator for Parts<R> {}
 
-/// What an entry of a PutRecords call is made of.
+/// The form of an entry of a PutRecords call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An aggregate whose digest is missing.
@@ -181,7 +181,7 @@ pub(super) struct Entry<R> {
     /// The lowest and the highest hash key of its records, where they are routed by shard.
     pub(super) span: Option<HashKeyRange>,
     pub(super) records: Records<R>,
-    /// What its records have been through since they are together.
+    /// The history of its records since they are in the same entry.
     pub(super) history: History,
     /// The lane that it was sent from, unless its records have to be routed again.
     pub(super) lane: Option<usize>,
@@ -248,7 +248,7 @@ pub(super) struct Builder<R> {
     /// The hash key of the first record, and the lowest and highest of all.
     span: Option<(HashKey, HashKeyRange)>,
     records: Records<R>,
-    /// How many more records [`Self::add_in_place`] may add.
+    /// The number of records that [`Self::add_in_place`] may still add.
     in_place: usize,
     /// The number of the aggregate among all of the producer, or 0. It tells whether a key is known to be in it.
     number: u32,

@@ -1,4 +1,4 @@
-//! What is queued for each shard, or each key, and when it may be sent (rules P4, P5 and P7).
+//! The queue of each shard, or of each key, and the time at which it may be sent (rules P4, P5 and P7).
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeSet, VecDeque};
@@ -16,7 +16,7 @@ use crate::route::recent_keys::RecentKey;
 use crate::route::{HashKey, HashKeyRange};
 use crate::{Limits, RecordAggregator, UserRecord};
 
-/// How much of a shard's queue goes into one call: whole entries of so many bytes, or one that is larger.
+/// The share of a shard in one call: whole entries of this many bytes together, or one that is larger.
 pub(super) const SHARE: usize = 256 * 1024;
 
 /// The records of one shard, or of one key where records are routed by key, in the order to send them: first the queue, then the
@@ -29,9 +29,9 @@ pub(super) struct Lane<R> {
     queue: VecDeque<Entry<R>>,
     queued_bytes: usize,
     builder: Option<Box<Builder<R>>>,
-    /// How many aggregates were finished here.
+    /// The number of aggregates finished here.
     pub(super) finished: u64,
-    /// How many records the last of them had.
+    /// The number of records in the last of them.
     last_records: usize,
     /// Calls in flight with entries of this lane.
     pub(super) holds: usize,
@@ -39,11 +39,11 @@ pub(super) struct Lane<R> {
     pub(super) blockers: usize,
     /// Lanes of child shards that wait for this one.
     blocks: Vec<usize>,
-    /// Whether the shard is gone. Nothing is queued here any more; calls may be in flight.
+    /// True if the shard is gone. Nothing is queued here any more; calls may be in flight.
     pub(super) retired: bool,
     pub(super) bucket: Bucket,
     pub(super) backoff: Backoff,
-    /// Where the lane is in [`Lanes::ready`].
+    /// The position of the lane in [`Lanes::ready`].
     ready_at: Option<Duration>,
     /// The memory that is charged for the builder.
     builder_charged: usize,
@@ -74,12 +74,12 @@ impl<R> Lane<R> {
         self.queue.is_empty() && self.builder.is_none()
     }
 
-    /// Whether an aggregate is under construction.
+    /// Returns whether an aggregate is under construction.
     pub(super) fn is_building(&self) -> bool {
         self.builder.is_some()
     }
 
-    /// Whether a record fits the aggregate under construction.
+    /// Returns whether a record fits the aggregate under construction.
     pub(super) fn fits(&self, record: &UserRecord<'_>) -> bool {
         self.builder.as_ref().is_some_and(|builder| builder.fits(record))
     }
@@ -137,7 +137,7 @@ pub(super) struct Lanes<R> {
     /// Aggregators to be used again.
     spare: Vec<RecordAggregator>,
     spare_memory: usize,
-    /// How many lanes are retired.
+    /// The number of retired lanes.
     retired: usize,
     /// The memory of all lanes.
     memory: usize,
@@ -467,11 +467,11 @@ impl<R> Lanes<R> {
 /// Aggregates are cut short for memory only where this much is gained: the buffers of a lightly loaded shard are smaller.
 const MIN_GAIN: usize = 32 * 1024;
 
-/// How records are added.
+/// The options for adding records.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
     pub(super) limits: Limits,
-    /// Whether it is to be known when each record was added.
+    /// Keeps the time at which each record was added.
     pub(super) keep_times: bool,
 }
 

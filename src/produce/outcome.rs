@@ -1,4 +1,4 @@
-//! What goes in and out of a producer: calls, answers and results.
+//! The input and output of a producer: calls, answers and results.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::encode::EncodeError;
 use crate::route::HashKey;
 
-/// What to do next: see [`Producer::poll`](crate::Producer::poll).
+/// The next thing to do: see [`Producer::poll`](crate::Producer::poll).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
@@ -65,7 +65,7 @@ pub struct Call<'p> {
     pub size_bytes: usize,
 }
 
-/// What happened to a PutRecords call.
+/// The answer to a PutRecords call.
 #[derive(Clone, Copy, Debug)]
 pub enum PutAnswer<'a> {
     /// It was answered: what happened to each entry, in the order of the call. Entries without an answer count as unclear.
@@ -74,7 +74,7 @@ pub enum PutAnswer<'a> {
     Failed(CallFailure<'a>),
 }
 
-/// What the answer to a PutRecords call says about an entry.
+/// The answer to one entry of a PutRecords call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryAnswer<'a> {
     /// A shard took it.
@@ -112,10 +112,10 @@ impl<'a> EntryAnswer<'a> {
     }
 }
 
-/// Why a PutRecords call failed as a whole.
+/// The failure of a whole PutRecords call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CallFailure<'a> {
-    /// What follows from it.
+    /// The kind of the failure, which decides what the producer does.
     pub kind: FailureKind,
     /// The error code, or what stands for it.
     pub code: &'a str,
@@ -123,7 +123,7 @@ pub struct CallFailure<'a> {
     pub message: &'a str,
 }
 
-/// What follows from the failure of a call.
+/// The kind of a failed call, which decides what the producer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureKind {
     /// The stream or the account accepts no more for now. Nothing was stored.
@@ -148,15 +148,15 @@ pub struct ListFailed;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Done<R> {
-    /// What was given to [`Producer::add`](crate::Producer::add).
+    /// The receipt that was passed to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
-    /// What became of the record.
+    /// The outcome of the record.
     pub outcome: Outcome,
     /// The calls that it was in.
     pub attempts: Attempts,
 }
 
-/// What became of a record. One that is abandoned comes back from [`Producer::abandon`](crate::Producer::abandon) instead.
+/// The outcome of a record. One that is abandoned comes back from [`Producer::abandon`](crate::Producer::abandon) instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -168,24 +168,24 @@ pub enum Outcome {
         sequence_number: Arc<str>,
         /// Its position in the aggregate, from 0.
         sub_sequence_number: u64,
-        /// Whether another copy may be in the stream: an earlier call may have stored it without saying so.
+        /// True if another copy may be in the stream: an earlier call may have stored it without saying so.
         possible_duplicate: bool,
     },
     /// It was too old: [`ProducerConfig::ttl`](crate::produce::ProducerConfig::ttl).
     Expired {
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
     },
     /// Its shard was throttled, and [`ProducerConfig::fail_if_throttled`](crate::produce::ProducerConfig::fail_if_throttled) is set.
     Throttled {
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
     },
     /// Kinesis does not accept it.
     Refused {
         /// The error code.
         code: Arc<str>,
-        /// Whether it may be in the stream.
+        /// True if it may be in the stream.
         possibly_delivered: bool,
     },
 }
@@ -228,13 +228,13 @@ impl Attempts {
 pub struct Attempt {
     /// When the call began.
     pub started: Duration,
-    /// How long it took to be answered.
+    /// The time until the answer.
     pub duration: Duration,
-    /// Why it did not deliver the record.
+    /// The reason it did not deliver the record.
     pub error: Option<AttemptError>,
 }
 
-/// Why a call did not deliver a record.
+/// The reason a call did not deliver a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AttemptError {
@@ -244,10 +244,10 @@ pub struct AttemptError {
     pub message: Arc<str>,
 }
 
-/// How many calls are remembered.
+/// The most calls that are remembered.
 const RECENT: usize = 4;
 
-/// What records have been through together.
+/// The history that records have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct History {
     count: u32,
@@ -296,16 +296,16 @@ impl History {
     }
 }
 
-/// Why a record was not added. The receipt comes back.
+/// The error of a record that was not added, with its receipt.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AddError<R> {
-    /// What was given to [`Producer::add`](crate::Producer::add).
+    /// The receipt that was passed to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
-    /// Why.
+    /// The reason.
     pub reason: NotAdded,
 }
 
-/// Why a record was not added.
+/// The reason a record was not added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotAdded {
@@ -351,7 +351,7 @@ impl<R> core::error::Error for AddError<R> {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outstanding<R> {
-    /// What was given to [`Producer::add`](crate::Producer::add).
+    /// The receipt that was passed to [`Producer::add`](crate::Producer::add).
     pub receipt: R,
     /// The partition key; empty for a record without a key.
     pub partition_key: String,
@@ -361,6 +361,6 @@ pub struct Outstanding<R> {
     pub data: Vec<u8>,
     /// The tags: keys and values.
     pub tags: Vec<(String, Option<String>)>,
-    /// Whether the record may be in the stream.
+    /// True if the record may be in the stream.
     pub possibly_delivered: bool,
 }

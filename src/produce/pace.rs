@@ -1,4 +1,4 @@
-//! How fast and when to try again: token buckets and back-off (rules P5 and P6).
+//! Pacing and retries: token buckets and back-off (rules P5 and P6).
 
 use core::time::Duration;
 
@@ -70,7 +70,7 @@ impl Backoff {
     }
 }
 
-/// How much a shard accepts: bytes and entries a second.
+/// The rate that a shard accepts: bytes and entries per second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rate {
     nanos_per_kib: u64,
@@ -85,7 +85,7 @@ impl Rate {
     }
 }
 
-/// How much of a rate may be sent at a time after a pause.
+/// The allowance that may be sent in one burst after a pause.
 const BURST: Duration = Duration::from_millis(500);
 
 /// A token bucket for bytes and one for entries. Each is kept as the time at which it is full again.

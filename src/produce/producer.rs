@@ -54,7 +54,7 @@ pub struct Producer<R = ()> {
     closed_shards: ClosedShards,
     listing: Listing,
     lanes: Lanes<R>,
-    /// What has to be routed, or routed again, in the order in which it was added.
+    /// The records to be routed, or routed again, in the order in which they were added.
     inbox: Inbox<R>,
     keyless: Keyless,
 
@@ -98,11 +98,11 @@ impl Budget {
     }
 }
 
-/// What holds up all calls: the stream, the account or the connection (rule P6).
+/// The state of the stream, the account and the connection, which holds up all calls (rule P6).
 #[derive(Debug)]
 struct StreamState {
     backoff: Backoff,
-    /// Whether the stream was gone: if it comes back, it may have other shards, which are listed before anything is sent.
+    /// True if the stream was gone: if it comes back, it may have other shards, which are listed before anything is sent.
     gone: bool,
     denied_since: Option<Duration>,
 }
@@ -160,7 +160,7 @@ impl<R> Producer<R> {
         self.add_any(&record, receipt)
     }
 
-    /// Adds a record as most are: there is capacity, its partition key was routed before, and it fits the aggregate under
+    /// Adds a common record: there is capacity, its partition key was routed before, and it fits the aggregate under
     /// construction without more memory. [`Self::add_any`] would add it as well.
     #[inline]
     fn add_in_place(&mut self, record: &UserRecord<'_>, receipt: R) -> Result<(), R> {

@@ -1,4 +1,4 @@
-//! What is known about shards that are not in the map any more, and when to list them (rule P3).
+//! Shards that are not in the map any more, and the times to list shards (rule P3).
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -10,7 +10,7 @@ use crate::produce::outcome::ListId;
 use crate::produce::pace::{Backoff, Jitter};
 use crate::route::HashKeyRange;
 
-/// How long the ranges of shards are kept after they have left the map, as the KPL keeps them.
+/// The time for which the ranges of shards are kept after they have left the map, as in the KPL.
 const KEEP_CLOSED: Duration = Duration::from_secs(60);
 
 /// The ranges of shards that were in the map.

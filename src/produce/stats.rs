@@ -1,4 +1,4 @@
-//! What a producer has done, for operators (rule P13).
+//! Statistics for operators (rule P13).
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -70,7 +70,7 @@ impl Histogram {
     }
 }
 
-/// What a producer has done on one shard.
+/// The statistics of one shard.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShardStats {
@@ -86,7 +86,7 @@ pub struct ShardStats {
     pub failed: u64,
 }
 
-/// What a producer has done since it was made. Records are user records.
+/// The statistics of a producer since it was created. Records are user records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProducerStats {
@@ -120,7 +120,7 @@ pub struct ProducerStats {
     pub entries_delivered: u64,
     /// Bytes delivered, partition keys included.
     pub bytes_delivered: u64,
-    /// Answers to calls or listings that were not waited for, and entries beyond those of the call.
+    /// The number of answers to calls or listings that nobody waited for, and of entries beyond those of the call.
     pub stale_answers: u64,
     /// Shard listings begun.
     pub listings: u64,
@@ -130,13 +130,13 @@ pub struct ProducerStats {
     pub rerouted: u64,
     /// Records stored by a shard that does not own them. They are sent again.
     pub misplaced: u64,
-    /// How often the stream turned out to be another one under the same name.
+    /// The number of times that the stream turned out to be another one under the same name.
     pub stream_replaced: u64,
-    /// Whether calls have been denied for [`ProducerConfig::stalled_after`](crate::produce::ProducerConfig::stalled_after).
+    /// True if calls have been denied for [`ProducerConfig::stalled_after`](crate::produce::ProducerConfig::stalled_after).
     pub stalled: bool,
     /// Entries that failed, alone or with their call, by error code.
     pub errors: BTreeMap<Arc<str>, u64>,
-    /// What was done on each shard.
+    /// The statistics of each shard.
     pub shards: BTreeMap<Arc<str>, ShardStats>,
     /// The time from `add` to the call that delivered a record: that of the oldest record of its aggregate.
     pub time_in_buffer: Histogram,

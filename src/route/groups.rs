@@ -40,7 +40,7 @@ impl Group {
     }
 }
 
-/// What the user records of a group have in common.
+/// The property that the user records of a group have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
     /// The shard at this position of the map owns them.
@@ -62,7 +62,7 @@ pub(crate) enum Router {
     Unrouted { group: Option<usize> },
 }
 
-/// Where a user record goes.
+/// The destination of a user record.
 pub(crate) enum Destination {
     /// To the group with this index.
     Group(usize),
@@ -228,7 +228,7 @@ pub(crate) struct Groups {
     spare: Vec<RecordAggregator>,
     /// The bytes allocated for the elements of both lists, without the lists themselves.
     allocated: usize,
-    /// How many groups were ever begun.
+    /// The number of groups that were ever begun.
     begun: u64,
 }
 

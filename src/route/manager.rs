@@ -304,7 +304,7 @@ impl fmt::Debug for AggregationManager {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "user records are lost unless their aggregate is sent"]
 pub struct RoutedAggregate {
-    /// What to put. If there is a shard, the explicit hash key is always set, to the hash key of the first user record (rule
+    /// The aggregate to put. If there is a shard, the explicit hash key is always set, to the hash key of the first user record (rule
     /// E8).
     pub aggregate: Aggregate,
     /// The shard that should take it, if the manager routes by shard.

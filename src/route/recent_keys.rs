@@ -25,7 +25,7 @@ pub(crate) struct RecentKeys {
     insertions: usize,
 }
 
-/// What is known about a partition key. Aligned, so that a lookup reads one cache line and not two.
+/// A cached partition key and its hash key. Aligned, so that a lookup reads one cache line and not two.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 pub(crate) struct RecentKey {

@@ -249,7 +249,7 @@ fn to_usize(position: u32) -> usize {
     usize::try_from(position).unwrap_or(usize::MAX)
 }
 
-/// Why a listing of shards is not a map.
+/// The error of a listing of shards that is not a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ShardMapError {

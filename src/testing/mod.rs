@@ -163,7 +163,7 @@ impl ValidAggregate {
 pub struct BrokenAggregate {
     /// The payload.
     pub payload: Vec<u8>,
-    /// What is wrong with it.
+    /// The flaw.
     pub flaw: Flaw,
     /// The reason that decoding must give: for a malformed body, with the kind of error and its offset.
     pub reason: PlainReason,

@@ -68,7 +68,7 @@ pub(super) fn varint(value: impl Into<u128>, at_least: usize) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(super) struct Speller<'c> {
     choices: core::slice::Iter<'c, u8>,
-    /// How many of the 256 values of a byte make something odd.
+    /// The number of values of a byte, out of 256, that make something odd.
     odd: u16,
 }
 

@@ -5,7 +5,7 @@
 //! the standard library, and so does everything on targets with registers of 32 bits or less, where this would cost more
 //! flash than it is worth.
 
-/// Whether fast paths are compiled in.
+/// True if fast paths are compiled in.
 pub(crate) const FAST_PATHS: bool = cfg!(target_pointer_width = "64");
 
 /// Compares two runs.

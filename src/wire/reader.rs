@@ -16,7 +16,7 @@ use crate::wire::bytes;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     unread: &'a [u8],
-    /// Where the message ends in the payload. The position is derived from this and from what is unread, so that the
+    /// The end of the message in the payload. The position is derived from this and from what is unread, so that the
     /// reader of a nested message reports offsets in the payload without being told where it is.
     end: usize,
 }
@@ -61,7 +61,7 @@ const FIXED32: u32 = 5;
 /// The most bytes a varint may take (rule D6).
 const MAX_VARINT_LEN: usize = 10;
 
-/// How many groups may be open at the same time (rule D9).
+/// The most groups that may be open at the same time (rule D9).
 const MAX_OPEN_GROUPS: usize = 100;
 
 impl<'a> Reader<'a> {

@@ -1,4 +1,4 @@
-//! What probably happened to an aggregate that cannot be read, or to data that is not what it seems.
+//! The probable cause of an aggregate that cannot be read, or of data that is not what it seems.
 //!
 //! The digest proves most of it: an aggregate that is whole somewhere inside the payload, or under another magic, cannot be
 //! there by chance.
@@ -262,13 +262,13 @@ fn with_magic(data: &[u8]) -> Option<Cause> {
     }
 }
 
-/// What walking the fields of a damaged aggregate finds.
+/// The findings of a walk over the fields of a damaged aggregate.
 struct Fields {
-    /// Where the first complete aggregate ends, as its digest proves.
+    /// The end of the first complete aggregate, as its digest proves.
     aggregate_end: Option<usize>,
     /// How many bytes are missing after the last byte, if it is cut short there.
     missing: Option<usize>,
-    /// Whether a field ends where the digest should begin.
+    /// True if a field ends where the digest should begin.
     ends_before_digest: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Why the command stops.
+//! The reasons for which the command stops.
 
 use core::fmt;
 use std::io;

@@ -177,7 +177,7 @@ impl<W: Write> Buffered<W> {
 /// Writes JSON Lines through a buffer.
 pub(crate) struct JsonLines<W> {
     out: Buffered<W>,
-    /// Whether a terminal may interpret what is written.
+    /// True if a terminal may interpret what is written.
     is_terminal: bool,
     /// Where the current line begins, if `is_terminal`.
     line_start: usize,

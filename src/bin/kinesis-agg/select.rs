@@ -11,7 +11,7 @@ use crate::input::{Event, Payload, for_each_event};
 use crate::progress::Progress;
 use crate::text::{MESSAGE_VALUE, quoted, record_name};
 
-/// Where selected user records go.
+/// The destination of selected user records.
 pub(crate) trait Sink {
     /// Takes a user record. A plain record is its own user record; `reason` says why it is plain.
     fn write(
@@ -25,7 +25,7 @@ pub(crate) trait Sink {
     fn flush(&mut self) -> Result<(), Failure>;
 }
 
-/// What was seen while selecting.
+/// The counts of a selection.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     /// Payloads that begin with the magic and are plain.
@@ -76,9 +76,9 @@ pub(crate) fn for_each_selected(
 
 struct Selector<'a> {
     selection: &'a SelectionArgs,
-    /// How many user records met all conditions, not counting `--sample`.
+    /// The number of user records that met all conditions, not counting `--sample`.
     matched: u64,
-    /// How many more to write, if there is a limit.
+    /// The number of user records that may still be written, if there is a limit.
     left: Option<u64>,
     no_values: bool,
     range: Option<(HashKeyRange, RangeMode)>,

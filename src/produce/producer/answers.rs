@@ -1,4 +1,4 @@
-//! Answers: what follows from the answer to a call, entry by entry (rules P2, P3, P6 and P9).
+//! Handling the answer to a call, entry by entry (rules P2, P3, P6 and P9).
 
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) struct Undecided<R> {
     listing: u64,
 }
 
-/// Whether the shard that took an entry owns its records.
+/// The answer to whether the shard that took an entry owns its records.
 enum Placement {
     Owned,
     Misplaced,

@@ -19,7 +19,7 @@ pub(super) struct Calls<R> {
     in_flight: BTreeMap<u64, InFlight<R>>,
     /// The number of the next call.
     pub(super) next: u64,
-    /// What is left of rejected calls, to be sent one part after the other (rule P9).
+    /// The remaining entries of rejected calls, to be sent one part after the other (rule P9).
     rest: VecDeque<Batch<R>>,
     /// The newest call that was answered entry by entry.
     pub(super) newest_answered: u64,
@@ -43,9 +43,9 @@ pub(super) struct InFlight<R> {
 pub(super) struct Batch<R> {
     /// The lanes of all entries, each of which this holds once.
     lanes: Vec<usize>,
-    /// What is to be sent after the call in flight, the last one first.
+    /// The parts to be sent after the call in flight, the last one first.
     pub(super) rest: Vec<Vec<Entry<R>>>,
-    /// What goes back to its lane at the end, in order.
+    /// The entries that go back to their lane at the end, in order.
     pub(super) returned: Vec<Entry<R>>,
 }
 

@@ -79,7 +79,7 @@ impl<R> Inbox<R> {
     }
 }
 
-/// Where records without a key go (rule P10).
+/// The current target of records without a key (rule P10).
 #[derive(Debug, Default)]
 pub(super) struct Keyless {
     /// The lane, and how many aggregates were finished there before the one that is being filled.
@@ -87,11 +87,11 @@ pub(super) struct Keyless {
     explicit_hash_key: String,
 }
 
-/// What goes before the queues of lanes: for each, entries in order, and an aggregate under construction.
+/// The entries that go before the queues of lanes: for each, entries in order, and an aggregate under construction.
 struct Fronts<R> {
     lanes: BTreeMap<usize, (Vec<Entry<R>>, Builder<R>)>,
-    /// Where records without a key go: the lane, how many of its entries come before the aggregate that is being filled, and the
-    /// explicit hash key.
+    /// The target of records without a key: the lane, the number of its entries before the aggregate that is being filled, and
+    /// the explicit hash key.
     keyless: Option<(usize, usize, String)>,
 }
 

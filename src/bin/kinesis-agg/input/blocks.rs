@@ -168,7 +168,7 @@ pub(crate) struct Dump {
     start: u64,
     /// The last line with bytes. `*` repeats it.
     last: Vec<u8>,
-    /// Whether there was a `*` after it.
+    /// True if there was a `*` after it.
     pub(crate) repeats: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What an input is, as its first line tells.
+//! Detection of the form of an input from its first line.
 
 use kinesis_aggregation::decode::MAGIC;
 use serde::de::IgnoredAny;

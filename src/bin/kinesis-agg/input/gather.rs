@@ -1,4 +1,4 @@
-//! Payloads on their way to the visitor: several are gathered, so that their digests are verified together.
+//! Gathers payloads before they are visited, so that their digests are verified together.
 
 use core::fmt::Display;
 use core::ops::Range;
@@ -14,10 +14,10 @@ use crate::input::payloads::{Damaged, Event, Payload};
 use crate::input::quote::Values;
 use crate::progress::Progress;
 
-/// How many payloads are gathered at most. The digests of 16 are computed almost as fast as those of more.
+/// The most payloads that are gathered. The digests of 16 are computed almost as fast as those of more.
 const MAX_PAYLOADS: usize = 16;
 
-/// How many bytes of data are gathered before they are visited.
+/// The number of bytes of data that are gathered before they are visited.
 /// This is eight aggregates of 1 MiB, whose digests take as long as those of four.
 const MAX_BYTES: usize = 7 * 1024 * 1024;
 
@@ -33,7 +33,7 @@ pub(crate) struct Gatherer<'p, V> {
     file: String,
     gathered: Vec<Gathered>,
     data: Vec<u8>,
-    /// How much of `data` is in use. It is not made shorter, so that it need not be filled with zeros again.
+    /// The number of bytes of `data` in use. It is not made shorter, so that it need not be filled with zeros again.
     used: usize,
     /// Everything else about the payloads.
     text: String,
@@ -183,7 +183,7 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
         Ok(())
     }
 
-    /// Says once for each kind if the data seems to have been encoded in a way that input forms do not tell.
+    /// Reports, once for each kind, that the data seems to have been encoded in a way that input forms do not tell.
     fn hint_at_encoding(&mut self, data: Range<usize>) {
         let data = self.data.get(data).unwrap_or_default();
         let (kind, what) = if data.starts_with(b"84maw") {
@@ -221,7 +221,7 @@ impl<'p, V: FnMut(Event<'_>) -> Result<(), Failure>> Gatherer<'p, V> {
         Ok(())
     }
 
-    /// Says something about how the input is read.
+    /// Prints a note on how the input is read.
     pub(crate) fn say(&self, what: impl Display) {
         self.progress.warn(format_args!("{}: {what}", self.file));
     }

@@ -52,9 +52,9 @@ pub(crate) struct EachItem<'v, V> {
     pub(crate) visit: &'v mut V,
     /// Set to the failure of a visit, which stops the reading.
     pub(crate) failure: &'v mut Option<Failure>,
-    /// Whether the value is on one line, so that no string in it has a newline that would have to be found.
+    /// True if the value is on one line, so that no string in it has a newline that would have to be found.
     pub(crate) is_on_one_line: bool,
-    /// Whether the value is a list of records, each of which may be invalid.
+    /// True if the value is a list of records, each of which may be invalid.
     pub(crate) is_list_of_records: bool,
 }
 

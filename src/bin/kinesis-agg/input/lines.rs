@@ -64,9 +64,9 @@ pub(crate) struct Lines {
     in_buffer: usize,
     /// The current line if it is not in the reader's buffer.
     line: Vec<u8>,
-    /// Whether the current line goes on after a pause of the input.
+    /// True if the current line goes on after a pause of the input.
     is_open: bool,
-    /// Whether nothing came before the current line, or piece of it.
+    /// True if nothing came before the current line, or piece of it.
     is_first: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What `deaggregate`, `cat` and `inspect` read: payloads as raw bytes, hex, base64, hex dumps or JSON.
+//! The input of `deaggregate`, `cat` and `inspect`: payloads as raw bytes, hex, base64, hex dumps or JSON.
 
 use core::cell::RefCell;
 use core::fmt::{self, Display};
@@ -23,10 +23,10 @@ use crate::input::source::{InMemory, Resumed, Source, open_each};
 use crate::input::{BYTE_ORDER_MARK, MAX_UNIT};
 use crate::progress::Progress;
 
-/// How much of a first line `auto` looks at.
+/// The most bytes of a first line that `auto` looks at.
 const LOOK_AHEAD: usize = 64 * 1024;
 
-/// What the input has next.
+/// The next part of the input.
 pub(crate) enum Event<'a> {
     /// The data of a Kinesis record.
     Payload(Payload<'a>),
@@ -78,7 +78,7 @@ pub(crate) struct Damaged<'a> {
     pub(crate) file: &'a str,
     /// The file, with the line or the byte, for messages.
     pub(crate) place: &'a str,
-    /// What is wrong. Control characters are escaped, and values from the input cut or left out.
+    /// The fault. Control characters are escaped, and values from the input cut or left out.
     pub(crate) what: &'a str,
 }
 
@@ -564,7 +564,7 @@ fn undo_latin_1(data: &[u8]) -> Option<Vec<u8>> {
     text.chars().map(|char| u8::try_from(char).ok()).collect()
 }
 
-/// Where the next value is after one that was not complete on its first line.
+/// The position of the next value after one that was not complete on its first line.
 enum Next {
     /// At this position in the current line.
     Position(usize),

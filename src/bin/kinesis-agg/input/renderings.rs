@@ -6,7 +6,7 @@ use kinesis_aggregation::decode::MAGIC;
 use crate::base64;
 use crate::input::quote::Values;
 
-/// How a value is written.
+/// The form in which a value is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     Hex,
@@ -90,7 +90,7 @@ fn is_hex_magic(text: &[u8]) -> bool {
 /// The magic and the first tag of a body in base32.
 pub(crate) const BASE32_MAGIC: &[u8] = b"6OEZVQQK";
 
-/// Says why a value cannot be decoded.
+/// Describes why a value cannot be decoded.
 fn fault(value: &[u8], form: Form, values: Values) -> String {
     let shown = values.show(value);
     let only = |allowed: fn(u8) -> bool| value.iter().all(|&byte| allowed(byte));
@@ -182,7 +182,7 @@ pub(crate) fn decode_decimals(text: &[u8]) -> Option<Vec<u8>> {
     bytes.filter(|bytes| bytes.len() >= 4)
 }
 
-/// Removes quotation marks, brackets and the like, and commas after them.
+/// Removes quotation marks, brackets and similar characters, and commas after them.
 pub(crate) fn without_wrapping(value: &[u8]) -> &[u8] {
     const PAIRS: [(&[u8], &[u8]); 16] = [
         (b"bytearray(", b")"),
@@ -338,7 +338,7 @@ fn agrees(ascii: &str, bytes: &[u8]) -> bool {
     chars.zip(bytes).all(|(char, byte)| char == byte || char == b'.' || !byte.is_ascii_graphic())
 }
 
-/// Says in what form an aggregate is found inside text that is not read otherwise.
+/// Returns the form in which an aggregate is found inside text that is not read otherwise.
 pub(crate) fn find_aggregate(text: &[u8]) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
     let contains = |needle: &[u8]| memchr::memmem::find(&lower, needle).is_some();

@@ -1,4 +1,4 @@
-//! What `aggregate`, `route` and `verify` read: user records as JSON Lines.
+//! The input of `aggregate`, `route` and `verify`: user records as JSON Lines.
 
 use core::fmt;
 use std::time::Instant;
@@ -88,14 +88,14 @@ pub(crate) struct InputRecord<'a> {
     pub(crate) place: &'a Place,
 }
 
-/// Whether a line needs data.
+/// The choice of whether a line needs data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Data {
     Required,
     Optional,
 }
 
-/// What the input has next.
+/// The next part of the input.
 pub(crate) enum UserEvent<'a> {
     Record(InputRecord<'a>),
     /// The input has paused: what is finished must be written now.
@@ -161,7 +161,7 @@ fn pause(visit: &mut impl FnMut(UserEvent<'_>) -> Result<(), Failure>) -> Result
     Ok(again_at)
 }
 
-/// Says what a line is that is not an object.
+/// Describes a line that is not an object.
 fn describe(line: &[u8], values: Values) -> String {
     match foreign(line) {
         Some(what) => format!(", but this looks like {what}"),
@@ -173,7 +173,7 @@ fn describe(line: &[u8], values: Values) -> String {
     }
 }
 
-/// Says what is wrong with the JSON of a line, and what is expected.
+/// Describes an error in the JSON of a line, and the expected form.
 fn describe_error(lines: &Lines, error: &serde_json::Error, values: Values) -> String {
     if error.is_eof() {
         return format!(

@@ -1,4 +1,4 @@
-//! What `inspect` finds out about a payload.
+//! The findings of `inspect` about a payload.
 
 use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{AggregatedRecord, MAGIC, PlainReason};
@@ -102,7 +102,7 @@ impl<'a> Findings<'a> {
 pub(crate) struct Placement<'a> {
     /// The shard of the payload, or `None` if nothing names it and no user record has a usable hash key.
     pub(crate) shard_id: Option<String>,
-    /// Whether the shard is only assumed: the one that owns the first user record with a usable hash key.
+    /// True if the shard is only assumed: the one that owns the first user record with a usable hash key.
     pub(crate) assumed: bool,
     pub(crate) outside: Vec<Outside<'a>>,
 }

@@ -63,7 +63,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<(), Failure> {
     Failure::found(read, if args.check { totals.findings() } else { Vec::new() })
 }
 
-/// Where the findings go.
+/// The destination of the findings.
 enum Output<'a> {
     Report(Report<Terminal>),
     JsonLines(JsonLines<StdoutLock<'static>>),

@@ -1,4 +1,4 @@
-//! What `inspect --summary` adds up over all payloads, in bounded memory.
+//! The sums of `inspect --summary` over all payloads, in bounded memory.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -35,7 +35,7 @@ pub(crate) struct Summary {
 pub(crate) struct Keys {
     uses: HashMap<Box<str>, u64>,
     memory: usize,
-    /// Whether there were too many to tell all apart.
+    /// True if there were too many to tell all apart.
     pub(crate) is_incomplete: bool,
 }
 
