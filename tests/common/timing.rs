@@ -19,7 +19,7 @@ const RUNS: usize = 25;
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
 /// How often a ratio is measured before one that is too high counts.
-const ATTEMPTS: usize = 10;
+const ATTEMPTS: usize = 5;
 
 /// Asserts that `subject` takes at most `limit` times as long as `yardstick`.
 pub(crate) fn takes_at_most(limit: f64, name: &str, mut subject: impl FnMut(), mut yardstick: impl FnMut()) {
