@@ -51,11 +51,7 @@ impl<W: Write> Sink for Cat<'_, W> {
 
 /// Appends a field. What is not known prints nothing.
 fn append(field: Field, payload: &Payload<'_>, user: &UserRecord<'_>, is_plain: bool, out: &mut Vec<u8>) {
-    let (partition_key, explicit_hash_key) = if is_plain {
-        (payload.partition_key, payload.explicit_hash_key)
-    } else {
-        (Some(user.partition_key), user.explicit_hash_key)
-    };
+    let (partition_key, explicit_hash_key) = payload.keys_of(user, is_plain);
     let mut text = |text: Option<&str>| out.extend_from_slice(text.unwrap_or_default().as_bytes());
     match field {
         Field::Data => out.extend_from_slice(user.data),

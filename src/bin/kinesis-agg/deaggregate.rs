@@ -71,10 +71,7 @@ impl<W: Write> Sink for Writer<W> {
 
 impl<W: Write> Writer<W> {
     fn line(&mut self, payload: &Payload<'_>, user: &UserRecord<'_>, reason: Option<&PlainReason>) {
-        let (partition_key, explicit_hash_key) = match reason {
-            None => (Some(user.partition_key), user.explicit_hash_key),
-            Some(_) => (payload.partition_key, payload.explicit_hash_key),
-        };
+        let (partition_key, explicit_hash_key) = payload.keys_of(user, reason.is_some());
         let mut line = self.lines.object();
         line.value("record", payload.record);
         line.value("partitionKey", partition_key);

@@ -152,8 +152,7 @@ impl Selector<'_> {
 
     fn matches(&self, payload: &Payload<'_>, user: &UserRecord<'_>, is_plain: bool) -> bool {
         let SelectionArgs { keys, grep, at, .. } = self.selection;
-        // The key of a plain record may not be known.
-        let key = if is_plain { payload.partition_key } else { Some(user.partition_key) };
+        let (key, _) = payload.keys_of(user, is_plain);
         let wanted = at.and_then(|at| at.sub_sequence_number);
         wanted.is_none_or(|number| user.sub_sequence_number == number)
             && (keys.is_empty() || key.is_some_and(|key| keys.iter().any(|wanted| wanted == key)))

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Cursor};
 use std::time::Instant;
 
+use kinesis_aggregation::UserRecord;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, MAGIC, PlainReason};
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny};
 use serde_json::value::RawValue;
@@ -66,6 +67,20 @@ impl<'a> Payload<'a> {
     /// Parses the payload. Its digest has been verified, together with those of other payloads.
     pub(crate) fn parse(&self) -> Result<AggregatedRecord<'a, 'a>, PlainReason> {
         self.frame.and_then(|()| AggregatedRecord::parse_with(self.data, DigestCheck::Skip))
+    }
+
+    /// Returns the partition key and the explicit hash key of a user record, as far as they are known. Those of a plain
+    /// record are outside its data.
+    pub(crate) const fn keys_of(
+        &self,
+        user: &UserRecord<'a>,
+        is_plain: bool,
+    ) -> (Option<&'a str>, Option<&'a str>) {
+        if is_plain {
+            (self.partition_key, self.explicit_hash_key)
+        } else {
+            (Some(user.partition_key), user.explicit_hash_key)
+        }
     }
 }
 
