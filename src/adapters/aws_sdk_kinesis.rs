@@ -1,5 +1,5 @@
-//! `aws_sdk_kinesis`: what GetRecords answers can be taken apart, what PutRecords answers can be told to a queue, and
-//! aggregates become what is put. The data of an aggregate moves; it is never copied.
+//! `aws_sdk_kinesis`: deaggregates responses of GetRecords, reads shards, and makes entries of PutRecords from aggregates. The data of
+//! an aggregate moves; it is never copied.
 
 use alloc::string::{String, ToString};
 

@@ -1,12 +1,12 @@
 //! A Lambda function that reads a stream. Environment variables configure it:
 //!
-//! - `STORE`: the folder to store user records in, by default `/tmp/store`. On Lambda it disappears with the instance: use a
-//!   database instead.
+//! - `STORE`: the folder to store user records in, by default `store` in the folder for temporary files. On Lambda it
+//!   disappears with the instance: use a database instead.
 //! - `MODE`: `bulk`, the default, or `streaming`.
 //! - `FAIL_ONCE_AT`: for tests, a position where storing fails once.
 
 use std::env;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use kinesis_aggregation_functions::consume::{bulk, streaming};
@@ -16,8 +16,8 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let folder = env::var("STORE").unwrap_or_else(|_| "/tmp/store".to_owned());
-    let store = Mutex::new(Store::new(Path::new(&folder))?.failing_once(env::var("FAIL_ONCE_AT").ok()));
+    let folder = env::var_os("STORE").map_or_else(|| env::temp_dir().join("store"), PathBuf::from);
+    let store = Mutex::new(Store::new(&folder)?.failing_once(env::var("FAIL_ONCE_AT").ok()));
     let consume = match env::var("MODE").as_deref() {
         Ok("streaming") => streaming,
         Ok("bulk") | Err(_) => bulk,
