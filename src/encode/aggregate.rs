@@ -178,7 +178,10 @@ impl<'b> AggregateRef<'b> {
         let data = buffer.get(..len)?;
         Some(Self {
             data,
-            partition_key: first_key(data.get(MAGIC.len()..).unwrap_or_default(), pending.partition_key_len),
+            partition_key: first_key(
+                data.get(MAGIC.len()..).unwrap_or_default(),
+                pending.partition_key_len(),
+            ),
             explicit_hash_key: pending.explicit_hash_key,
             user_records: pending.user_records,
         })

@@ -167,7 +167,7 @@ impl RecordAggregator {
             data.extend_from_slice(part);
         }
         data.extend_from_slice(&[0; DIGEST_SIZE]);
-        let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len);
+        let partition_key = first_key(tables.partition_keys.encoded(), pending.partition_key_len());
         let partition_key = text(partition_key).into();
         Some(Undigested(Aggregate {
             data,
@@ -206,7 +206,7 @@ impl RecordAggregator {
 
     /// The earliest known time of a pending user record.
     pub(crate) const fn since(&self) -> Option<Duration> {
-        self.packer.pending.since
+        self.packer.pending.since()
     }
 
     /// Gives up memory that is more than twice what is pending, such as that of a larger aggregate before.

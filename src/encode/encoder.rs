@@ -213,7 +213,7 @@ impl<'b, const KEYS: usize> Streamed<'b, KEYS> {
     /// Writes the digest. Returns the length of the whole aggregate.
     fn finish(&mut self) -> usize {
         self.digest_written();
-        let digest = self.digest.clone().finalize();
+        let digest = self.digest.finish();
         let mut writer = Writer::new(self.buffer, self.written);
         // Every size that was admitted includes the digest.
         let digest_written = writer.bytes(&digest);
@@ -279,10 +279,10 @@ impl<const KEYS: usize> Store for Streamed<'_, KEYS> {
     }
 
     fn clear(&mut self) {
-        self.written = 0;
-        self.digested = 0;
         self.digest = Md5::new();
         self.partition_keys = FixedKeyMap::EMPTY;
         self.explicit_hash_keys = FixedKeyMap::EMPTY;
+        self.written = 0;
+        self.digested = 0;
     }
 }

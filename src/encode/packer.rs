@@ -164,12 +164,14 @@ pub(crate) struct Packer<S> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pending {
     pub(crate) user_records: usize,
-    /// The length of the partition key of the first user record, which is the outer one (rule E8).
-    pub(crate) partition_key_len: usize,
+    /// The length of the partition key of the first user record, which is the outer one (rule E8): at most 1,024 bytes.
+    partition_key_len: u16,
     /// The explicit hash key of the first user record, if it has one.
     pub(crate) explicit_hash_key: Option<HashKey>,
-    /// The earliest known time of a user record.
-    pub(crate) since: Option<Duration>,
+    /// The earliest known time of a user record, if `is_timed`. Not an `Option`, so that [`Self::NOTHING`] is all zeros and
+    /// takes no flash.
+    since: Duration,
+    is_timed: bool,
 }
 
 impl<S: Store> Packer<S> {
@@ -202,8 +204,7 @@ impl<S: Store> Packer<S> {
         }
         self.pending.user_records += 1;
         if let Some(now) = now {
-            // The earlier one: user records that are requeued may be older than everything pending.
-            self.pending.since = Some(self.pending.since.map_or(now, |since| since.min(now)));
+            self.pending.note_time(now);
         }
         Ok(true)
     }
@@ -267,7 +268,7 @@ impl<S: Store> Packer<S> {
     }
 
     pub(crate) fn expired(&self, now: Duration) -> bool {
-        match (self.pending.since, self.limits.max_age()) {
+        match (self.pending.since(), self.limits.max_age()) {
             (Some(since), Some(age)) => is_reached(since, age, now),
             _ => false,
         }
@@ -283,7 +284,7 @@ impl<S: Store> Packer<S> {
     }
 
     pub(crate) fn size_bytes(&self) -> usize {
-        self.encoded_len() + self.pending.partition_key_len
+        self.encoded_len() + self.pending.partition_key_len()
     }
 
     #[inline(always)]
@@ -304,7 +305,7 @@ impl<S: Store> Packer<S> {
         let (limit, outer) = if self.is_empty() {
             (self.limits.max_size(), plan.record.partition_key.len())
         } else {
-            (self.limits.target_size(), self.pending.partition_key_len)
+            (self.limits.target_size(), self.pending.partition_key_len())
         };
         // An aggregate that exceeds the target has no bytes left: it keeps its only user record.
         let largest = limit.saturating_sub(outer).min(self.store.capacity());
@@ -328,12 +329,37 @@ impl Pending {
     /// from [`Plan::validate`] would cost every user record 15 instructions.
     #[cfg_attr(target_pointer_width = "64", cold, inline(never))]
     fn begin(&mut self, record: &UserRecord<'_>) {
-        self.partition_key_len = record.partition_key.len();
+        // A valid one has at most 1,024 bytes.
+        self.partition_key_len = u16::try_from(record.partition_key.len()).unwrap_or(u16::MAX);
         self.explicit_hash_key = record.explicit_hash_key.and_then(|key| key.parse().ok());
     }
 
-    const NOTHING: Self =
-        Self { user_records: 0, partition_key_len: 0, explicit_hash_key: None, since: None };
+    #[inline(always)]
+    pub(crate) fn partition_key_len(&self) -> usize {
+        usize::from(self.partition_key_len)
+    }
+
+    /// Notes the time of a user record. The earliest one counts: user records that are requeued may be older than everything
+    /// pending.
+    #[inline(always)]
+    fn note_time(&mut self, now: Duration) {
+        self.since = self.since().map_or(now, |since| since.min(now));
+        self.is_timed = true;
+    }
+
+    /// The earliest known time of a user record.
+    #[inline(always)]
+    pub(crate) const fn since(&self) -> Option<Duration> {
+        if self.is_timed { Some(self.since) } else { None }
+    }
+
+    const NOTHING: Self = Self {
+        user_records: 0,
+        partition_key_len: 0,
+        explicit_hash_key: None,
+        since: Duration::ZERO,
+        is_timed: false,
+    };
 }
 
 /// Refuses a user record that exceeds the maximum even in an aggregate of its own (rules E7 and E9). Returns the encoded

@@ -18,6 +18,6 @@ pub(super) const INITIAL: [u32; 4] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1
 
 /// The digest with this state.
 pub(super) fn to_bytes(state: [u32; 4]) -> [u8; 16] {
-    let [a, b, c, d] = state.map(u128::from);
-    (a | b << 32 | c << 64 | d << 96).to_le_bytes()
+    let [a, b, c, d] = state;
+    (u128::from(a) | u128::from(b) << 32 | u128::from(c) << 64 | u128::from(d) << 96).to_le_bytes()
 }

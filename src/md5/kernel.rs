@@ -105,7 +105,7 @@ impl Context {
         self.keep(0, rest);
     }
 
-    pub(super) fn finalize(mut self) -> [u8; 16] {
+    pub(super) fn finalize(&mut self) -> [u8; 16] {
         let rest = self.rest.get(..self.filled()).unwrap_or_default();
         compress(&mut self.state, Tail::new(rest, self.len).blocks());
         to_bytes(self.state)

@@ -56,7 +56,12 @@ impl Md5 {
 
     /// Ends the message and returns its digest.
     #[must_use]
-    pub fn finalize(self) -> [u8; 16] {
+    pub fn finalize(mut self) -> [u8; 16] {
+        self.finish()
+    }
+
+    /// Like [`Self::finalize`], without a copy of the state, which is worth nothing afterwards.
+    pub(crate) fn finish(&mut self) -> [u8; 16] {
         self.context.finalize()
     }
 

@@ -14,8 +14,8 @@ impl Context {
         self.0.get_or_insert_default().consume(bytes);
     }
 
-    pub(super) fn finalize(self) -> [u8; 16] {
-        self.0.unwrap_or_default().finalize().0
+    pub(super) fn finalize(&mut self) -> [u8; 16] {
+        self.0.take().unwrap_or_default().finalize().0
     }
 
     /// A whole message at once.

@@ -5,6 +5,7 @@ use super::constants::{INITIAL, SINES, to_bytes};
 /// A message that comes in pieces.
 #[derive(Clone)]
 pub(super) struct Context {
+    /// Set by the first `update`, so that a new context is all zeros: clearing it then is part of clearing what it is in.
     state: [u32; 4],
     /// The block being filled.
     block: [u32; 16],
@@ -14,10 +15,13 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) const fn new() -> Self {
-        Self { state: INITIAL, block: [0; 16], length: 0 }
+        Self { state: [0; 4], block: [0; 16], length: 0 }
     }
 
     pub(super) fn update(&mut self, bytes: &[u8]) {
+        if self.length == 0 {
+            self.state = INITIAL;
+        }
         // One at a time: the rounds take many times as long.
         for &byte in bytes {
             self.byte(byte);
@@ -37,9 +41,9 @@ impl Context {
         }
     }
 
-    pub(super) fn finalize(mut self) -> [u8; 16] {
+    pub(super) fn finalize(&mut self) -> [u8; 16] {
         let bits = self.length.wrapping_mul(8);
-        self.byte(0x80);
+        self.update(&[0x80]);
         while low_bits(self.length) != 56 {
             self.byte(0);
         }
@@ -65,7 +69,7 @@ impl Context {
                 _ => (c ^ (b | !d), round.wrapping_mul(7)),
             };
             let word = pick(&self.block, word % 16);
-            let rotation = u32::from(pick(&ROTATIONS, round >> 4 << 2 | round & 3));
+            let rotation = u32::from(pick(&ROTATIONS, round >> 2 & 12 | round & 3));
             let sum = a.wrapping_add(mix).wrapping_add(sine).wrapping_add(word);
             (a, d, c, b) = (d, c, b, b.wrapping_add(sum.rotate_left(rotation)));
         }

@@ -101,11 +101,24 @@ impl<'a> Tags<'a> {
     }
 
     /// Counts the bytes of all tags in a record.
+    ///
+    /// This and [`Self::write`] first look whether there are any. They are inlined, so that a program without tags contains
+    /// no code for them.
+    #[inline(always)]
     pub(crate) fn encoded_len(self) -> usize {
+        if self.len() == 0 { 0 } else { self.sum_len() }
+    }
+
+    fn sum_len(self) -> usize {
         self.map(|tag| length_delimited_len(tag.encoded_len())).fold(0, usize::saturating_add)
     }
 
+    #[inline(always)]
     pub(crate) fn write(self, writer: &mut Writer<'_>) -> Result<(), Full> {
+        if self.len() == 0 { Ok(()) } else { self.write_all(writer) }
+    }
+
+    fn write_all(self, writer: &mut Writer<'_>) -> Result<(), Full> {
         for tag in self {
             tag.write(writer)?;
         }

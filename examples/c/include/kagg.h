@@ -173,13 +173,13 @@ typedef struct {
    */
   size_t partition_key_len;
   /**
-   * The number of user records, at least one.
-   */
-  size_t user_records;
-  /**
    * The explicit hash key to put it with, big-endian. `kagg_hash_key_text` returns it as Kinesis takes it.
    */
   uint8_t explicit_hash_key[16];
+  /**
+   * The number of user records, at least one.
+   */
+  size_t user_records;
   /**
    * 1 if there is an explicit hash key, 0 if there is none.
    */
@@ -441,7 +441,7 @@ KAGG_ASSERT(sizeof(kagg_key_slot) == 2 * sizeof(void *), "kagg: the size of a ke
 KAGG_ASSERT(KAGG_ALIGNOF(kagg_key_slot) == KAGG_ALIGNOF(void *), "kagg: the alignment of a key slot");
 KAGG_ASSERT(sizeof(kagg_limits) == 24, "kagg: the size of limits");
 KAGG_ASSERT(sizeof(kagg_sizes) == 3 * sizeof(size_t), "kagg: the size of sizes");
-KAGG_ASSERT(offsetof(kagg_aggregate, explicit_hash_key) == 5 * sizeof(void *), "kagg: the layout of an aggregate");
+KAGG_ASSERT(offsetof(kagg_aggregate, explicit_hash_key) == 4 * sizeof(void *), "kagg: the layout of an aggregate");
 KAGG_ASSERT(offsetof(kagg_aggregate, has_explicit_hash_key) == 5 * sizeof(void *) + 16, "kagg: the layout of an aggregate");
 KAGG_ASSERT(sizeof(kagg_user_record) == 6 * sizeof(void *) + 8, "kagg: the layout of a user record");
 KAGG_ASSERT(sizeof(kagg_status) == 4, "kagg: the size of a status");

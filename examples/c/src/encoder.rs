@@ -51,7 +51,7 @@ const _: () = {
     assert!(align_of::<State>() <= align_of::<KaggEncoder>());
     assert!(size_of::<KaggSizes>() == 3 * size_of::<usize>());
     assert!(size_of::<*const ()>() == size_of::<usize>());
-    assert!(core::mem::offset_of!(KaggAggregate, explicit_hash_key) == 5 * size_of::<usize>());
+    assert!(core::mem::offset_of!(KaggAggregate, explicit_hash_key) == 4 * size_of::<usize>());
     assert!(core::mem::offset_of!(KaggAggregate, has_explicit_hash_key) == 5 * size_of::<usize>() + 16);
     assert!(size_of::<KaggStatus>() == 4);
 };
@@ -69,10 +69,10 @@ pub struct KaggAggregate {
     pub partition_key: *const c_char,
     /// The length of the partition key.
     pub partition_key_len: usize,
-    /// The number of user records, at least one.
-    pub user_records: usize,
     /// The explicit hash key to put it with, big-endian. `kagg_hash_key_text` returns it as Kinesis takes it.
     pub explicit_hash_key: [u8; 16],
+    /// The number of user records, at least one.
+    pub user_records: usize,
     /// 1 if there is an explicit hash key, 0 if there is none.
     pub has_explicit_hash_key: u8,
 }
@@ -129,6 +129,11 @@ pub unsafe extern "C" fn kagg_encoder_add(
         let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         // SAFETY: as above.
         let partition_key = unsafe { text(partition_key, partition_key_len) }?;
+        // The library checks this as well. In ASCII, where a character is a byte, checking it here lets the compiler leave out
+        // counting characters and what long keys need.
+        if cfg!(not(feature = "full")) && !(1..=256).contains(&partition_key.len()) {
+            return Err(KAGG_PARTITION_KEY_LENGTH);
+        }
         // SAFETY: as above.
         let data = unsafe { bytes(data, data_len) }?;
         let result = encoder.add(UserRecord::new(partition_key, data));
@@ -181,7 +186,8 @@ pub unsafe extern "C" fn kagg_encoder_finish(
         // SAFETY: the caller's promise.
         let encoder = unsafe { initialized(encoder) }.ok_or(KAGG_INVALID_ENCODER)?;
         let finished = encoder.finish().ok_or(KAGG_EMPTY)?;
-        let (partition_key, partition_key_len) = first_key(finished.data);
+        // SAFETY: it is from an encoder.
+        let (partition_key, partition_key_len) = unsafe { first_key(finished.data) };
         let explicit_hash_key = if cfg!(feature = "full") { finished.explicit_hash_key } else { None };
         let finished = KaggAggregate {
             data: finished.data.as_ptr(),
@@ -278,22 +284,28 @@ pub(crate) fn outcome(
         Ok(AddStatus::Added) => KAGG_OK,
         Err(EncodeError::PartitionKeyLength { .. }) => KAGG_PARTITION_KEY_LENGTH,
         Err(EncodeError::ExplicitHashKey(_)) => KAGG_EXPLICIT_HASH_KEY,
-        Ok(AddStatus::Full) | Err(_) if encoder.is_empty() => KAGG_TOO_LARGE,
-        Ok(AddStatus::Full) | Err(_) => KAGG_FULL,
+        _ if encoder.is_empty() => KAGG_TOO_LARGE,
+        _ => KAGG_FULL,
     }
 }
 
-/// Finds the partition key of the first user record in the data of an aggregate, from an encoder: the text of the first field (rule E2 of
-/// the format). `AggregateRef::partition_key` returns it as a `str`, which takes 650 bytes of flash more.
-fn first_key(data: &[u8]) -> (*const u8, usize) {
-    // Magic, tag, and a length in one or two bytes: 256 characters have at most 1,024 bytes.
-    match *data {
-        [_, _, _, _, _, len @ 0..0x80, ref text @ ..] => (text.as_ptr(), usize::from(len)),
-        [_, _, _, _, _, low, high, ref text @ ..] => {
-            (text.as_ptr(), usize::from(high) << 7 | usize::from(low & 0x7f))
-        }
-        _ => (data.as_ptr(), 0),
-    }
+/// Finds the partition key of the first user record in an aggregate: the text of the first field (rule E2 of the format).
+/// `AggregateRef::partition_key` returns it as a `str`, which takes 650 bytes of flash more.
+///
+/// # Safety
+///
+/// The data are an aggregate from an encoder.
+unsafe fn first_key(data: &[u8]) -> (*const u8, usize) {
+    // SAFETY: the magic and a tag are before the length, and after it are at least the user record and the digest.
+    let (len, low, high) = unsafe { (data.as_ptr().add(5), *data.get_unchecked(5), *data.get_unchecked(6)) };
+    // One byte or two: 256 characters have at most 1,024 bytes.
+    let (size, key_len) = if low < 0x80 {
+        (1, usize::from(low))
+    } else {
+        (2, usize::from(high) << 7 | usize::from(low & 0x7f))
+    };
+    // SAFETY: as above.
+    (unsafe { len.add(size) }, key_len)
 }
 
 impl KaggAggregate {

@@ -5,17 +5,26 @@ use core::slice;
 
 use crate::status::{KAGG_INVALID_ARGUMENT, KAGG_KEY_NOT_UTF8, KaggStatus};
 
+/// A pointer or a length that cannot be right. Without a value, so that the results below are returned in registers.
+pub(crate) struct Invalid;
+
+impl From<Invalid> for KaggStatus {
+    fn from(_: Invalid) -> Self {
+        KAGG_INVALID_ARGUMENT
+    }
+}
+
 /// Checks what can be checked about a pointer to one `T`.
-pub(crate) fn check<T>(pointer: *const T) -> Result<(), KaggStatus> {
-    if !pointer.is_null() && pointer.is_aligned() { Ok(()) } else { Err(KAGG_INVALID_ARGUMENT) }
+pub(crate) fn check<T>(pointer: *const T) -> Result<(), Invalid> {
+    if !pointer.is_null() && pointer.is_aligned() { Ok(()) } else { Err(Invalid) }
 }
 
 /// Checks what can be checked about a pointer to `len` values.
-fn check_slice<T>(pointer: *const T, len: usize) -> Result<(), KaggStatus> {
+fn check_slice<T>(pointer: *const T, len: usize) -> Result<(), Invalid> {
     check(pointer)?;
     match len.checked_mul(size_of::<T>()) {
         Some(bytes) if isize::try_from(bytes).is_ok() => Ok(()),
-        _ => Err(KAGG_INVALID_ARGUMENT),
+        _ => Err(Invalid),
     }
 }
 
@@ -26,7 +35,7 @@ fn check_slice<T>(pointer: *const T, len: usize) -> Result<(), KaggStatus> {
 /// If the pointer is not null, it points to `len` bytes that nobody changes during `'a`.
 // Inlined, it takes 28 bytes of flash more.
 #[inline(never)]
-pub(crate) unsafe fn bytes<'a>(pointer: *const c_void, len: usize) -> Result<&'a [u8], KaggStatus> {
+pub(crate) unsafe fn bytes<'a>(pointer: *const c_void, len: usize) -> Result<&'a [u8], Invalid> {
     if len == 0 {
         return Ok(&[]);
     }
@@ -41,7 +50,7 @@ pub(crate) unsafe fn bytes<'a>(pointer: *const c_void, len: usize) -> Result<&'a
 /// # Safety
 ///
 /// If the pointer is not null, it points to `len` values that nobody else uses during `'a`. All bytes are values of `T`.
-pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, len: usize) -> Result<&'a mut [T], KaggStatus> {
+pub(crate) unsafe fn slice_mut<'a, T>(pointer: *mut T, len: usize) -> Result<&'a mut [T], Invalid> {
     if len == 0 {
         return Ok(&mut []);
     }
