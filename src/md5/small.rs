@@ -1,4 +1,4 @@
-//! MD5 in little code: one loop over 64 steps, a seventh of the flash that 64 steps one after the other take.
+//! MD5 in little code: one loop over 64 steps, a tenth of the flash that 64 steps one after the other take.
 
 use super::constants::{INITIAL, SINES, to_bytes};
 
