@@ -85,11 +85,21 @@ impl RecordAggregator {
     ///
     /// Same as [`Self::add`].
     pub fn add_undigested(&mut self, record: UserRecord<'_>) -> Result<Option<Undigested>, EncodeError> {
-        if self.try_add(&record)? {
+        self.add_undigested_with(&record, None)
+    }
+
+    /// Adds a user record at a time, if one is known.
+    #[inline(never)]
+    pub(crate) fn add_undigested_with(
+        &mut self,
+        record: &UserRecord<'_>,
+        now: Option<Duration>,
+    ) -> Result<Option<Undigested>, EncodeError> {
+        if self.packer.add(record, now)? {
             return Ok(None);
         }
         let full = self.finish_undigested();
-        let added = self.try_add(&record);
+        let added = self.packer.add(record, now);
         debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
         Ok(full)
     }

@@ -8,12 +8,13 @@ use core::cmp::Ordering;
 use core::time::Duration;
 
 use crate::ShardMap;
+use crate::encode::Undigested;
 use crate::error::EncodeError;
 use crate::hash_key::HashKey;
 use crate::message::UserRecord;
 use crate::route::recent_keys::{RecentKey, RecentKeys};
 use crate::route::{RoutedAggregate, Shard};
-use crate::{Aggregate, Limits, RecordAggregator};
+use crate::{Limits, RecordAggregator};
 
 /// An aggregator with user records pending that have their route in common.
 #[derive(Clone, Debug)]
@@ -202,9 +203,10 @@ impl Router {
     }
 
     /// Completes an aggregate of a group by where it goes: its shard, and the hash key of its first user record (rule E8).
-    fn routed(&self, mut aggregate: Aggregate, group: &Group) -> RoutedAggregate {
+    fn routed(&self, mut undigested: Undigested, group: &Group) -> RoutedAggregate<Undigested> {
+        let Undigested(aggregate) = &mut undigested;
         aggregate.explicit_hash_key = group.first_hash_key.or(aggregate.explicit_hash_key);
-        RoutedAggregate { aggregate, shard_id: self.shard_id(&group.route).map(Into::into) }
+        RoutedAggregate { aggregate: undigested, shard_id: self.shard_id(&group.route).map(Into::into) }
     }
 }
 
@@ -307,13 +309,13 @@ impl Groups {
         record: &UserRecord<'_>,
         hash_key: Option<HashKey>,
         now: Option<Duration>,
-    ) -> Result<Option<RoutedAggregate>, EncodeError> {
+    ) -> Result<Option<RoutedAggregate<Undigested>>, EncodeError> {
         let Some(group) = self.active.get_mut(index) else {
             debug_assert!(false, "no group {index} of {}", self.active.len());
             return Ok(None);
         };
         let memory = group.memory();
-        let full = group.aggregator.add_with(record, now);
+        let full = group.aggregator.add_undigested_with(record, now);
         self.allocated = self.allocated - memory + group.memory();
         let full = full?.map(|full| self.router.routed(full, group));
         if group.aggregator.user_records() == 1 {
@@ -322,10 +324,10 @@ impl Groups {
         Ok(full)
     }
 
-    /// Finishes what is pending in a group that was removed, without its digest.
-    pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate> {
-        let aggregate = group.aggregator.finish_undigested()?.0;
-        let routed = self.router.routed(aggregate, &group);
+    /// Finishes what is pending in a group that was removed.
+    pub(crate) fn finish(&mut self, mut group: Group) -> Option<RoutedAggregate<Undigested>> {
+        let undigested = group.aggregator.finish_undigested()?;
+        let routed = self.router.routed(undigested, &group);
         self.keep_spare(group.aggregator);
         Some(routed)
     }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use crate::ShardMap;
 use crate::deaggregate;
 use crate::decode::Deaggregated;
-use crate::encode::{check_alone, write_digests};
+use crate::encode::{Undigested, check_alone, write_digests};
 use crate::error::EncodeError;
 use crate::message::UserRecord;
 use crate::route::groups::{Group, Groups, Router};
@@ -116,6 +116,24 @@ impl AggregationManager {
         self.add_with(record, Some(now))
     }
 
+    /// Adds a user record, as [`Self::add`], but leaves the aggregates that it finishes without their digests, for
+    /// [`Undigested::digest_all`] or another thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::add`].
+    #[inline]
+    pub fn add_undigested(
+        &mut self,
+        record: UserRecord<'_>,
+    ) -> Result<Vec<RoutedAggregate<Undigested>>, EncodeError> {
+        let mut full = Vec::new();
+        if !self.groups.add_in_place(&record) {
+            self.route(record, None, &mut full)?;
+        }
+        Ok(full)
+    }
+
     fn add_with(
         &mut self,
         record: UserRecord<'_>,
@@ -123,7 +141,7 @@ impl AggregationManager {
     ) -> Result<Vec<RoutedAggregate>, EncodeError> {
         let mut full = Vec::new();
         self.route(record, now, &mut full)?;
-        Ok(full)
+        Ok(digest_all(full))
     }
 
     /// Finishes and returns all that is pending, in the order in which shards or keys got their first user record.
@@ -135,9 +153,8 @@ impl AggregationManager {
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
         let index = self.groups.find_shard(shard_id)?;
         let group = self.groups.remove(index)?;
-        let mut finished = Vec::new();
-        self.finish([group], &mut finished);
-        finished.pop()
+        let finished = self.groups.finish(group)?;
+        Some(RoutedAggregate { aggregate: finished.aggregate.digest(), shard_id: finished.shard_id })
     }
 
     /// Finishes and returns the aggregates that have reached [`Limits::max_age`], in the same order as [`Self::flush`].
@@ -169,7 +186,7 @@ impl AggregationManager {
             self.groups.keep_spare(group.aggregator);
         }
         self.keep_within_bound(&mut full);
-        full
+        digest_all(full)
     }
 
     /// Drops all that is pending.
@@ -229,7 +246,7 @@ impl AggregationManager {
         &mut self,
         record: UserRecord<'_>,
         now: Option<Duration>,
-        full: &mut Vec<RoutedAggregate>,
+        full: &mut Vec<RoutedAggregate<Undigested>>,
     ) -> Result<(), EncodeError> {
         record.validate_partition_key()?;
         let explicit_hash_key = record.explicit_hash_key.map(str::parse).transpose();
@@ -237,9 +254,7 @@ impl AggregationManager {
         // Even if the user record fits what is pending: after a refresh, it may be the first of an aggregate.
         check_alone(&self.limits(), &record)?;
         let (index, hash_key) = self.groups.find_or_begin(&record, explicit_hash_key);
-        if let Some(aggregate) = self.groups.add(index, &record, hash_key, now)? {
-            full.push(aggregate);
-        }
+        full.extend(self.groups.add(index, &record, hash_key, now)?);
         self.keep_within_bound(full);
         Ok(())
     }
@@ -249,7 +264,7 @@ impl AggregationManager {
         &mut self,
         records: Deaggregated<'_>,
         since: Option<Duration>,
-        full: &mut Vec<RoutedAggregate>,
+        full: &mut Vec<RoutedAggregate<Undigested>>,
     ) {
         for record in records {
             let result = self.route(record, since, full);
@@ -258,7 +273,7 @@ impl AggregationManager {
     }
 
     /// Finishes the fullest aggregates until the others are within the bound on memory.
-    fn keep_within_bound(&mut self, out: &mut Vec<RoutedAggregate>) {
+    fn keep_within_bound(&mut self, full: &mut Vec<RoutedAggregate<Undigested>>) {
         while self.groups.memory() > self.groups.max_memory {
             // What is pending is cut short only if no unused memory is left to give up.
             if self.groups.take_spare().is_some() || self.groups.shrink() {
@@ -268,24 +283,25 @@ impl AggregationManager {
             if fullest.is_empty() {
                 break;
             }
-            self.finish(fullest, out);
+            full.extend(fullest.into_iter().filter_map(|group| self.groups.finish(group)));
         }
     }
 
     fn finish_where(&mut self, chosen: impl Fn(&Group) -> bool) -> Vec<RoutedAggregate> {
-        let mut out = Vec::new();
         let groups = self.groups.remove_where(chosen);
-        self.finish(groups, &mut out);
-        out
+        digest_all(groups.into_iter().filter_map(|group| self.groups.finish(group)))
     }
+}
 
-    /// Finishes what is pending in groups that were removed. The digests are computed together, several times as fast as one
-    /// after the other.
-    fn finish(&mut self, groups: impl IntoIterator<Item = Group>, out: &mut Vec<RoutedAggregate>) {
-        let before = out.len();
-        out.extend(groups.into_iter().filter_map(|group| self.groups.finish(group)));
-        write_digests(out.iter_mut().skip(before).map(|routed| &mut *routed.aggregate.data));
-    }
+/// Computes the digests together, several times as fast as one after the other.
+fn digest_all(full: impl IntoIterator<Item = RoutedAggregate<Undigested>>) -> Vec<RoutedAggregate> {
+    let finished = |routed: RoutedAggregate<Undigested>| RoutedAggregate {
+        aggregate: routed.aggregate.0,
+        shard_id: routed.shard_id,
+    };
+    let mut all: Vec<RoutedAggregate> = full.into_iter().map(finished).collect();
+    write_digests(all.iter_mut().map(|routed| &mut *routed.aggregate.data));
+    all
 }
 
 impl fmt::Debug for AggregationManager {
@@ -303,10 +319,10 @@ impl fmt::Debug for AggregationManager {
 /// A finished aggregate of an [`AggregationManager`], and the shard that should take it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "user records are lost unless their aggregate is sent"]
-pub struct RoutedAggregate {
-    /// The aggregate to put. If there is a shard, the explicit hash key is always set, to the hash key of the first user record (rule
-    /// E8).
-    pub aggregate: Aggregate,
+pub struct RoutedAggregate<A = Aggregate> {
+    /// The aggregate to put, or an [`Undigested`] one. If there is a shard, the explicit hash key is always set, to the hash
+    /// key of the first user record (rule E8).
+    pub aggregate: A,
     /// The shard that should take it, if the manager routes by shard.
     pub shard_id: Option<Box<str>>,
 }

@@ -277,6 +277,38 @@ fn ten_thousand_shards_with_one_record_each_stay_within_16_mib() {
     assert!(manager.is_empty());
 }
 
+#[test]
+fn undigested_aggregates_are_those_that_add_returns() {
+    for routing in [Routing::ByShard, Routing::ByKey, Routing::Unrouted] {
+        let shards = shards(5);
+        // So little memory that aggregates are also finished because of it.
+        let manager = || routing.manager(map_of(&shards), Limits::KPL).with_max_memory(100_000);
+        let (mut with, mut without) = (manager(), manager());
+        let mut random = Random::new(3);
+        let mut count = 0;
+        for _ in 0..2_000 {
+            let key = format!("key {}", random.below(20));
+            let data = random.bytes(300);
+            let record = UserRecord::new(&key, &data);
+            let digested: Vec<_> = without
+                .add_undigested(record)
+                .unwrap()
+                .into_iter()
+                .map(|routed| RoutedAggregate {
+                    aggregate: routed.aggregate.digest(),
+                    shard_id: routed.shard_id,
+                })
+                .collect();
+            count += digested.len();
+            assert_eq!(with.add(record).unwrap(), digested);
+        }
+        assert!(count > 10, "{count}");
+        assert_eq!(with.flush(), without.flush());
+        let refused = UserRecord::new("", "");
+        assert_eq!(with.add(refused).unwrap_err(), without.add_undigested(refused).unwrap_err());
+    }
+}
+
 /// The sizes of aggregates.
 fn sizes(out: &[RoutedAggregate]) -> Vec<usize> {
     out.iter().map(|routed| routed.aggregate.size_bytes()).collect()

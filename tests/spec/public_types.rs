@@ -51,7 +51,7 @@ fn traits() {
             AddError, AddStatus, Aggregate, AggregateRef<'_>, AggregatedRecord<'_, '_>,
             CallbackAggregator<Callback>, Deaggregated<'_>, DecodeError, DecodeErrorKind, DigestCheck, EncodeError,
             Limits, Md5, Payload<'_, '_>, PlainReason,
-            RecordAggregator, RecordTag<'_>, RoutedAggregate,
+            RecordAggregator, RecordTag<'_>, RoutedAggregate, RoutedAggregate<Undigested>,
             SourcedRecord<'_, Vec<u8>>, SourcedRecords<'_, Vec<u8>>, Tags<'_>, UserRecord<'_>, UserRecords<'_, '_>,
         ];
         // It holds a buffer of the caller's.
