@@ -108,6 +108,9 @@ impl MixedKeys {
 /// Aggregates user records as the options say.
 pub(crate) struct Aggregator {
     packing: Packing,
+    /// Finished aggregates without their digests, and their size in bytes.
+    undigested: Vec<Undigested>,
+    undigested_bytes: usize,
     /// How many bytes of finished aggregates are kept, so that their digests are computed together.
     max_undigested: usize,
     started: Instant,
@@ -120,12 +123,7 @@ pub(crate) struct Aggregator {
 
 /// Which user records share an aggregate.
 enum Packing {
-    /// All of them. The aggregates have no digests yet.
-    All {
-        aggregator: Box<RecordAggregator>,
-        undigested: Vec<Undigested>,
-        bytes: usize,
-    },
+    All(Box<RecordAggregator>),
     Routed(Box<AggregationManager>),
 }
 
@@ -151,11 +149,7 @@ impl Aggregator {
             |manager: AggregationManager| Packing::Routed(Box::new(manager.with_max_memory(MAX_MEMORY)));
         let packing = match (grouping, &shards) {
             (Grouping::All, _) if max_age.is_some() => routed(AggregationManager::unrouted(limits)),
-            (Grouping::All, _) => Packing::All {
-                aggregator: Box::new(RecordAggregator::new(limits)),
-                undigested: Vec::new(),
-                bytes: 0,
-            },
+            (Grouping::All, _) => Packing::All(Box::new(RecordAggregator::new(limits))),
             (Grouping::PartitionKey, _) => routed(AggregationManager::by_key(limits)),
             (Grouping::Shard, Some(map)) => routed(AggregationManager::by_shard(map.clone(), limits)),
             (Grouping::Shard, None) => {
@@ -164,6 +158,8 @@ impl Aggregator {
         };
         Ok(Self {
             packing,
+            undigested: Vec::new(),
+            undigested_bytes: 0,
             max_undigested: MAX_UNDIGESTED,
             started: Instant::now(),
             grouping,
@@ -176,54 +172,64 @@ impl Aggregator {
     /// Adds a user record and returns aggregates that are finished: those because of it, or those that were kept.
     pub(crate) fn add(&mut self, record: UserRecord<'_>) -> Result<Vec<Finished>, EncodeError> {
         match &mut self.packing {
-            Packing::All { aggregator, undigested, bytes } => {
+            Packing::All(aggregator) => {
                 let Some(full) = aggregator.add_undigested(record)? else { return Ok(Vec::new()) };
-                *bytes += full.size_bytes();
-                undigested.push(full);
-                if *bytes < self.max_undigested { Ok(Vec::new()) } else { self.pause() }
+                self.keep(full);
             }
             Packing::Routed(manager) if manager.limits().max_age().is_none() => {
-                let full = manager.add(record)?;
-                if full.is_empty() { Ok(Vec::new()) } else { self.finished(aggregates(full)) }
+                let full = manager.add_undigested(record)?;
+                if full.is_empty() {
+                    return Ok(Vec::new());
+                }
+                full.into_iter().for_each(|routed| self.keep(routed.aggregate));
             }
             Packing::Routed(manager) => {
                 let now = self.started.elapsed();
                 let mut full = manager.expired(now);
                 full.extend(manager.add_at(record, now)?);
-                self.finished(aggregates(full))
+                return self.finished(aggregates(full));
             }
         }
+        if self.undigested_bytes < self.max_undigested { Ok(Vec::new()) } else { self.pause() }
+    }
+
+    fn keep(&mut self, undigested: Undigested) {
+        self.undigested_bytes += undigested.size_bytes();
+        self.undigested.push(undigested);
+    }
+
+    /// Computes the digests of the aggregates that were kept.
+    fn digest_kept(&mut self) -> Vec<Aggregate> {
+        self.undigested_bytes = 0;
+        Undigested::digest_all(self.undigested.drain(..))
     }
 
     /// Returns all aggregates that are finished, and those that have reached their age.
     pub(crate) fn pause(&mut self) -> Result<Vec<Finished>, EncodeError> {
-        let finished = match &mut self.packing {
-            Packing::All { undigested, bytes, .. } => {
-                *bytes = 0;
-                Undigested::digest_all(undigested.drain(..))
-            }
-            Packing::Routed(manager) => aggregates(manager.expired(self.started.elapsed())),
-        };
+        let mut finished = self.digest_kept();
+        if let Packing::Routed(manager) = &mut self.packing {
+            finished.extend(aggregates(manager.expired(self.started.elapsed())));
+        }
         self.finished(finished)
     }
 
     /// Returns the time at which the next pending aggregate reaches its age.
     fn next_expiry(&self) -> Option<Instant> {
         match &self.packing {
-            Packing::All { .. } => None,
+            Packing::All(_) => None,
             Packing::Routed(manager) => self.started.checked_add(manager.next_expiry()?),
         }
     }
 
     /// Finishes all pending aggregates.
     pub(crate) fn finish(&mut self) -> Result<Vec<Finished>, EncodeError> {
-        let finished = match &mut self.packing {
-            Packing::All { aggregator, undigested, .. } => {
-                undigested.extend(aggregator.finish_undigested());
-                Undigested::digest_all(undigested.drain(..))
-            }
-            Packing::Routed(manager) => aggregates(manager.flush()),
-        };
+        if let Packing::All(aggregator) = &mut self.packing {
+            self.undigested.extend(aggregator.finish_undigested());
+        }
+        let mut finished = self.digest_kept();
+        if let Packing::Routed(manager) = &mut self.packing {
+            finished.extend(aggregates(manager.flush()));
+        }
         self.finished(finished)
     }
 
@@ -272,7 +278,7 @@ impl Aggregator {
             return Ok(());
         };
         let limits = match &self.packing {
-            Packing::All { aggregator, .. } => aggregator.limits(),
+            Packing::All(aggregator) => aggregator.limits(),
             Packing::Routed(manager) => manager.limits(),
         };
         let mut buffer = core::mem::take(&mut self.buffer);
