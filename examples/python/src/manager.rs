@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use kinesis_aggregation::encode::Undigested;
 use kinesis_aggregation::route::{HashKeyRange, RoutedAggregate, Shard};
 use kinesis_aggregation::{Limits, ShardMap};
 use pyo3::exceptions::PyValueError;
@@ -44,10 +45,14 @@ impl AggregationManager {
     ) -> PyResult<Vec<RoutedRecord>> {
         let py = partition_key.py();
         with_user_record(partition_key, data, explicit_hash_key, |record| {
-            // Few calls finish an aggregate and compute its digest, in a millisecond at most. To release the GIL in each call
-            // would cost more: another thread that is computing gets it for 5 ms each time.
-            let full = self.lock(py).add(record);
-            Ok(records(py, full.map_err(|error| PyValueError::new_err(error.to_string()))?))
+            let full = self.lock(py).add_undigested(record);
+            let full = full.map_err(|error| PyValueError::new_err(error.to_string()))?;
+            // Most calls finish no aggregate. To release the GIL in those would cost more: another thread that is computing
+            // gets it for 5 ms each time.
+            if full.is_empty() {
+                return Ok(Vec::new());
+            }
+            Ok(records(py, py.detach(|| full.into_iter().map(digested).collect())))
         })
     }
 
@@ -101,8 +106,12 @@ fn shard((id, start, end, parent, adjacent_parent, closed): &ListedShard) -> PyR
     Ok(if *closed { shard.closed() } else { shard })
 }
 
+fn digested(RoutedAggregate { aggregate, shard_id }: RoutedAggregate<Undigested>) -> RoutedAggregate {
+    RoutedAggregate { aggregate: aggregate.digest(), shard_id }
+}
+
 fn records(py: Python<'_>, aggregates: Vec<RoutedAggregate>) -> Vec<RoutedRecord> {
-    let record = |RoutedAggregate { aggregate, shard_id }| RoutedRecord {
+    let record = |RoutedAggregate { aggregate, shard_id }: RoutedAggregate| RoutedRecord {
         shard_id: shard_id.map(String::from),
         size_bytes: aggregate.data.len(),
         user_records: aggregate.user_records,

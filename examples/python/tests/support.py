@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import json
 import random
+import sys
+import threading
+import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[3]
@@ -85,3 +88,30 @@ def aggregate(users):
     for user in users:
         assert full.add_user_record(*user)
     return full.get_contents()[2]
+
+
+def other_threads_run_during(call):
+    """Calls, and returns whether the GIL was released meanwhile."""
+    counted = 0
+    stop = threading.Event()
+
+    def count():
+        nonlocal counted
+        while not stop.is_set():
+            counted += 1
+            time.sleep(0)
+
+    interval = sys.getswitchinterval()
+    thread = threading.Thread(target=count)
+    thread.start()
+    try:
+        # From here on, this thread gives up the GIL only of its own accord.
+        sys.setswitchinterval(1000)
+        before = counted
+        call()
+        after = counted
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        thread.join()
+    return after > before

@@ -2,14 +2,12 @@
 
 import base64
 import hashlib
-import sys
 import threading
-import time
 
 import pytest
 from kinesis_aggregation import MAGIC, MAX_BYTES_PER_RECORD, put_records_entry
 from kinesis_aggregation.aggregator import AggRecord, KeySet, RecordAggregator
-from support import DATA, VECTORS, lines
+from support import DATA, VECTORS, lines, other_threads_run_during
 
 VECTOR_ROWS = lines(VECTORS / "encode.jsonl")
 
@@ -211,29 +209,7 @@ def test_threads_share_an_aggregate_and_wait_for_its_digest():
 def test_other_threads_run_while_a_digest_is_computed():
     record = AggRecord(max_size=10 * 1024 * 1024)
     record.add_user_record("pk", bytes(10 * 1024 * 1024 - 100))
-    counted = 0
-    stop = threading.Event()
-
-    def count():
-        nonlocal counted
-        while not stop.is_set():
-            counted += 1
-            time.sleep(0)
-
-    interval = sys.getswitchinterval()
-    thread = threading.Thread(target=count)
-    thread.start()
-    try:
-        # From here on, this thread gives up the GIL only of its own accord.
-        sys.setswitchinterval(1000)
-        before = counted
-        record.get_contents()
-        after = counted
-    finally:
-        sys.setswitchinterval(interval)
-        stop.set()
-        thread.join()
-    assert after > before
+    assert other_threads_run_during(record.get_contents)
 
 
 def test_key_sets_number_keys_in_the_order_of_their_first_use():

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import pytest
 from kinesis_aggregation import AggregationManager, deaggregate_records, put_records_entry
-from support import DATA, record, user_records
+from support import DATA, other_threads_run_during, record, user_records
 
 with open(DATA / "list-shards.json", encoding="utf-8") as file:
     LISTED = json.load(file)
@@ -92,6 +92,16 @@ def test_a_user_record_above_the_target_gets_an_aggregate_of_its_own():
     (full,) = manager.add_user_record("a", bytes(2_000))
     assert full.get_num_user_records() == 1
     assert [aggregate.get_num_user_records() for aggregate in manager.flush()] == [1]
+
+
+def test_other_threads_run_while_digests_are_computed():
+    manager = AggregationManager.unrouted()
+
+    def add():
+        for _ in range(20):
+            manager.add_user_record("a", bytes(1_000_000))
+
+    assert other_threads_run_during(add)
 
 
 def test_after_a_reshard_pending_user_records_move():
