@@ -8,6 +8,11 @@ mod host {
     pub(crate) fn stack() -> Option<core::ops::Range<usize>> {
         None
     }
+
+    /// Returns `None`: the host's instructions are those of `benches/instructions`.
+    pub(crate) fn instructions() -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(target_os = "none")]
@@ -29,6 +34,36 @@ mod bare {
         Some((&raw const STATIC_END).addr().next_multiple_of(4)..(&raw const _stack_start).addr())
     }
 
+    /// Returns the number of instructions so far, as QEMU counts them with `-icount shift=0`.
+    #[cfg(target_arch = "riscv32")]
+    pub(crate) fn instructions() -> Option<u64> {
+        let count: u32;
+        // SAFETY: this reads a counter.
+        unsafe { core::arch::asm!("csrr {}, minstret", out(reg) count, options(nomem, nostack)) };
+        Some(count.into())
+    }
+
+    /// The same from the clock, in which an instruction takes a nanosecond: the board's counts down every 80 ns.
+    #[cfg(target_arch = "arm")]
+    pub(crate) fn instructions() -> Option<u64> {
+        const CONTROL: *mut u32 = core::ptr::without_provenance_mut(0xe000_e010);
+        const RELOAD: *mut u32 = core::ptr::without_provenance_mut(0xe000_e014);
+        const CURRENT: *const u32 = core::ptr::without_provenance(0xe000_e018);
+        const FROM: u32 = 0xff_ffff;
+        // SAFETY: these are the registers of the SysTick timer, which nothing else uses.
+        let ticks = unsafe {
+            if CONTROL.read_volatile() & 1 == 0 {
+                RELOAD.write_volatile(FROM);
+                // Enabled, by the processor's clock.
+                CONTROL.write_volatile(5);
+                // It starts with the next tick.
+                while CURRENT.read_volatile() == 0 {}
+            }
+            FROM - CURRENT.read_volatile()
+        };
+        Some(u64::from(ticks) * 80)
+    }
+
     #[cfg_attr(target_arch = "arm", cortex_m_rt::entry)]
     #[cfg_attr(target_arch = "riscv32", riscv_rt::entry)]
     fn main() -> ! {
@@ -43,6 +78,6 @@ mod bare {
 }
 
 #[cfg(target_os = "none")]
-pub(crate) use bare::{println, stack};
+pub(crate) use bare::{instructions, println, stack};
 #[cfg(not(target_os = "none"))]
-pub(crate) use host::{println, stack};
+pub(crate) use host::{instructions, println, stack};

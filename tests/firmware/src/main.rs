@@ -4,6 +4,7 @@
 #![cfg_attr(target_os = "none", no_std)]
 #![cfg_attr(target_os = "none", no_main)]
 
+mod costs;
 mod digests;
 mod machine;
 mod sensors;
@@ -60,6 +61,7 @@ fn checks(buffer: &mut [u8]) -> Result<(), Failure> {
     if let Some(deepest) = stacks.into_iter().flatten().max() {
         println!("firmware: deepest stack: {deepest} bytes");
     }
+    costs::report(buffer)?;
     println!("firmware: all checks passed; results {:032x}", u128::from_be_bytes(all.finalize()));
     Ok(())
 }
