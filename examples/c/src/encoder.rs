@@ -296,16 +296,14 @@ pub(crate) fn outcome(
 ///
 /// The data are an aggregate from an encoder.
 unsafe fn first_key(data: &[u8]) -> (*const u8, usize) {
-    // SAFETY: the magic and a tag are before the length, and after it are at least the user record and the digest.
-    let (len, low, high) = unsafe { (data.as_ptr().add(5), *data.get_unchecked(5), *data.get_unchecked(6)) };
-    // One byte or two: 256 characters have at most 1,024 bytes.
-    let (size, key_len) = if low < 0x80 {
-        (1, usize::from(low))
-    } else {
-        (2, usize::from(high) << 7 | usize::from(low & 0x7f))
-    };
+    // SAFETY: the magic and a tag are before the length. After it are at least the user record and the digest.
+    let low = usize::from(unsafe { *data.get_unchecked(5) });
     // SAFETY: as above.
-    (unsafe { len.add(size) }, key_len)
+    let high = usize::from(unsafe { *data.get_unchecked(6) });
+    // One byte or two: 256 characters have at most 1,024 bytes.
+    let (start, len) = if low < 0x80 { (6, low) } else { (7, high << 7 | low & 0x7f) };
+    // SAFETY: as above.
+    (unsafe { data.as_ptr().add(start) }, len)
 }
 
 impl KaggAggregate {
