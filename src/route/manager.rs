@@ -153,8 +153,7 @@ impl AggregationManager {
     pub fn flush_shard(&mut self, shard_id: &str) -> Option<RoutedAggregate> {
         let index = self.groups.find_shard(shard_id)?;
         let group = self.groups.remove(index)?;
-        let finished = self.groups.finish(group)?;
-        Some(RoutedAggregate { aggregate: finished.aggregate.digest(), shard_id: finished.shard_id })
+        Some(self.groups.finish(group)?.digest())
     }
 
     /// Finishes and returns the aggregates that have reached [`Limits::max_age`], in the same order as [`Self::flush`].
@@ -295,11 +294,7 @@ impl AggregationManager {
 
 /// Computes the digests together, several times as fast as one after the other.
 fn digest_all(full: impl IntoIterator<Item = RoutedAggregate<Undigested>>) -> Vec<RoutedAggregate> {
-    let finished = |routed: RoutedAggregate<Undigested>| RoutedAggregate {
-        aggregate: routed.aggregate.0,
-        shard_id: routed.shard_id,
-    };
-    let mut all: Vec<RoutedAggregate> = full.into_iter().map(finished).collect();
+    let mut all: Vec<_> = full.into_iter().map(|routed| routed.map(|undigested| undigested.0)).collect();
     write_digests(all.iter_mut().map(|routed| &mut *routed.aggregate.data));
     all
 }
@@ -325,4 +320,17 @@ pub struct RoutedAggregate<A = Aggregate> {
     pub aggregate: A,
     /// The shard that should take it, if the manager routes by shard.
     pub shard_id: Option<Box<str>>,
+}
+
+impl<A> RoutedAggregate<A> {
+    fn map<B>(self, change: impl FnOnce(A) -> B) -> RoutedAggregate<B> {
+        RoutedAggregate { aggregate: change(self.aggregate), shard_id: self.shard_id }
+    }
+}
+
+impl RoutedAggregate<Undigested> {
+    /// Computes the digest of this aggregate alone.
+    pub fn digest(self) -> RoutedAggregate {
+        self.map(Undigested::digest)
+    }
 }

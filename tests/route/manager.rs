@@ -290,15 +290,8 @@ fn undigested_aggregates_are_those_that_add_returns() {
             let key = format!("key {}", random.below(20));
             let data = random.bytes(300);
             let record = UserRecord::new(&key, &data);
-            let digested: Vec<_> = without
-                .add_undigested(record)
-                .unwrap()
-                .into_iter()
-                .map(|routed| RoutedAggregate {
-                    aggregate: routed.aggregate.digest(),
-                    shard_id: routed.shard_id,
-                })
-                .collect();
+            let finished = without.add_undigested(record).unwrap();
+            let digested: Vec<_> = finished.into_iter().map(RoutedAggregate::digest).collect();
             count += digested.len();
             assert_eq!(with.add(record).unwrap(), digested);
         }

@@ -2,7 +2,6 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kinesis_aggregation::encode::Undigested;
 use kinesis_aggregation::route::{HashKeyRange, RoutedAggregate, Shard};
 use kinesis_aggregation::{Limits, ShardMap};
 use pyo3::exceptions::PyValueError;
@@ -52,7 +51,7 @@ impl AggregationManager {
             if full.is_empty() {
                 return Ok(Vec::new());
             }
-            Ok(records(py, py.detach(|| full.into_iter().map(digested).collect())))
+            Ok(records(py, py.detach(|| full.into_iter().map(RoutedAggregate::digest).collect())))
         })
     }
 
@@ -104,10 +103,6 @@ fn shard((id, start, end, parent, adjacent_parent, closed): &ListedShard) -> PyR
         .map_err(|error| PyValueError::new_err(format!("shard {id}: {error}")))?;
     let shard = Shard::new(id, range).with_parents(parent.as_deref(), adjacent_parent.as_deref());
     Ok(if *closed { shard.closed() } else { shard })
-}
-
-fn digested(RoutedAggregate { aggregate, shard_id }: RoutedAggregate<Undigested>) -> RoutedAggregate {
-    RoutedAggregate { aggregate: aggregate.digest(), shard_id }
 }
 
 fn records(py: Python<'_>, aggregates: Vec<RoutedAggregate>) -> Vec<RoutedRecord> {
