@@ -61,7 +61,7 @@ impl RecordAggregator {
     pub fn add(&mut self, record: UserRecord<'_>) -> Result<Option<Aggregate>, EncodeError> {
         match self.packer.add(&record, None) {
             Ok(true) => Ok(None),
-            not_added => self.finish_and_add(not_added, &record, None),
+            not_added => self.finish_and_add(not_added, &record, None, Self::finish),
         }
     }
 
@@ -95,13 +95,10 @@ impl RecordAggregator {
         record: &UserRecord<'_>,
         now: Option<Duration>,
     ) -> Result<Option<Undigested>, EncodeError> {
-        if self.packer.add(record, now)? {
-            return Ok(None);
+        match self.packer.add(record, now) {
+            Ok(true) => Ok(None),
+            not_added => self.finish_and_add(not_added, record, now, Self::finish_undigested),
         }
-        let full = self.finish_undigested();
-        let added = self.packer.add(record, now);
-        debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
-        Ok(full)
     }
 
     /// Adds a user record at a time, if one is known.
@@ -113,21 +110,23 @@ impl RecordAggregator {
     ) -> Result<Option<Aggregate>, EncodeError> {
         match self.packer.add(record, now) {
             Ok(true) => Ok(None),
-            not_added => self.finish_and_add(not_added, record, now),
+            not_added => self.finish_and_add(not_added, record, now, Self::finish),
         }
     }
 
-    /// Adds a user record that does not fit what is pending, unless it was refused.
+    /// Adds a user record that does not fit what is pending, unless it was refused. `finish` is [`Self::finish`] or
+    /// [`Self::finish_undigested`].
     #[cold]
     #[inline(never)]
-    fn finish_and_add(
+    fn finish_and_add<A>(
         &mut self,
         not_added: Result<bool, EncodeError>,
         record: &UserRecord<'_>,
         now: Option<Duration>,
-    ) -> Result<Option<Aggregate>, EncodeError> {
+        finish: impl FnOnce(&mut Self) -> Option<A>,
+    ) -> Result<Option<A>, EncodeError> {
         not_added?;
-        let full = self.finish();
+        let full = finish(self);
         let added = self.packer.add(record, now);
         debug_assert_eq!(added, Ok(true), "it fits an empty aggregate");
         Ok(full)
