@@ -10,7 +10,7 @@ pub struct Listing {
     /// Where the shards begin, besides at 0.
     starts: Vec<Place>,
     changes: Vec<Change>,
-    /// What is looked up.
+    /// The hash keys to look up.
     keys: Vec<u128>,
 }
 

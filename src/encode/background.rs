@@ -44,7 +44,7 @@ pub struct BackgroundAggregator {
     stopped: Arc<AtomicBool>,
 }
 
-/// The largest queue. The standard library allocates all of it at once.
+/// The largest queue. The standard library allocates all of it immediately.
 const MAX_QUEUE: usize = 4096;
 
 impl BackgroundAggregator {

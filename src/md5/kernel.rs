@@ -111,7 +111,7 @@ impl Context {
         to_bytes(self.state)
     }
 
-    /// A whole message at once.
+    /// Digests a whole message.
     pub(super) fn digest(message: &[u8]) -> [u8; 16] {
         let (blocks, rest) = split_blocks(message);
         let mut state = INITIAL;

@@ -93,7 +93,7 @@ pub(super) const fn two_blocks(
     [sum(states[0], [a, b, c, d]), sum(states[1], [k, l, m, n])]
 }
 
-/// What a block makes of the state before it.
+/// Returns the state after a block.
 #[inline(always)]
 const fn sum(before: [u32; 4], after: [u32; 4]) -> [u32; 4] {
     [

@@ -201,7 +201,7 @@ fn double_dash_allows_files_named_like_options() {
     assert_eq!(folder.run("aggregate -- --json", b"").clean("a file").entries().len(), 1);
 }
 
-/// What is printed fits a terminal of 80 columns, so that examples can be pasted.
+/// Help fits a terminal of 80 columns, so that examples can be pasted.
 #[test]
 fn help_fits_80_columns() {
     for subcommand in SUBCOMMANDS.iter().copied().chain([""]) {

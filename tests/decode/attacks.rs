@@ -73,7 +73,7 @@ fn count_without_buffer(payload: &[u8]) -> usize {
 /// Too small for recursion: a million nested calls take a thousand times as much.
 const SMALL_STACK: usize = 64 << 10;
 
-/// How deep the input nests.
+/// The depth to which the input nests.
 const DEPTH: usize = 1_000_000;
 
 /// Runs on a thread with little stack. A stack overflow ends the process.

@@ -12,7 +12,7 @@ use kinesis_aggregation::decode::{DigestCheck, MAGIC, PlainReason};
 
 use crate::common::{field, frame, hex, long_varint};
 
-/// How many user records a body has, or its fault and where.
+/// The number of user records in a body, or its fault and the offset.
 type Outcome = Result<usize, (DecodeErrorKind, usize)>;
 
 fn decode(name: &str, body: &[u8]) -> Outcome {

@@ -47,9 +47,9 @@ pub(crate) struct Network {
     pub(crate) entry_fail_one_in: u32,
     /// One listing in so many fails, is never answered, or has a gap.
     pub(crate) list_fail_one_in: u32,
-    /// Whether shards have write limits.
+    /// True if shards have write limits.
     pub(crate) limits: bool,
-    /// Whether an entry is rejected when an earlier one of the same shard was, in the same call.
+    /// True if an entry is rejected when an earlier one of the same shard was, in the same call.
     pub(crate) in_order: bool,
     /// A record whose data contains this is never accepted: the call breaks a rule.
     pub(crate) poison: Option<Vec<u8>>,

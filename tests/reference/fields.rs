@@ -20,7 +20,7 @@ pub(super) struct Message {
 
 /// A field that stands directly in its message.
 pub(super) struct Field {
-    /// Where its tag starts.
+    /// The offset of its tag.
     pub tag_start: usize,
     /// Its field number, from 1 to 2^29 - 1.
     pub number: u64,

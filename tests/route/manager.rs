@@ -227,7 +227,7 @@ fn the_fast_path_of_add_returns_the_same_as_add_at() {
     }
 }
 
-/// What is too long to be shown is counted.
+/// Debug output counts what is too long to show.
 #[test]
 fn debug_output_shows_counts() {
     let mut manager = AggregationManager::unrouted(Limits::KPL);

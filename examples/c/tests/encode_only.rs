@@ -1,4 +1,4 @@
-//! What every library has, with and without the feature `full`.
+//! Tests of the functions that every library has, with and without the feature `full`.
 
 #![allow(
     clippy::as_conversions,

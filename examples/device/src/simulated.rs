@@ -10,7 +10,7 @@ pub struct Flash<const SECTORS: usize> {
     sectors: [[u8; SECTOR]; SECTORS],
     /// How many bytes may still be written or erased before the power fails.
     power: Option<usize>,
-    /// How often the power failed within an operation.
+    /// The number of times that the power failed within an operation.
     torn: usize,
 }
 

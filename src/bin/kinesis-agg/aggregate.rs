@@ -19,7 +19,7 @@ use crate::text::counted;
 /// The most memory that pending aggregates may take.
 const MAX_MEMORY: usize = 256 * 1024 * 1024;
 
-/// How many bytes of aggregates are kept without their digests. With the default limits, eight are finished together.
+/// The bytes of aggregates that are kept without their digests. With the default limits, eight are finished together.
 const MAX_UNDIGESTED: usize = 7 * 1024 * 1024;
 
 /// Entries in the key table of the streamed encoder, at 48 bytes each.
@@ -111,7 +111,7 @@ pub(crate) struct Aggregator {
     /// Finished aggregates without their digests, and their size in bytes.
     undigested: Vec<Undigested>,
     undigested_bytes: usize,
-    /// How many bytes of finished aggregates are kept, so that their digests are computed together.
+    /// The bytes of finished aggregates that are kept, so that their digests are computed together.
     max_undigested: usize,
     started: Instant,
     pub(crate) grouping: Grouping,

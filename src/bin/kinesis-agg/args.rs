@@ -31,7 +31,7 @@ const STYLES: Styles = Styles::styled()
     .valid(LITERAL)
     .invalid(WARNING);
 
-/// What Kinesis accepts by default, and what a stream can be configured to accept: data and partition key.
+/// The largest record that Kinesis accepts by default, and that a stream can be configured to accept: data and partition key.
 const DEFAULT_RECORD_BYTES: u32 = 1024 * 1024;
 const MAX_RECORD_BYTES: u32 = 10 * 1024 * 1024;
 
@@ -115,7 +115,7 @@ pub(crate) enum Page {
     Man,
 }
 
-/// What all subcommands have in common.
+/// The options of all subcommands.
 #[derive(Debug, Group)]
 #[command(next_help_heading = "Messages")]
 pub(crate) struct MessageArgs {

@@ -17,7 +17,7 @@ static ENGINE: LazyLock<::base64::engine::GeneralPurpose> =
 /// The size of a buffer for short data.
 const SHORT: usize = 256;
 
-/// How many bytes the vectors take at once, and how many they have to find after these.
+/// The bytes that the vectors take in one step, and those that must follow them.
 const STEP: usize = 24;
 const LOOK_AHEAD: usize = 8;
 

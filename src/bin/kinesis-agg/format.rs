@@ -12,7 +12,7 @@ pub(crate) enum Part {
     Field(Field),
 }
 
-/// What a user record can print.
+/// A value of a user record that can be printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
     Data,

@@ -179,7 +179,7 @@ pub(crate) struct JsonLines<W> {
     out: Buffered<W>,
     /// True if a terminal may interpret what is written.
     is_terminal: bool,
-    /// Where the current line begins, if `is_terminal`.
+    /// The start of the current line, if `is_terminal`.
     line_start: usize,
 }
 

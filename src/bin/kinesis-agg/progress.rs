@@ -11,7 +11,7 @@ use crate::args::{ERROR, WARNING};
 use crate::input::Pausing;
 use crate::output::to_u64;
 
-/// Whether `--quiet` is given. As with colors, everything that writes messages follows it.
+/// True if `--quiet` is given. As with colors, everything that writes messages follows it.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
 /// Turns off warnings and the progress bar.

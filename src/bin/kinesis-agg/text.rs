@@ -9,7 +9,7 @@ use textwrap::core::display_width;
 use crate::input::Payload;
 use crate::output::to_u64;
 
-/// How wide a value quoted in a message may be.
+/// The largest width of a value quoted in a message.
 pub(crate) const MESSAGE_VALUE: usize = 40;
 
 /// The width of output that is not a terminal's.

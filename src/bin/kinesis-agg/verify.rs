@@ -250,7 +250,7 @@ impl Totals {
     }
 }
 
-/// How many times or how many percent fewer, or more.
+/// The difference: so many times or percent fewer, or more.
 struct Saving {
     separate: u64,
     aggregated: u64,

@@ -1,4 +1,4 @@
-//! How many instructions adding takes.
+//! The instructions that adding takes.
 
 use core::hint::black_box;
 

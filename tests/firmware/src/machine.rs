@@ -43,7 +43,8 @@ mod bare {
         Some(count.into())
     }
 
-    /// The same from the clock, in which an instruction takes a nanosecond: the board's counts down every 80 ns.
+    /// Returns the number of instructions from the clock, in which each takes a nanosecond: the board's timer counts down every
+    /// 80 ns.
     #[cfg(target_arch = "arm")]
     pub(crate) fn instructions() -> Option<u64> {
         const CONTROL: *mut u32 = core::ptr::without_provenance_mut(0xe000_e010);

@@ -31,7 +31,7 @@ pub(crate) fn ends(data: &[u8]) -> Vec<usize> {
 
 /// Verifies the digest of an aggregate each time that some of its bytes have been read, in linear time.
 struct Growing {
-    /// Where the aggregate begins.
+    /// The start of the aggregate.
     start: usize,
     digest: Md5,
     /// Everything before is digested.

@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 
 use crate::failure::Failure;
 
-/// What the shapes are called in messages.
+/// The names of the shapes in messages.
 pub(crate) const SHAPES: &str = "the output of `aws kinesis get-records`, an event of Lambda, Firehose, Kinesis Analytics or \
     EventBridge Pipes, a record of such an event, a Firehose HTTP endpoint request, a PutRecords request, the output of \
     `kinesis-agg aggregate` or `deaggregate`, an array of base64 strings, or the output of `aws logs filter-log-events`";
@@ -250,7 +250,7 @@ impl Seen {
     }
 }
 
-/// What an object is, as its members tell.
+/// The kind of an object, according to its members.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Shape {
     #[default]

@@ -70,7 +70,7 @@ pub(crate) struct Lines {
     is_first: bool,
 }
 
-/// Where a line ends.
+/// The end of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     Newline,
@@ -244,11 +244,11 @@ pub(crate) fn fill(
 /// Reads from the middle of a line.
 pub(crate) struct Rest<'l, P> {
     lines: &'l mut Lines,
-    /// Where the current line is unread.
+    /// The unread part of the current line.
     pub(crate) position: usize,
     place: &'l MovingPlace,
     on_pause: P,
-    /// Why reading failed. The error that `read` returns says nothing.
+    /// The reason for which reading failed. The error that `read` returns does not have it.
     pub(crate) failure: Option<Failure>,
 }
 

@@ -5,7 +5,7 @@ use serde::de::{DeserializeSeed, IgnoredAny};
 use crate::failure::Failure;
 use crate::input::json::{EachItem, Item};
 
-/// How many places of a line are tried. A log event has its JSON near the beginning.
+/// The most places of a line that are tried. A log event has its JSON near the beginning.
 const MAX_TRIES: usize = 8;
 
 /// Returns the first JSON value in a line that has a Kinesis record in it.

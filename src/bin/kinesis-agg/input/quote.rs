@@ -17,7 +17,7 @@ pub(crate) fn escape(text: &str) -> String {
     escaped
 }
 
-/// How messages show values.
+/// The way in which messages show values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Values {
     pub(crate) shown: bool,

@@ -15,23 +15,23 @@ use crate::output::to_u64;
 use crate::progress::Progress;
 use crate::stop;
 
-/// How many bytes are read at once from an input that may pause. A pipe holds as many.
+/// The most bytes of one read from an input that may pause. A pipe holds as many.
 const CHUNK: usize = 64 * 1024;
 
-/// How many chunks are read ahead.
+/// The number of chunks that are read ahead.
 const CHUNKS: usize = 4;
 
 /// An input that sends nothing for so long has paused. A busy one takes less time between chunks, and results are written
 /// more efficiently when there are several.
 const PAUSE: Duration = Duration::from_millis(3);
 
-/// How often the signals are checked while the input pauses.
+/// The time between two checks for signals while the input pauses.
 const CHECK_SIGNALS: Duration = Duration::from_millis(20);
 
 /// After a signal, what has been sent already is still read: what arrives without a pause of this length.
 const LAST_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long that may take if the input never pauses.
+/// The most time for that if the input never pauses.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// An open input, and its name for messages.

@@ -16,7 +16,7 @@ pub(crate) struct Findings<'a> {
     pub(crate) data_bytes: usize,
     /// The likely cause for being plain.
     pub(crate) cause: Option<Cause>,
-    /// How many user records have data in gzip, and how many an aggregate.
+    /// The numbers of user records whose data is gzip, and an aggregate.
     pub(crate) gzip: usize,
     pub(crate) nested: usize,
     /// User records with an explicit hash key that is not a number.

@@ -15,7 +15,7 @@ use crate::inspect::summary::Summary;
 use crate::output::to_u64;
 use crate::text::{Percent, columns, counted, counted_usize, json_text, name, preview, quoted};
 
-/// How wide a partition key in a table may be.
+/// The largest width of a partition key in a table.
 const KEY: usize = 40;
 
 pub(crate) struct Report<W> {
@@ -238,7 +238,7 @@ impl<W: Write> Report<W> {
 
     /// Writes both digests, and both ends of the payload.
     fn digest_mismatch(&mut self, findings: &Findings<'_>) -> io::Result<()> {
-        /// How much is shown at each end.
+        /// The bytes shown at each end.
         const END: usize = 32;
 
         let data = findings.payload.data;

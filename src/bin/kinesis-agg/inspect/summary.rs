@@ -11,16 +11,16 @@ use crate::output::to_u64;
 
 /// About how much memory counted keys may take. Beyond it, new keys are no longer told apart.
 const MAX_KEY_MEMORY: usize = 64 * 1024 * 1024;
-/// What an entry takes beside its key.
+/// The bytes of an entry beside its key.
 const ENTRY: usize = 64;
-/// How many damaged payloads are listed.
+/// The most damaged payloads that are listed.
 const MAX_LISTED: usize = 1000;
 
 #[derive(Default)]
 pub(crate) struct Summary {
     pub(crate) partition_keys: Keys,
     pub(crate) explicit_hash_keys: Keys,
-    /// How many Kinesis records there are of each size, by the number of its bits.
+    /// The number of Kinesis records of each size, by the number of its bits.
     pub(crate) sizes: BTreeMap<u32, u64>,
     /// PUT payload units of 25 KB.
     pub(crate) units: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Summary {
     pub(crate) aggregated_user_records: u64,
 }
 
-/// How often each key is used.
+/// The number of uses of each key.
 #[derive(Default)]
 pub(crate) struct Keys {
     uses: HashMap<Box<str>, u64>,
