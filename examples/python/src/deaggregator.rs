@@ -1,6 +1,7 @@
 //! Decoding the data of Kinesis records, and making dictionaries of their user records.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use base64_simd::{AsOut, STANDARD};
 use kinesis_aggregation::Payload;
@@ -8,6 +9,7 @@ use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use rustc_hash::FxHashMap;
 
 /// How many user records are made before the first of them is used. Few enough for Python to reuse the dictionaries that were
 /// released, of which it keeps 80.
@@ -67,9 +69,12 @@ pub(crate) struct UserRecords {
     /// The tags of the few records that have any, by sub-sequence number.
     tags: HashMap<usize, Vec<(String, Option<String>)>>,
     taken: usize,
-    /// The keys that were used, by their position: most are used by many records.
-    keys: HashMap<u32, Py<PyString>>,
+    /// A copy of `kinesis` for each pair of keys, or `None` where only one user record had them so far: there may be no second.
+    templates: FxHashMap<Keys, Option<Py<PyDict>>>,
 }
+
+/// The positions of the keys of a user record.
+type Keys = (u32, Option<u32>);
 
 /// A user record, without tags.
 struct Record {
@@ -116,7 +121,7 @@ impl UserRecords {
             }
         });
         let records = records.collect();
-        Ok(Self { records, tags, payload: payload.into(), taken: 0, keys: HashMap::new() })
+        Ok(Self { records, tags, payload: payload.into(), taken: 0, templates: FxHashMap::default() })
     }
 }
 
@@ -125,23 +130,42 @@ impl UserRecords {
     /// Returns the next few user records, or an empty list at the end: copies of `record`, each with a copy of `kinesis` in it.
     fn take<'py>(
         &mut self,
-        py: Python<'py>,
         record: &Bound<'py, PyDict>,
         kinesis: &Bound<'py, PyDict>,
     ) -> PyResult<Bound<'py, PyList>> {
-        let Self { payload, records, tags, taken, keys } = self;
-        let mut text = |key: Span| {
-            let new = || PyString::new(py, str::from_utf8(key.in_payload(payload)).unwrap_or_default());
-            keys.entry(key.start).or_insert_with(|| new().unbind()).clone_ref(py)
-        };
-        let users = PyList::empty(py);
-        for (number, user) in records.iter().enumerate().skip(*taken).take(AHEAD) {
+        let users = PyList::empty(record.py());
+        self.append_to(&users, record, kinesis, AHEAD)?;
+        Ok(users)
+    }
+}
+
+impl UserRecords {
+    /// Appends the next `most` user records, or those that are left.
+    fn append_to<'py>(
+        &mut self,
+        users: &Bound<'py, PyList>,
+        record: &Bound<'py, PyDict>,
+        kinesis: &Bound<'py, PyDict>,
+        most: usize,
+    ) -> PyResult<()> {
+        let py = record.py();
+        let Self { payload, records, tags, taken, templates } = self;
+        for (number, user) in records.iter().enumerate().skip(*taken).take(most) {
             // Copying a dictionary is much faster than filling an empty one.
-            let members = kinesis.copy()?;
-            members.set_item(intern!(py, "partitionKey"), text(user.partition_key))?;
-            if let Some(key) = user.explicit_hash_key {
-                members.set_item(intern!(py, "explicitHashKey"), text(key))?;
-            }
+            let members = match templates.entry(user.keys()) {
+                Entry::Vacant(first_use) => {
+                    first_use.insert(None);
+                    user.with_keys(payload, kinesis)?
+                }
+                Entry::Occupied(mut used) => match used.get() {
+                    Some(template) => template.bind(py).copy()?,
+                    None => {
+                        let template = user.with_keys(payload, kinesis)?;
+                        used.insert(Some(template.clone().unbind()));
+                        template.copy()?
+                    }
+                },
+            };
             members.set_item(intern!(py, "subSequenceNumber"), number)?;
             members.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
             if let Some(tags) = tags.get(&number) {
@@ -150,10 +174,67 @@ impl UserRecords {
             let envelope = record.copy()?;
             envelope.set_item(intern!(py, "kinesis"), members)?;
             users.append(envelope)?;
+            *taken += 1;
         }
-        *taken += users.len();
-        Ok(users)
+        Ok(())
     }
+}
+
+impl Record {
+    fn keys(&self) -> Keys {
+        (self.partition_key.start, self.explicit_hash_key.map(|key| key.start))
+    }
+
+    /// Returns a copy of `kinesis` with the keys of this user record.
+    fn with_keys<'py>(&self, payload: &[u8], kinesis: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
+        let py = kinesis.py();
+        let text = |key: Span| str::from_utf8(key.in_payload(payload)).unwrap_or_default();
+        let members = kinesis.copy()?;
+        members.set_item(intern!(py, "partitionKey"), text(self.partition_key))?;
+        if let Some(key) = self.explicit_hash_key {
+            members.set_item(intern!(py, "explicitHashKey"), text(key))?;
+        }
+        Ok(members)
+    }
+}
+
+/// A Kinesis record: an aggregate, as its user records and the arguments of [`UserRecords::take`], or another.
+#[derive(FromPyObject)]
+pub(crate) enum KinesisRecord<'py> {
+    Aggregate(Bound<'py, UserRecords>, Bound<'py, PyDict>, Bound<'py, PyDict>),
+    Other(Bound<'py, PyAny>),
+}
+
+/// Returns all user records, and the records that are not aggregates in their places.
+#[pyfunction]
+pub(crate) fn collect<'py>(
+    py: Python<'py>,
+    records: Vec<KinesisRecord<'py>>,
+) -> PyResult<Bound<'py, PyList>> {
+    let users = PyList::empty(py);
+    without_garbage_collection(py, || {
+        records.into_iter().try_for_each(|record| match record {
+            KinesisRecord::Aggregate(left, record, kinesis) => {
+                left.borrow_mut().append_to(&users, &record, &kinesis, usize::MAX)
+            }
+            KinesisRecord::Other(record) => users.append(record),
+        })
+    })?;
+    Ok(users)
+}
+
+/// Keeps Python up to 3.11 from looking for garbage again and again while many objects are made. Later versions look for it between
+/// bytecodes only. Other threads do not notice: this one holds the GIL.
+fn without_garbage_collection(py: Python<'_>, make: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
+    let gc = py.import(intern!(py, "gc"))?;
+    let enabled = gc.call_method0(intern!(py, "isenabled"))?.is_truthy()?;
+    if !enabled {
+        return make();
+    }
+    gc.call_method0(intern!(py, "disable"))?;
+    let made = make();
+    gc.call_method0(intern!(py, "enable"))?;
+    made
 }
 
 fn base64_of<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {

@@ -13,7 +13,7 @@ mod _native {
     #[pymodule_export]
     use super::aggregator::AggRecord;
     #[pymodule_export]
-    use super::deaggregator::{UserRecords, decode};
+    use super::deaggregator::{UserRecords, collect, decode};
     #[pymodule_export]
     use super::manager::{AggregationManager, RoutedRecord};
 }

@@ -1,6 +1,7 @@
 """Deaggregation, beyond what the comparison with `aws_kinesis_agg` covers."""
 
 import base64
+import gc
 import inspect
 import json
 import threading
@@ -74,6 +75,44 @@ def test_user_records_are_independent_and_complete():
     first["kinesis"]["data"] = first["eventName"] = "changed"
     assert second["kinesis"]["data"] == b"Mg=="
     assert (second["kinesis"]["explicitHashKey"], second["eventName"]) == ("7", "aws:kinesis:record")
+
+
+def test_user_records_with_the_same_keys_are_independent():
+    users = [("a", b"1"), ("a", b"2"), ("a", b"3"), ("a", b"4", "7"), ("a", b"5", "7"), ("a", b"6", "7"), ("b", b"7", "7")]
+    given = [record(aggregate(users))]
+    for deaggregated in (deaggregate_records(given), list(iter_deaggregate_records(given))):
+        keys = [(user["kinesis"]["partitionKey"], user["kinesis"]["explicitHashKey"]) for user in deaggregated]
+        assert keys == [("a", None)] * 3 + [("a", "7")] * 3 + [("b", "7")]
+        for number, user in enumerate(deaggregated):
+            user["kinesis"]["partitionKey"] = user["eventName"] = str(number)
+            user["kinesis"][f"new-{number}"] = user[f"new-{number}"] = number
+            del user["kinesis"]["data"], user["eventVersion"]
+        for number, user in enumerate(deaggregated):
+            assert list(user["kinesis"])[3:] == [
+                *("explicitHashKey", "partitionKey", "subSequenceNumber", "aggregated", f"new-{number}")
+            ]
+            assert user["kinesis"]["partitionKey"] == user["eventName"] == str(number)
+            assert (user["kinesis"]["subSequenceNumber"], user[f"new-{number}"]) == (number, number)
+            assert len(user) == 8
+
+
+def test_records_with_many_different_members():
+    given = [record(aggregate([("a", b"1"), ("a", b"2")]), number) for number in range(50)]
+    for number, one in enumerate(given):
+        one.update({f"member-{number}-{place}": place for place in range(number % 7)})
+    users = deaggregate_records(given)
+    assert [list(user) for user in users[::2]] == [list(one) for one in given]
+    assert users == list(iter_deaggregate_records(given))
+
+
+@pytest.mark.parametrize("enabled", (True, False))
+def test_garbage_collection_is_as_before(enabled):
+    try:
+        gc.enable() if enabled else gc.disable()
+        deaggregate_records([record(aggregate([("a", b"1")]))])
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
 
 
 def test_nothing_happens_before_the_first_user_record_is_asked_for():

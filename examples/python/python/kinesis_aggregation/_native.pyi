@@ -1,10 +1,11 @@
 """The native part of the package. Use the modules `aggregator` and `deaggregator`."""
 
+from collections.abc import Mapping
 from typing import Any, TypeAlias, final
 
 from typing_extensions import Self, disjoint_base
 
-__all__ = ["AggRecord", "AggregationManager", "RoutedRecord", "UserRecords", "decode"]
+__all__ = ["AggRecord", "AggregationManager", "RoutedRecord", "UserRecords", "collect", "decode"]
 
 _Data: TypeAlias = str | bytes | bytearray | memoryview
 # Id, first and last hash key, parent, adjacent parent, whether it is closed.
@@ -52,4 +53,5 @@ class RoutedRecord:
 class UserRecords:
     def take(self, record: dict[str, Any], kinesis: dict[str, Any]) -> list[dict[str, Any]]: ...
 
+def collect(records: list[Mapping[str, Any] | tuple[UserRecords, dict[str, Any], dict[str, Any]]]) -> list[Any]: ...
 def decode(data: list[Any], raw: bool) -> list[UserRecords | None]: ...
