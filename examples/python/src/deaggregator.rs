@@ -8,27 +8,45 @@ use kinesis_aggregation::Payload;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyString, PyType};
 use rustc_hash::FxHashMap;
 
 /// How many user records are made before the first of them is used. Few enough for Python to reuse the dictionaries that were
 /// released, of which it keeps 80.
 const AHEAD: usize = 32;
 
-/// Decodes the data of Kinesis records: base64, unless `raw`. Returns the user records of each, or `None` where it is not an
-/// aggregate.
+/// Decodes the data of Kinesis records in the form of a Lambda event: base64, unless `raw`. Returns the user records of each, or the
+/// record itself where it is not an aggregate.
 ///
 /// The digests are computed side by side. The GIL is released meanwhile.
 #[pyfunction]
-pub(crate) fn decode(
-    py: Python<'_>,
-    data: Vec<Bound<'_, PyAny>>,
+pub(crate) fn decode<'py>(
+    py: Python<'py>,
+    records: Vec<Bound<'py, PyAny>>,
     raw: bool,
-) -> PyResult<Vec<Option<UserRecords>>> {
-    if raw {
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let data = records.iter().map(|record| {
+        let data = record.get_item(intern!(py, "kinesis"))?.get_item(intern!(py, "data"))?;
+        let other = raw && !data.is_instance_of::<PyBytes>() && !data.is_instance_of::<PyString>();
+        if other { py.get_type::<PyBytes>().call1((PyMemoryView::from(&data)?,)) } else { Ok(data) }
+    });
+    let data: Vec<_> = data.collect::<PyResult<_>>()?;
+    let aggregates = if raw {
         let payloads: Vec<&[u8]> = data.iter().map(bytes_of).collect();
-        return Ok(py.detach(|| parse_all(payloads)));
-    }
+        py.detach(|| parse_all(payloads))
+    } else {
+        let payloads = decode_base64(py, &data)?;
+        py.detach(|| parse_all(payloads))
+    };
+    let parts = aggregates.into_iter().zip(records).map(|(aggregate, record)| match aggregate {
+        Some(aggregate) => Ok(Bound::new(py, UserRecords::new(aggregate, record))?.into_any()),
+        None => Ok(record),
+    });
+    parts.collect()
+}
+
+fn decode_base64(py: Python<'_>, data: &[Bound<'_, PyAny>]) -> PyResult<Vec<Vec<u8>>> {
     let encoded = data.iter().map(|data| match data.cast::<PyString>() {
         Ok(text) => text.to_str().unwrap_or_default().as_bytes(),
         Err(_) => bytes_of(data),
@@ -37,13 +55,12 @@ pub(crate) fn decode(
     let decoded = py.detach(|| -> Vec<_> {
         encoded.into_iter().map(|encoded| STANDARD.decode_to_vec(encoded)).collect()
     });
-    let payloads = decoded.into_iter().zip(&data).map(|(decoded, data)| match decoded {
+    let payloads = decoded.into_iter().zip(data).map(|(decoded, data)| match decoded {
         Ok(payload) if !payload.is_empty() => Ok(payload),
         // Python ignores what is not base64, and takes other types.
         _ => py.import("base64")?.call_method1("b64decode", (data,))?.extract(),
     });
-    let payloads: Vec<Vec<u8>> = payloads.collect::<PyResult<_>>()?;
-    Ok(py.detach(|| parse_all(payloads)))
+    payloads.collect()
 }
 
 /// Text is never an aggregate, nor is anything else but `bytes`.
@@ -51,30 +68,23 @@ fn bytes_of<'a>(data: &'a Bound<'_, PyAny>) -> &'a [u8] {
     data.cast::<PyBytes>().map(|bytes| bytes.as_bytes()).unwrap_or_default()
 }
 
-fn parse_all<P: AsRef<[u8]> + Into<Vec<u8>>>(payloads: Vec<P>) -> Vec<Option<UserRecords>> {
+fn parse_all<P: AsRef<[u8]> + Into<Vec<u8>>>(payloads: Vec<P>) -> Vec<Option<Aggregate>> {
     let mut verdicts = vec![Ok(()); payloads.len()];
     Payload::verify_each(&payloads, &mut verdicts);
     payloads
         .into_iter()
         .zip(verdicts)
-        .map(|(payload, verdict)| verdict.and_then(|()| UserRecords::parse(payload)).ok())
+        .map(|(payload, verdict)| verdict.and_then(|()| Aggregate::parse(payload)).ok())
         .collect()
 }
 
-/// The user records of an aggregate that are still to be taken.
-#[pyclass(module = "kinesis_aggregation._native")]
-pub(crate) struct UserRecords {
+/// An aggregate, decoded.
+struct Aggregate {
     payload: Vec<u8>,
     records: Vec<Record>,
     /// The tags of the few records that have any, by sub-sequence number.
     tags: HashMap<usize, Vec<(String, Option<String>)>>,
-    taken: usize,
-    /// A copy of `kinesis` for each pair of keys, or `None` where only one user record had them so far: there may be no second.
-    templates: FxHashMap<Keys, Option<Py<PyDict>>>,
 }
-
-/// The positions of the keys of a user record.
-type Keys = (u32, Option<u32>);
 
 /// A user record, without tags.
 struct Record {
@@ -104,7 +114,7 @@ impl Span {
     }
 }
 
-impl UserRecords {
+impl Aggregate {
     fn parse<P: AsRef<[u8]> + Into<Vec<u8>>>(payload: P) -> Result<Self, PlainReason> {
         let bytes = payload.as_ref();
         let aggregate = AggregatedRecord::parse_with(bytes, DigestCheck::Skip)?;
@@ -121,103 +131,163 @@ impl UserRecords {
             }
         });
         let records = records.collect();
-        Ok(Self { records, tags, payload: payload.into(), taken: 0, templates: FxHashMap::default() })
+        Ok(Self { records, tags, payload: payload.into() })
     }
 }
 
-#[pymethods]
-impl UserRecords {
-    /// Returns the next few user records, or an empty list at the end: copies of `record`, each with a copy of `kinesis` in it.
-    fn take<'py>(
-        &mut self,
-        record: &Bound<'py, PyDict>,
-        kinesis: &Bound<'py, PyDict>,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let users = PyList::empty(record.py());
-        self.append_to(&users, record, kinesis, AHEAD)?;
-        Ok(users)
-    }
+/// The user records of a Kinesis record that are still to be taken.
+#[pyclass(module = "kinesis_aggregation._native")]
+pub(crate) struct UserRecords {
+    aggregate: Aggregate,
+    taken: usize,
+    /// The Kinesis record, in the form of a Lambda event.
+    record: Py<PyAny>,
+    templates: Option<Templates>,
 }
 
 impl UserRecords {
+    fn new(aggregate: Aggregate, record: Bound<'_, PyAny>) -> Self {
+        Self { aggregate, taken: 0, record: record.unbind(), templates: None }
+    }
+
     /// Appends the next `most` user records, or those that are left.
-    fn append_to<'py>(
-        &mut self,
-        users: &Bound<'py, PyList>,
-        record: &Bound<'py, PyDict>,
-        kinesis: &Bound<'py, PyDict>,
-        most: usize,
-    ) -> PyResult<()> {
-        let py = record.py();
-        let Self { payload, records, tags, taken, templates } = self;
-        for (number, user) in records.iter().enumerate().skip(*taken).take(most) {
-            // Copying a dictionary is much faster than filling an empty one.
-            let members = match templates.entry(user.keys()) {
-                Entry::Vacant(first_use) => {
-                    first_use.insert(None);
-                    user.with_keys(payload, kinesis)?
-                }
-                Entry::Occupied(mut used) => match used.get() {
-                    Some(template) => template.bind(py).copy()?,
-                    None => {
-                        let template = user.with_keys(payload, kinesis)?;
-                        used.insert(Some(template.clone().unbind()));
-                        template.copy()?
-                    }
-                },
-            };
-            members.set_item(intern!(py, "subSequenceNumber"), number)?;
-            members.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
+    fn append_to(&mut self, users: &Bound<'_, PyList>, most: usize) -> PyResult<()> {
+        let py = users.py();
+        let templates = match &mut self.templates {
+            Some(templates) => templates,
+            none => none.insert(Templates::new(self.record.bind(py))?),
+        };
+        let Aggregate { payload, records, tags } = &self.aggregate;
+        for (number, user) in records.iter().enumerate().skip(self.taken).take(most) {
+            let kinesis = templates.kinesis_of(py, user, payload)?;
+            kinesis.set_item(intern!(py, "subSequenceNumber"), number)?;
+            kinesis.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
             if let Some(tags) = tags.get(&number) {
-                members.set_item(intern!(py, "tags"), tags)?;
+                kinesis.set_item(intern!(py, "tags"), tags)?;
             }
-            let envelope = record.copy()?;
-            envelope.set_item(intern!(py, "kinesis"), members)?;
+            let envelope = templates.envelope.bind(py).copy()?;
+            envelope.set_item(intern!(py, "kinesis"), kinesis)?;
             users.append(envelope)?;
-            *taken += 1;
+            self.taken += 1;
         }
         Ok(())
     }
 }
 
-impl Record {
-    fn keys(&self) -> Keys {
-        (self.partition_key.start, self.explicit_hash_key.map(|key| key.start))
+#[pymethods]
+impl UserRecords {
+    /// Returns the next few user records, or an empty list at the end.
+    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let users = PyList::empty(py);
+        self.append_to(&users, AHEAD)?;
+        Ok(users)
     }
+}
 
-    /// Returns a copy of `kinesis` with the keys of this user record.
-    fn with_keys<'py>(&self, payload: &[u8], kinesis: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
-        let py = kinesis.py();
-        let text = |key: Span| str::from_utf8(key.in_payload(payload)).unwrap_or_default();
-        let members = kinesis.copy()?;
-        members.set_item(intern!(py, "partitionKey"), text(self.partition_key))?;
-        if let Some(key) = self.explicit_hash_key {
-            members.set_item(intern!(py, "explicitHashKey"), text(key))?;
+/// What the user records of a Kinesis record are copies of, with all members in the order of `aws_kinesis_agg`. Copying a dictionary
+/// is much faster than filling an empty one.
+struct Templates {
+    /// Without `kinesis`.
+    envelope: Py<PyDict>,
+    /// Without what differs between user records.
+    kinesis: Py<PyDict>,
+    /// With the keys, or `None` where only one user record had them so far: there may be no second.
+    kinesis_by_keys: FxHashMap<Keys, Option<Py<PyDict>>>,
+}
+
+/// The positions of the keys of a user record.
+type Keys = (u32, Option<u32>);
+
+impl Templates {
+    fn new(record: &Bound<'_, PyAny>) -> PyResult<Self> {
+        static ENVELOPE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        static KINESIS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let py = record.py();
+        let envelope = dictionary_of_instance(py, &ENVELOPE)?;
+        envelope.set_item(intern!(py, "kinesis"), py.None())?;
+        for name in record.try_iter()? {
+            let name = name?;
+            if !name.cast::<PyString>().is_ok_and(|name| name == "kinesis" || name == "data") {
+                envelope.set_item(&name, record.get_item(&name)?)?;
+            }
         }
-        Ok(members)
+        let source = record.get_item(intern!(py, "kinesis"))?;
+        let kinesis = dictionary_of_instance(py, &KINESIS)?;
+        let copy = |name: &Bound<'_, PyString>| {
+            if source.contains(name)? { kinesis.set_item(name, source.get_item(name)?) } else { Ok(()) }
+        };
+        kinesis.set_item(intern!(py, "kinesisSchemaVersion"), intern!(py, "1.0"))?;
+        copy(intern!(py, "kinesisSchemaVersion"))?;
+        copy(intern!(py, "sequenceNumber"))?;
+        copy(intern!(py, "approximateArrivalTimestamp"))?;
+        kinesis.set_item(intern!(py, "explicitHashKey"), py.None())?;
+        kinesis.set_item(intern!(py, "partitionKey"), py.None())?;
+        kinesis.set_item(intern!(py, "subSequenceNumber"), py.None())?;
+        kinesis.set_item(intern!(py, "aggregated"), true)?;
+        kinesis.set_item(intern!(py, "data"), py.None())?;
+        copy(intern!(py, "recordId"))?;
+        copy(intern!(py, "shardId"))?;
+        Ok(Self {
+            envelope: envelope.unbind(),
+            kinesis: kinesis.unbind(),
+            kinesis_by_keys: FxHashMap::default(),
+        })
+    }
+
+    /// Returns a new `kinesis` for a user record, with its keys.
+    fn kinesis_of<'py>(
+        &mut self,
+        py: Python<'py>,
+        user: &Record,
+        payload: &[u8],
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let with_keys = || {
+            let text = |key: Span| str::from_utf8(key.in_payload(payload)).unwrap_or_default();
+            let kinesis = self.kinesis.bind(py).copy()?;
+            kinesis.set_item(intern!(py, "partitionKey"), text(user.partition_key))?;
+            if let Some(key) = user.explicit_hash_key {
+                kinesis.set_item(intern!(py, "explicitHashKey"), text(key))?;
+            }
+            PyResult::Ok(kinesis)
+        };
+        let keys = (user.partition_key.start, user.explicit_hash_key.map(|key| key.start));
+        match self.kinesis_by_keys.entry(keys) {
+            Entry::Vacant(first_use) => {
+                first_use.insert(None);
+                with_keys()
+            }
+            Entry::Occupied(mut used) => match used.get() {
+                Some(template) => template.bind(py).copy(),
+                None => {
+                    let template = with_keys()?;
+                    used.insert(Some(template.clone().unbind()));
+                    template.copy()
+                }
+            },
+        }
     }
 }
 
-/// A Kinesis record: an aggregate, as its user records and the arguments of [`UserRecords::take`], or another.
-#[derive(FromPyObject)]
-pub(crate) enum KinesisRecord<'py> {
-    Aggregate(Bound<'py, UserRecords>, Bound<'py, PyDict>, Bound<'py, PyDict>),
-    Other(Bound<'py, PyAny>),
+/// Returns the empty `__dict__` of an instance of a class, which is made if it is not there yet.
+///
+/// Such dictionaries and their copies share one table of keys (PEP 412), so that a copy takes half of the memory.
+fn dictionary_of_instance<'py>(
+    py: Python<'py>,
+    class: &PyOnceLock<Py<PyAny>>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let new_class = || py.get_type::<PyType>().call1(("Template", (), PyDict::new(py))).map(Bound::unbind);
+    let instance = class.get_or_try_init(py, new_class)?.bind(py).call0()?;
+    Ok(instance.getattr(intern!(py, "__dict__"))?.cast_into()?)
 }
 
-/// Returns all user records, and the records that are not aggregates in their places.
+/// Returns all user records of what [`decode`] returned, and the records that are not aggregates in their places.
 #[pyfunction]
-pub(crate) fn collect<'py>(
-    py: Python<'py>,
-    records: Vec<KinesisRecord<'py>>,
-) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn collect<'py>(py: Python<'py>, decoded: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
     let users = PyList::empty(py);
     without_garbage_collection(py, || {
-        records.into_iter().try_for_each(|record| match record {
-            KinesisRecord::Aggregate(left, record, kinesis) => {
-                left.borrow_mut().append_to(&users, &record, &kinesis, usize::MAX)
-            }
-            KinesisRecord::Other(record) => users.append(record),
+        decoded.iter().try_for_each(|decoded| match decoded.cast::<UserRecords>() {
+            Ok(aggregate) => aggregate.borrow_mut().append_to(&users, usize::MAX),
+            Err(_) => users.append(decoded),
         })
     })?;
     Ok(users)
