@@ -12,10 +12,6 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyList, PyMemoryView, PyString, PyType};
 use rustc_hash::FxHashMap;
 
-/// How many user records are made before the first of them is used. Few enough for Python to reuse the dictionaries that were
-/// released, of which it keeps 80.
-const AHEAD: usize = 32;
-
 /// Decodes the data of Kinesis records in the form of a Lambda event: base64, unless `raw`. Returns the user records of each, or the
 /// record itself where it is not an aggregate.
 ///
@@ -39,11 +35,11 @@ pub(crate) fn decode<'py>(
         let payloads = decode_base64(py, &data)?;
         py.detach(|| parse_all(payloads))
     };
-    let parts = aggregates.into_iter().zip(records).map(|(aggregate, record)| match aggregate {
+    let decoded = aggregates.into_iter().zip(records).map(|(aggregate, record)| match aggregate {
         Some(aggregate) => Ok(Bound::new(py, UserRecords::new(aggregate, record))?.into_any()),
         None => Ok(record),
     });
-    parts.collect()
+    decoded.collect()
 }
 
 fn decode_base64(py: Python<'_>, data: &[Bound<'_, PyAny>]) -> PyResult<Vec<Vec<u8>>> {
@@ -150,48 +146,46 @@ impl UserRecords {
         Self { aggregate, taken: 0, record: record.unbind(), templates: None }
     }
 
-    /// Appends the next `most` user records, or those that are left.
-    fn append_to(&mut self, users: &Bound<'_, PyList>, most: usize) -> PyResult<()> {
-        let py = users.py();
+    /// Returns the next user record.
+    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        let Aggregate { payload, records, tags } = &self.aggregate;
+        let Some(user) = records.get(self.taken) else { return Ok(None) };
         let templates = match &mut self.templates {
             Some(templates) => templates,
             none => none.insert(Templates::new(self.record.bind(py))?),
         };
-        let Aggregate { payload, records, tags } = &self.aggregate;
-        for (number, user) in records.iter().enumerate().skip(self.taken).take(most) {
-            let kinesis = templates.kinesis_of(py, user, payload)?;
-            kinesis.set_item(intern!(py, "subSequenceNumber"), number)?;
-            kinesis.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
-            if let Some(tags) = tags.get(&number) {
-                kinesis.set_item(intern!(py, "tags"), tags)?;
-            }
-            let envelope = templates.envelope.bind(py).copy()?;
-            envelope.set_item(intern!(py, "kinesis"), kinesis)?;
-            users.append(envelope)?;
-            self.taken += 1;
+        let kinesis = templates.kinesis_of(py, user, payload)?;
+        kinesis.set_item(intern!(py, "subSequenceNumber"), self.taken)?;
+        kinesis.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
+        if let Some(tags) = tags.get(&self.taken) {
+            kinesis.set_item(intern!(py, "tags"), tags)?;
         }
-        Ok(())
+        let envelope = templates.envelope.bind(py).copy()?;
+        envelope.set_item(intern!(py, "kinesis"), kinesis)?;
+        self.taken += 1;
+        Ok(Some(envelope))
     }
 }
 
 #[pymethods]
 impl UserRecords {
-    /// Returns the next few user records, or an empty list at the end.
-    fn take<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let users = PyList::empty(py);
-        self.append_to(&users, AHEAD)?;
-        Ok(users)
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
+        self.next(py)
     }
 }
 
-/// What the user records of a Kinesis record are copies of, with all members in the order of `aws_kinesis_agg`. Copying a dictionary
-/// is much faster than filling an empty one.
+/// The dictionaries that are copied for each user record of a Kinesis record, with all members in the order of `aws_kinesis_agg`:
+/// copying a dictionary is much faster than filling an empty one.
 struct Templates {
-    /// Without `kinesis`.
+    /// A user record, in which only `kinesis` is left to set.
     envelope: Py<PyDict>,
-    /// Without what differs between user records.
+    /// A `kinesis`, in which keys, data and sub-sequence number are left to set.
     kinesis: Py<PyDict>,
-    /// With the keys, or `None` where only one user record had them so far: there may be no second.
+    /// A `kinesis` with its keys, or `None` where only one user record had them so far: there may be no second.
     kinesis_by_keys: FxHashMap<Keys, Option<Py<PyDict>>>,
 }
 
@@ -286,7 +280,13 @@ pub(crate) fn collect<'py>(py: Python<'py>, decoded: Vec<Bound<'py, PyAny>>) -> 
     let users = PyList::empty(py);
     without_garbage_collection(py, || {
         decoded.iter().try_for_each(|decoded| match decoded.cast::<UserRecords>() {
-            Ok(aggregate) => aggregate.borrow_mut().append_to(&users, usize::MAX),
+            Ok(aggregate) => {
+                let mut aggregate = aggregate.try_borrow_mut()?;
+                while let Some(user) = aggregate.next(py)? {
+                    users.append(user)?;
+                }
+                Ok(())
+            }
             Err(_) => users.append(decoded),
         })
     })?;

@@ -28,8 +28,7 @@ def iter_deaggregate_records(
     """
     for decoded in _decoded(records, data_format):
         if isinstance(decoded, _native.UserRecords):
-            while some := decoded.take():
-                yield from some
+            yield from decoded
         else:
             yield decoded
 
