@@ -32,7 +32,7 @@ use kinesis_aggregation::{UserRecord, deaggregate};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
-/// What happens to a PutRecords call.
+/// The outcome of a PutRecords call.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     /// Every entry fails with this code.
@@ -59,7 +59,7 @@ struct Service {
     listing_faults: VecDeque<Fault>,
     /// Calls with this in their data are rejected.
     poison: Option<&'static str>,
-    /// How many shards a page of ListShards has.
+    /// The number of shards in a page of ListShards.
     page: usize,
     round_trip: Duration,
     /// The members of each request but for the records.

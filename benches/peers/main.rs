@@ -22,7 +22,7 @@ use benches::groups;
 use benches::ours::UserRecord;
 use serde::Serialize;
 
-/// What `check` allows, as a multiple of this library's own MD5 of the same bytes. The limits are generous: work beside the MD5
+/// The limits of `check`, as multiples of this library's own MD5 of the same bytes. The limits are generous: work beside the MD5
 /// takes up to a third longer where other processes share the core. benches/instructions has the narrow limits.
 const LIMITS: [(&str, f64); 8] = [
     ("deaggregate, verified: A", 1.6),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
-/// How many turns each contender has, unless `KINESIS_AGG_ROUNDS` says otherwise.
+/// The number of turns of each contender, unless `KINESIS_AGG_ROUNDS` says otherwise.
 const ROUNDS: usize = 31;
 /// A turn is at least this long, so that reading the clock costs next to nothing.
 const TURN: Duration = Duration::from_millis(4);
@@ -15,7 +15,7 @@ const TURN: Duration = Duration::from_millis(4);
 /// Several contenders that do the same work. The others are compared with the first.
 pub struct Group<'w> {
     pub name: String,
-    /// How much each run works on.
+    /// The amount of data that each run works on.
     pub bytes: usize,
     pub user_records: usize,
     pub contenders: Vec<(String, Work<'w>)>,
@@ -33,7 +33,7 @@ pub struct Outcome {
     pub contenders: Vec<Timing>,
 }
 
-/// How long a run of a contender takes.
+/// The time that a run of a contender takes.
 #[derive(Serialize)]
 pub struct Timing {
     pub name: String,

@@ -1,4 +1,4 @@
-//! What all benchmarks share: the data, the work that is measured, and the groups of contenders that do it.
+//! Shared by all benchmarks: the data, the work that is measured, and the groups of contenders that do it.
 
 pub mod corpora;
 pub mod group;

@@ -141,7 +141,7 @@ pub fn verified(payload: &[u8]) -> &[u8] {
     body
 }
 
-/// What every contender does with a user record: read its key and its data.
+/// Reads the key and the data of a user record, as every contender does.
 pub fn look_at(sum: usize, partition_key: &str, data: &[u8]) -> usize {
     let byte = |bytes: &[u8]| bytes.first().map_or(0, |&byte| usize::from(byte));
     sum.wrapping_add(partition_key.len()).wrapping_add(byte(data)).wrapping_add(data.len())

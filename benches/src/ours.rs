@@ -123,7 +123,7 @@ pub fn map(starts: &[u128]) -> ShardMap {
         .expect("the ranges cover all hash keys")
 }
 
-/// Where each shard of a map begins.
+/// The first hash key of each shard of a map.
 pub fn starts(map: &ShardMap) -> Vec<u128> {
     map.shards().map(|shard| shard.range().start().get()).collect()
 }

@@ -104,10 +104,10 @@ fn run(script: &Script, packer: &mut dyn Pack, mut model: Model) {
     model.check(packer);
 }
 
-/// What is pending and since when.
+/// The pending user records, and since when they are pending.
 struct Model {
     limits: Limits,
-    /// How many keys of each table the encoder remembers.
+    /// The number of keys of each table that the encoder remembers.
     remembers: usize,
     /// The size of the buffer.
     capacity: usize,

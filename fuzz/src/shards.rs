@@ -7,7 +7,7 @@ use kinesis_aggregation::route::{HashKey, HashKeyRange, Shard, ShardMapError};
 /// Shards that own all hash keys between them, and what is different from that.
 #[derive(Arbitrary, Debug)]
 pub struct Listing {
-    /// Where the shards begin, besides at 0.
+    /// The first hash keys of the shards, except 0.
     starts: Vec<Place>,
     changes: Vec<Change>,
     /// The hash keys to look up.
@@ -143,7 +143,7 @@ pub fn check(listing: &Listing) {
     }
 }
 
-/// What should be wrong with a listing, by a walk over all shards for each hash key where something may change.
+/// The fault expected in a listing, found by a walk over all shards for each hash key where something may change.
 fn specified(listed: &[Listed]) -> Result<(), ShardMapError> {
     if let Some(twice) = listed.iter().find(|shard| is_twice(shard, listed)) {
         return Err(ShardMapError::ListedTwice { start: HashKey::new(twice.start) });

@@ -174,7 +174,7 @@ pub(super) struct Machine {
     level: fearless_simd::Level,
 }
 
-/// What the compiler may take for granted. Lanes are twice as many as a vector has numbers, for there are two in turns.
+/// Bounds that the compiler may take for granted. Lanes are twice as many as a vector has numbers, for there are two in turns.
 const LANES_OF_BUILD: usize = if cfg!(target_feature = "avx512f") {
     32
 } else if cfg!(target_feature = "avx2") {

@@ -237,7 +237,7 @@ fn tags_are_a_list_of_pairs() {
 /// The members of a Kinesis record in an event.
 struct EventRecord {
     data: Value,
-    /// What Python's library puts into "kinesis", and around it.
+    /// The members that Python's library puts into "kinesis", and around it.
     inside: Map<String, Value>,
     around: Map<String, Value>,
 }

@@ -1,4 +1,4 @@
-//! What `deaggregate` and `inspect` read: formats and how they are detected, JSON shapes, and errors in the input.
+//! The input of `deaggregate` and `inspect`: formats and how they are detected, JSON shapes, and errors in the input.
 
 use core::ops::Add;
 

@@ -7,7 +7,7 @@ use super::support::{Folder, base64, run, values};
 /// Two user records. Their data has quotation marks, a backslash, a newline and a character that is not ASCII.
 const PAYLOAD: &[u8] = b"\xf3\x89\x9a\xc2\n\x01a\n\x01b\x1a\r\x08\x00\x1a\tsay \"hi\"\n\x1a\x11\x08\x01\x1a\r\\ '\xc3\xbc' ~~~???\xe4\xee\xec1\xa3H9\tk\xe1~\xb9\xa8\xa0\x95\xae";
 
-/// What wrote it, and what it wrote.
+/// The program that wrote it, and its text.
 type Rendering = (&'static str, &'static [u8]);
 
 const READ: [Rendering; 57] = [

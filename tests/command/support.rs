@@ -24,7 +24,7 @@ pub(crate) static RECORDS: LazyLock<Vec<OwnedRecord>> =
 pub(crate) const LAMBDA: &str = include_str!("../data/aws/lambda.json");
 pub(crate) const FIREHOSE: &str = include_str!("../data/aws/firehose.json");
 pub(crate) const ANALYTICS: &str = include_str!("../data/aws/analytics.json");
-/// What `deaggregate` writes for each of these events, without their metadata.
+/// The output of `deaggregate` for each of these events, without their metadata.
 pub(crate) const AWS_USER_RECORDS: &[u8] = include_bytes!("../data/aws/user-records.jsonl");
 
 /// Names and events, each with the name of its list of records.

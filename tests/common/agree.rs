@@ -61,7 +61,7 @@ pub(crate) fn agree(payload: &[u8], check: DigestCheck) -> String {
     }
 }
 
-/// What the specification says: the user records, or the reason in words.
+/// The specification's verdict: the user records, or the reason in words.
 fn specified(payload: &[u8], check: DigestCheck) -> Result<Vec<Record>, String> {
     let verdict = match specify(payload) {
         Verdict::Plain(Reason::DigestMismatch) if check == DigestCheck::Skip => {

@@ -1,4 +1,4 @@
-//! What several tests use: user records that own what they hold, the vectors, hexadecimal and framing.
+//! Shared by tests: user records that own what they hold, the vectors, hexadecimal and framing.
 
 #![allow(dead_code, reason = "no test uses all of it")]
 #![expect(clippy::panic, reason = "a panic fails the test, as it should")]

@@ -1,4 +1,4 @@
-//! How long one thing takes, compared with another.
+//! Comparing the times that two things take.
 //!
 //! Both are measured in turns in the same process. A ratio that is too high is measured again before it counts, because a busy
 //! machine does not disturb every measurement.
@@ -12,13 +12,13 @@ use std::time::Instant;
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// How often each of the two runs for one ratio.
+/// The number of runs of each of the two for one ratio.
 const RUNS: usize = 25;
 
 /// After this time fewer runs are enough, so that a failure does not take long.
 const LONG_ENOUGH: Duration = Duration::from_secs(2);
 
-/// How often a ratio is measured before one that is too high counts.
+/// The number of times that a ratio is measured before one that is too high counts.
 const ATTEMPTS: usize = 5;
 
 /// Asserts that `subject` takes at most `limit` times as long as `yardstick`.

@@ -59,7 +59,7 @@ fn allocates_keys_alone(name: &str, body: &[u8], keys: usize) {
     assert_eq!(measured.bytes_total, 0, "{name}: without a buffer");
 }
 
-/// How many user records there are, or how many keys where there are any.
+/// The number of user records, or of keys where there are any.
 fn count_without_buffer(payload: &[u8]) -> usize {
     match Payload::parse(payload, &mut []) {
         Payload::Aggregated(aggregate) => aggregate.records().count(),
@@ -115,7 +115,7 @@ fn nested_groups_take_no_stack() {
 /// Puts fields at the end of a message at the end of a body.
 pub(crate) type Wrap = fn(&[u8]) -> Vec<u8>;
 
-/// Where groups may stand.
+/// The positions where groups may stand.
 pub(crate) const PLACES: &[(&str, Wrap)] =
     &[("in the body", <[u8]>::to_vec), ("in a record", in_a_record), ("in a tag", in_a_tag)];
 
@@ -286,7 +286,7 @@ fn length_in_the_body(before: &str, length: &[u8], after: &str) -> (Vec<u8>, usi
     (body, 8 + hex(before).len())
 }
 
-/// Where a length stands, the right one, and the body that another one makes, with its offset.
+/// A length: its position, the right value, and the body that another value makes, with its offset.
 type Place = (&'static str, u64, fn(&[u8]) -> (Vec<u8>, usize));
 
 const LENGTHS: &[Place] = &[

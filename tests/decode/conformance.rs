@@ -15,7 +15,7 @@ use kinesis_aggregation::decode::{AggregatedRecord, DecodeErrorKind, DigestCheck
 use crate::agree::agree;
 use crate::common::{field, frame, hex, long_varint, varint};
 
-/// Where fields stand.
+/// A position of fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
     AggregatedRecord,
@@ -60,7 +60,7 @@ impl Message {
     }
 }
 
-/// What a case is expected to come to: valid, or a fault at an offset in the fields that it adds.
+/// The expected outcome of a case: valid, or a fault at an offset in the fields that it adds.
 type Expected = Result<(), (DecodeErrorKind, usize)>;
 
 const VALID: Expected = Ok(());
@@ -76,7 +76,7 @@ fn expect(name: &str, message: Message, fields: &[u8], expected: Expected) {
     }
 }
 
-/// What `see` sees of the user records, or the fault and its offset in the payload. The specification agrees.
+/// The user records as `see` shows them, or the fault and its offset in the payload. The specification agrees.
 fn decode<T>(body: &[u8], see: impl FnOnce(&[UserRecord<'_>]) -> T) -> Result<T, (DecodeErrorKind, usize)> {
     let payload = frame(body);
     agree(&payload, DigestCheck::Verify);
@@ -440,7 +440,7 @@ fn many_unknown_fields_change_nothing() {
 
 // Values in every way to write them, and which of several counts.
 
-/// What the first user record is, or the fault.
+/// The first user record, or the fault.
 fn first<T>(body: &[u8], see: impl FnOnce(&UserRecord<'_>) -> T) -> Result<T, DecodeErrorKind> {
     decode(body, |users| users.first().map(see))
         .map(|seen| seen.unwrap_or_else(|| panic!("none")))

@@ -27,7 +27,7 @@ const LONG: usize = 2048;
 /// Bytes to insert: one that ends a varint, one that continues it, one of the magic, and tags of all messages.
 const INSERTED: [u8; 8] = [0x00, 0x80, 0xc2, 0xff, 0x08, 0x0a, 0x1a, 0x4b];
 
-/// What happens to a payload.
+/// A kind of damage to a payload.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
     /// Only the first so many bytes are left.

@@ -187,7 +187,7 @@ mod on_the_calling_thread {
         assert_eq!(given.borrow().last(), Some(&vec![8]), "drop passes on again, the panic being over");
     }
 
-    /// What drop would not pass on after a panic, `finish` does.
+    /// `finish` passes on what drop would not after a panic.
     #[test]
     fn finish_passes_on_what_is_pending_after_a_panic() {
         let given = RefCell::new(Vec::new());
@@ -222,7 +222,7 @@ mod on_a_worker {
         thread::sleep(Duration::from_millis(1));
     }
 
-    /// What was not delivered, as the numbers of the user records.
+    /// The user records that were not delivered, by number.
     fn undelivered(panic: &WorkerPanic) -> Vec<Vec<usize>> {
         panic.undelivered.iter().map(numbers).collect()
     }

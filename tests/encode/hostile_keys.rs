@@ -14,7 +14,7 @@ use crate::common::random::Random;
 use crate::common::{Record, with_records};
 use crate::timing::takes_at_most;
 
-/// How many times as long as with friendly keys it may take to encode with as many hostile ones.
+/// The limit for encoding with hostile keys, as a multiple of the time with as many friendly ones.
 const LIMIT: f64 = 20.0;
 
 type Encode = fn(&[UserRecord<'_>]) -> Vec<u8>;

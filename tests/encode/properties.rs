@@ -1,4 +1,4 @@
-//! What holds for every list of user records, in every way to encode it.
+//! Properties of every list of user records, in every way to encode it.
 
 use core::ops::RangeInclusive;
 use std::collections::HashSet;

@@ -19,7 +19,7 @@ use kinesis_aggregation::{Limits, Producer, ShardMap, UserRecord, deaggregate};
 pub struct Script {
     config: ProducerConfig,
     steps: Vec<Step>,
-    /// Whether the producer is stopped instead of being closed and driven to its end.
+    /// The producer is stopped instead of being closed and driven to its end.
     stop: bool,
 }
 
@@ -253,7 +253,7 @@ impl<'a> Arbitrary<'a> for Listed {
 /// Shards of a stream: id, range, and whether it is open.
 type Shards = Vec<(String, HashKeyRange, bool)>;
 
-/// What a shard took: its name, and the records, by number and hash key.
+/// A shard's name, and the records that it took, by number and hash key.
 struct Stored {
     shard: String,
     records: Vec<(usize, HashKey)>,
@@ -273,7 +273,7 @@ struct World {
     listings: Vec<ListId>,
     /// By sequence number.
     stored: Vec<Stored>,
-    /// Whether `add` took the record, and how often its receipt came back.
+    /// `add` took the record or not, and the number of receipts that came back for it.
     returned: Vec<(bool, usize)>,
 }
 

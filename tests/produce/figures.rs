@@ -10,7 +10,7 @@ use crate::random::Random;
 use crate::run::{Offer, Run};
 use crate::world::{Network, World};
 
-/// What is offered: a stream of records with 100 to 1,000 bytes for each shard.
+/// The records offered: a stream of records with 100 to 1,000 bytes for each shard.
 struct Load {
     shards: u32,
     keys_per_shard: usize,
@@ -119,7 +119,7 @@ fn delivered_rate(run: &Run, from: Duration, until: Duration) -> f64 {
 
 const MB: f64 = 1e6;
 
-/// Whether to simulate as long as the targets say, which takes minutes.
+/// Returns whether to simulate as long as the targets say, which takes minutes.
 fn long() -> bool {
     std::env::var_os("KINESIS_AGG_CASES").is_some()
 }

@@ -230,7 +230,7 @@ fn a_million_receipts_come_back_once() {
     assert!(records < 20_000 || sums.iter().all(|&events| events > 0), "{sums:?}");
 }
 
-/// What happens to the stream.
+/// A change of the stream.
 #[derive(Clone, Copy, Debug)]
 enum Change {
     Reshard,

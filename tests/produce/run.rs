@@ -25,19 +25,19 @@ pub(crate) struct Offer {
     pub(crate) len: usize,
 }
 
-/// What became of a record.
+/// The fate of a record.
 #[derive(Clone, Default)]
 pub(crate) struct Fate {
     pub(crate) hash_key: Option<HashKey>,
-    /// What the order of records is promised for.
+    /// Records with the same one are promised to stay in order.
     order_key: Option<HashKey>,
     pub(crate) added: Option<Duration>,
     pub(crate) done: Option<(Outcome, Duration)>,
     /// Its copies in the stream: the positions of their Kinesis records there, and those within the aggregate.
     pub(crate) copies: Vec<(u64, u64)>,
-    /// Where the copies are that a consumer built on the KCL delivers: shard, sequence number and sub-sequence number.
+    /// The copies that a consumer built on the KCL delivers: shard, sequence number and sub-sequence number.
     places: Vec<(String, u64, u64)>,
-    /// How often it was in a call without a clear answer, or taken by a shard that does not own its aggregate.
+    /// The number of times that it was in a call without a clear answer, or taken by a shard that does not own its aggregate.
     doubts: usize,
 }
 
@@ -55,7 +55,7 @@ pub(crate) struct Run {
     outstanding: usize,
     /// Calls that the producer waits for.
     calls: BTreeMap<u64, Sent>,
-    /// What records in these calls have in common that are to stay in order.
+    /// The order keys of the records in these calls.
     in_flight: BTreeSet<HashKey>,
     answered: u64,
     failed: u64,
@@ -459,13 +459,13 @@ impl Run {
         }
     }
 
-    /// Whether nothing is rejected if the producer keeps the pace that shards allow.
+    /// Returns whether nothing is rejected if the producer keeps the pace that shards allow.
     fn keeps_to_limits(&self) -> bool {
         let keeps_pace = self.config.shard_rate <= 100 && self.config.routing == Routing::ByShard;
         self.world.is_calm() && (keeps_pace || !self.world.network.limits)
     }
 
-    /// Whether only the linger and the network take time.
+    /// Returns whether only the linger and the network take time.
     fn nothing_holds_up(&self) -> bool {
         let ProducerConfig { shard_rate, max_calls, max_call_entries, max_call_bytes, .. } = self.config;
         self.world.is_calm()

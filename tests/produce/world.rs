@@ -24,16 +24,16 @@ pub(crate) struct StreamShard {
     /// The time at which the write limits allow the next byte and the next record.
     bytes_at: Duration,
     records_at: Duration,
-    /// How much slower than a shard this one is.
+    /// The factor by which it is slower than a shard.
     slowdown: u32,
     pub(crate) stored: Vec<Stored>,
 }
 
-/// What happens to calls on their way.
+/// The faults that calls in flight meet.
 #[derive(Clone, Debug)]
 pub(crate) struct Network {
     pub(crate) round_trip: Duration,
-    /// How much longer or shorter it may be, in percent.
+    /// The percentage by which it may be longer or shorter.
     pub(crate) jitter: u32,
     /// One call in so many takes `slow_for`.
     pub(crate) slow_one_in: u32,
@@ -89,7 +89,7 @@ pub(crate) enum Answer {
     Failed(kinesis_aggregation::produce::FailureKind, &'static str),
 }
 
-/// What the network carries.
+/// A message in the network.
 pub(crate) enum Event {
     Arrives(u64, Vec<Put>),
     Answered(u64, Answer),
@@ -344,7 +344,7 @@ impl World {
         }
     }
 
-    /// Whether this is never accepted.
+    /// Returns whether this is never accepted.
     pub(crate) fn is_poison(&self, data: &[u8]) -> bool {
         let Some(poison) = &self.network.poison else { return false };
         data.windows(poison.len()).any(|window| window == poison)
@@ -354,7 +354,7 @@ impl World {
         entries.iter().any(|put| self.is_poison(&put.data))
     }
 
-    /// Whether nothing happens to calls.
+    /// Returns whether no fault befalls calls.
     pub(crate) fn is_calm(&self) -> bool {
         let Network { slow_one_in, vanish_one_in, unanswered_one_in, fail_one_in, entry_fail_one_in, .. } =
             self.network;
@@ -374,7 +374,7 @@ impl World {
         .ok()
     }
 
-    /// Whether some closed shard had hash keys of both.
+    /// Returns whether some closed shard had hash keys of both.
     fn are_related(&self, one: usize, other: usize) -> bool {
         let overlaps = |closed: &StreamShard, shard: usize| {
             let (a, b) = (closed.range, self.shards[shard].range);

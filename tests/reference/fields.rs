@@ -7,14 +7,14 @@ use core::ops::Range;
 
 use super::{Fault, Malformed};
 
-/// How many groups may be open at once (D9).
+/// The number of groups that may be open at once (D9).
 const GROUPS_MAX: usize = 100;
 
 /// A message split into its fields.
 pub(super) struct Message {
     /// The fields before the first fault. Those inside groups are left out.
     pub fields: Vec<Field>,
-    /// What a reading meets after these fields: the end of the message, or a fault.
+    /// The end of a reading after these fields: the end of the message, or a fault.
     pub end: Result<(), Malformed>,
 }
 
@@ -32,7 +32,7 @@ pub(super) struct Field {
 pub(super) enum Value {
     /// A varint, and where it starts.
     Varint { value: u64, start: usize },
-    /// Where the bytes of a length-delimited value stand.
+    /// The range of the bytes of a length-delimited value.
     Bytes(Range<usize>),
     /// A fixed-width value or a whole group. No field of the format has one, so it is of no interest (D5).
     Skipped,
@@ -86,7 +86,7 @@ fn read_fields(bytes: &[u8], start: usize, fields: &mut Vec<Field>) -> Result<()
     }
 }
 
-/// What stands before each value.
+/// The field number and wire type before each value.
 #[derive(Clone, Copy)]
 struct Tag {
     start: usize,

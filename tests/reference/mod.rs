@@ -9,7 +9,7 @@
 //! 2. `fields` splits the bytes of a message into its fields, whatever they mean (D6 to D9);
 //! 3. `messages` gives the fields their meaning, and then looks up the indexes (D4, D5, D10 to D17).
 //!
-//! What the table of rules leaves open is decided here as follows.
+//! Decisions that the table of rules leaves open are made here as follows.
 //!
 //! | where | decision |
 //! |---|---|
@@ -57,7 +57,7 @@ pub(crate) struct SpecRecord {
     pub tags: Vec<(String, Option<String>)>,
 }
 
-/// What a payload is.
+/// The verdict on a payload.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Verdict {
     /// Not an aggregated record: to be handed on as it came.
@@ -68,7 +68,7 @@ pub(crate) enum Verdict {
     Aggregated(Vec<SpecRecord>),
 }
 
-/// Why a payload is plain.
+/// The reason why a payload is plain.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Reason {
     /// It does not start with the magic (D1).
@@ -79,14 +79,14 @@ pub(crate) enum Reason {
     DigestMismatch,
     /// Its body is not a valid message (D3).
     Malformed {
-        /// What is wrong with the body.
+        /// The fault in the body.
         fault: Fault,
         /// Where: counted from the payload's first byte (D18).
         offset: usize,
     },
 }
 
-/// What can be wrong with a body.
+/// A fault in a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// A varint or fixed-width value ends with its message (D6).

@@ -164,7 +164,7 @@ fn map(random: &mut Random) -> ShardMap {
     ShardMap::new(ids.iter().zip(ranges).map(|(id, range)| Shard::new(id, range))).unwrap()
 }
 
-/// What was returned, except for times.
+/// The aggregates that were returned, without their times.
 fn without_times(
     out: Result<Vec<RoutedAggregate>, EncodeError>,
 ) -> Result<Vec<(String, String, Vec<u8>)>, EncodeError> {

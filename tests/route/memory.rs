@@ -95,7 +95,7 @@ fn memory_is_used_again_after_a_flush() {
     }
 }
 
-/// How everything pending is removed.
+/// A way to remove everything that is pending.
 #[derive(Clone, Copy, Debug)]
 enum Emptied {
     Flushed,
@@ -104,7 +104,7 @@ enum Emptied {
     Merged,
 }
 
-/// How much memory there is before and after.
+/// The memory in use before and after.
 fn emptied(how: Emptied, max_memory: usize) -> (usize, usize) {
     let mut manager = AggregationManager::by_shard(even(100), Limits::default()).with_max_memory(max_memory);
     for key in 0..400 {

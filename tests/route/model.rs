@@ -53,7 +53,7 @@ pub(crate) fn check(routing: Routing, limits: Limits, max_memory: usize, steps: 
     }
 }
 
-/// How a manager finds the aggregate of a user record.
+/// The way a manager finds the aggregate of a user record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Routing {
     ByShard,
@@ -106,7 +106,7 @@ struct Model {
     routing: Routing,
     limits: Limits,
     shards: Shards,
-    /// What is pending, in queues: by hash key, or by what else the manager parts user records. Within each of them,
+    /// The pending user records, in queues: by hash key, or by what else the manager parts user records. Within each of them,
     /// what came first leaves first.
     queues: BTreeMap<(u128, String), VecDeque<Entry>>,
     /// Those that a merge may have put into another order than that in which they came.
@@ -245,13 +245,13 @@ impl Model {
         Some(self.oldest().into_values().flatten().min()? + age)
     }
 
-    /// How many aggregates have reached the highest age.
+    /// Returns the number of aggregates that have reached the highest age.
     fn expired(&self, now: Duration) -> usize {
         let Some(age) = self.limits.max_age() else { return 0 };
         self.oldest().into_values().flatten().filter(|since| *since + age <= now).count()
     }
 
-    /// How many user records are pending for a shard.
+    /// Returns the number of user records pending for a shard.
     fn pending_for(&self, shard: &str) -> usize {
         self.entries().filter(|(queue, _)| self.group_of(queue) == shard).count()
     }
@@ -343,7 +343,7 @@ impl Driver {
         }
     }
 
-    /// What a flush would return.
+    /// Returns the aggregates that a flush would return.
     fn pending(&self) -> Vec<RoutedAggregate> {
         self.manager.clone().flush()
     }

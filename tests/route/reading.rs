@@ -23,7 +23,7 @@ fn number(text: &str) -> Option<Number> {
     from_decimal(text).filter(|_| text == "0" || !text.starts_with('0'))
 }
 
-/// What is written into an aggregate: a partition key and perhaps an explicit hash key.
+/// The keys that are written into an aggregate: a partition key and perhaps an explicit hash key.
 type Keys = (String, Option<String>);
 
 /// An aggregate of user records with these keys, whatever they are. The data of each is its place.

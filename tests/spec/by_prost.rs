@@ -1,4 +1,4 @@
-//! What prost, a general protobuf library, reads in a body, and where this crate may read something else. Shared with the
+//! Reading a body with prost, a general protobuf library, and the differences that are allowed. Shared with the
 //! fuzz target `prost`.
 
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a panic fails the test, as it should")]
@@ -92,7 +92,7 @@ pub(crate) fn meaning(message: &schema::AggregatedRecord) -> Option<Vec<Record>>
     message.records.iter().map(record).collect()
 }
 
-/// Why prost may see something else in a body than this crate does. There are two reasons, and both are refusals:
+/// The reason why prost may see something else in a body than this crate does. There are two reasons, and both are refusals:
 ///
 /// - D5: a field of a known number and another wire type is unknown here, and an error there.
 /// - D9: 100 groups may be open in each message here. There, messages and groups together may nest 100 deep, the fields

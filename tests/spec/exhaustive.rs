@@ -65,7 +65,7 @@ fn an_empty_body_is_too_short() {
     assert_eq!(found.err(), Some(PlainReason::TooShort));
 }
 
-/// Where a message may stand, and the body that it is part of then.
+/// A position of a message, and the body that it is part of there.
 type Place = (&'static str, fn(&[u8]) -> Vec<u8>);
 
 const PLACES: &[Place] = &[

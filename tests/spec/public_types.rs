@@ -1,4 +1,4 @@
-//! What the public types are, mostly checked by the compiler: the traits that other code relies on, their sizes, covariant
+//! Properties of the public types, mostly checked by the compiler: the traits that other code relies on, their sizes, covariant
 //! lifetimes, and what can be used in constants.
 
 use core::error::Error;
@@ -15,13 +15,13 @@ use kinesis_aggregation::*;
 
 type Callback = fn(Aggregate);
 
-/// What holds for every type: it may go to another thread, be moved, and be printed.
+/// Holds for every type: it may go to another thread, be moved, and be printed.
 fn any<T: Send + Unpin + Debug>() {}
 
-/// What holds for nearly every type: other threads may look at it, and so may whoever catches a panic.
+/// Holds for nearly every type: other threads may look at it, and so may whoever catches a panic.
 fn shared<T: Sync + RefUnwindSafe>() {}
 
-/// What holds for all but what lends a buffer: it may be handed on out of a panic.
+/// Holds for all types but those that lend a buffer: they may be handed on out of a panic.
 fn unwinding<T: UnwindSafe>() {}
 
 fn cloned<T: Clone>() {}

@@ -1,4 +1,4 @@
-//! Where upb differs from this crate.
+//! The known differences between upb and this crate.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ const LONG_TAG: &str = "D7: upb refuses tags of more than 5 bytes";
 const LONG_LENGTH: &str = "D8: upb refuses lengths of more than 5 bytes";
 const DEPTH: &str = "D9: upb counts the messages round a group as open groups";
 
-/// How many rules there are.
+/// The number of rules.
 pub(crate) const RULES: usize = 6;
 
 /// Says by which of these rules the two differ on a body, if that is why they do.
@@ -176,7 +176,7 @@ impl Repair {
     }
 }
 
-/// Whether a field holds UTF-8.
+/// Returns whether a field holds UTF-8.
 fn is_text(field: &[u8]) -> bool {
     let mut rest = field;
     _ = take_varint(&mut rest).and_then(|_| take_varint(&mut rest));

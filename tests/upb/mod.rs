@@ -19,7 +19,7 @@ use crate::common::{
     Record, aggregates, cases, decode_vectors, field, frame, hex, records, to_hex, unframe, with_records,
 };
 
-/// How many bodies upb gets at once.
+/// The number of bodies that upb gets at once.
 const BATCH: usize = 500;
 
 /// Runs `batch` on as many cases as are asked for, some at a time.

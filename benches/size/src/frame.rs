@@ -1,4 +1,4 @@
-//! What a protobuf library does not do: magic, digest and the key table.
+//! The parts that a protobuf library leaves to its user: magic, digest and the key table.
 
 #[cfg(feature = "encode")]
 use crate::input::CAPACITY;

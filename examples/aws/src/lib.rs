@@ -1,4 +1,4 @@
-//! What the programs share: a client and the list of shards.
+//! Shared by the programs: a client and the list of shards.
 
 use std::error::Error;
 use std::time::Duration;

@@ -34,7 +34,7 @@ pub struct KaggEncoder {
     pub opaque: [u64; KAGG_ENCODER_WORDS],
 }
 
-/// What is in the memory of a `KaggEncoder`.
+/// The contents of the memory of a `KaggEncoder`.
 struct State {
     initialized: u32,
     encoder: Encoder<'static, KAGG_KEYS>,
@@ -77,7 +77,7 @@ pub struct KaggAggregate {
     pub has_explicit_hash_key: u8,
 }
 
-/// What is pending.
+/// The number and the sizes of the pending user records.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KaggSizes {
@@ -272,7 +272,7 @@ unsafe fn is_initialized(encoder: *const KaggEncoder) -> bool {
     unsafe { word.read() == INITIALIZED }
 }
 
-/// What functions return that add a user record.
+/// The result of functions that add a user record.
 ///
 /// The library says which limit a user record exceeds, and does so even if others are pending. Not to tell these apart lets the
 /// compiler drop most of that code.

@@ -1,4 +1,4 @@
-//! What the feature `full` adds to encoding.
+//! The part of encoding that the feature `full` adds.
 
 use core::ffi::{c_char, c_void};
 use core::fmt::{self, Write};
@@ -29,7 +29,7 @@ pub struct KaggLimits {
     pub max_age_ms: u64,
 }
 
-/// What an AWS IoT rule can put into a stream: 128 KB and one partition key.
+/// The limits of an AWS IoT rule: 128 KB and one partition key.
 pub const KAGG_LIMITS_IOT_CORE: KaggLimits = KaggLimits {
     target_bytes: 131_072,
     max_bytes: 131_072,

@@ -1,4 +1,4 @@
-//! What functions return.
+//! The results of functions.
 
 use core::ffi::{CStr, c_char};
 
@@ -8,7 +8,7 @@ use kinesis_aggregation::decode::PlainReason;
 /// `_Static_assert(KAGG_ABI_VERSION == 1, "kagg has changed");`
 pub const KAGG_ABI_VERSION: u32 = 1;
 
-/// What a function returns: 0 on success, a positive number for a state that the caller has to handle, a negative number for
+/// The result of a function: 0 on success, a positive number for a state that the caller has to handle, a negative number for
 /// an error. On an error, nothing has changed.
 #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "the names in C")]
 #[repr(i32)]

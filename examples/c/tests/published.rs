@@ -1,4 +1,4 @@
-//! What `readings.c` printed on a board: its aggregates hold the user records that it added, none missing, in order.
+//! Checks the output of `readings.c` on a board: its aggregates hold the user records that it added, none missing, in order.
 //!
 //! `run` calls this with the output of the emulator.
 

@@ -31,7 +31,7 @@ enum Sent<'b> {
     Stored(&'b mut [u8], usize),
 }
 
-/// What became of a reading.
+/// The outcome of collecting a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Collected {
     /// The reading is in the buffer. If not, both buffers are in use or the flash is full: send first.

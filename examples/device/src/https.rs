@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::sigv4::{Credentials, Request, Scope, Timestamp, sign};
 
-/// Where requests go, and who signs them.
+/// The address of requests, and the key that signs them.
 #[derive(Clone, Copy)]
 pub struct Endpoint<'a> {
     /// `kinesis.eu-central-1.amazonaws.com`, for example.
@@ -31,13 +31,13 @@ pub struct PutRecord<'a> {
     pub explicit_hash_key: Option<HashKey>,
 }
 
-/// Why a request was not sent.
+/// The reason why a request was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpError<E> {
     Socket(E),
     /// The secret key is too long.
     Credentials,
-    /// What came back is no response, or has a head of more than a kilobyte.
+    /// The answer is no response, or has a head of more than a kilobyte.
     Response,
     /// The response has this status. Such a request may be sent again.
     Status(u16),

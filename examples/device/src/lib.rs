@@ -5,7 +5,7 @@
 //!                                                        -> https: signed PutRecord                   -> stream
 //! ```
 //!
-//! What is here does no I/O of its own: sockets come as `embedded_io::Write` and `Read`, flash as
+//! Nothing here does I/O: sockets come as `embedded_io::Write` and `Read`, flash as
 //! `embedded_storage::nor_flash::NorFlash`. TLS and MQTT packets are left to the device's network stack.
 
 #![no_std]

@@ -20,7 +20,7 @@ use kinesis_aggregation::encode::AggregateRef;
 const READINGS: usize = 1000;
 const SECTORS: usize = 4;
 const BUFFER: usize = 1024;
-/// How long sending takes, in readings.
+/// The time that sending takes, in readings.
 const SENDING: usize = 30;
 
 const ENDPOINT: Endpoint<'static> = Endpoint {
@@ -33,7 +33,7 @@ const ENDPOINT: Endpoint<'static> = Endpoint {
     },
 };
 
-/// What arrived.
+/// The user records that arrived.
 struct Arrived {
     readings: [bool; READINGS],
     /// A digest over all messages and requests, to compare machines.

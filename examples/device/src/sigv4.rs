@@ -56,7 +56,7 @@ impl Timestamp {
     }
 }
 
-/// What is signed.
+/// The request that is signed.
 #[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub method: &'a str,
@@ -66,7 +66,7 @@ pub struct Request<'a> {
     pub payload_sha256: [u8; 32],
 }
 
-/// Where the request goes.
+/// The region and the service that a signature is for.
 #[derive(Clone, Copy)]
 pub struct Scope<'a> {
     pub region: &'a str,

@@ -8,7 +8,7 @@ pub const SECTOR: usize = 4096;
 /// NOR flash: erasing sets all bits of a sector, and writing clears bits.
 pub struct Flash<const SECTORS: usize> {
     sectors: [[u8; SECTOR]; SECTORS],
-    /// How many bytes may still be written or erased before the power fails.
+    /// The number of bytes that may still be written or erased before the power fails.
     power: Option<usize>,
     /// The number of times that the power failed within an operation.
     torn: usize,

@@ -17,7 +17,7 @@ use kinesis_aggregation::encode::AggregateRef;
 
 /// The bytes before the aggregate.
 pub const HEADER: usize = 16;
-/// Where the mark is. It has 8 bytes of its own, since flash with error correction is written once in units of up to 8 bytes.
+/// The position of the mark. It has 8 bytes of its own, since flash with error correction is written once in units of up to 8 bytes.
 const MARK: u32 = 8;
 const UNIT: usize = 8;
 

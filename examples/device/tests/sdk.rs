@@ -35,7 +35,7 @@ impl HttpClient for Kept {
     }
 }
 
-/// What the SDK sends for a record. The signature is over its own headers, at its own time.
+/// Returns the request that the SDK sends for a record. The signature is over its own headers, at its own time.
 fn sdk_request(record: &PutRecord<'_>, token: Option<&str>) -> HttpRequest {
     let kept = Kept::default();
     let config = aws_sdk_kinesis::Config::builder()
@@ -60,7 +60,7 @@ fn sdk_request(record: &PutRecord<'_>, token: Option<&str>) -> HttpRequest {
     kept.0.lock().unwrap().take().unwrap()
 }
 
-/// What the device sends.
+/// Returns the request that the device sends.
 fn request(record: &PutRecord<'_>, token: Option<&str>, now: &Timestamp) -> (Vec<(String, String)>, Vec<u8>) {
     let endpoint = Endpoint {
         host: "kinesis.eu-central-1.amazonaws.com",

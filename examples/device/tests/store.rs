@@ -1,4 +1,4 @@
-//! What is in flash after the power failed at any byte: every aggregate that was stored and not sent, and nothing else.
+//! The flash after a power failure at any byte: it holds every aggregate that was stored and not sent, and nothing else.
 
 use device::simulated::{Flash, SECTOR};
 use device::store::{HEADER, Slot, Store, StoreError};

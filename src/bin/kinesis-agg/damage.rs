@@ -15,7 +15,7 @@ const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
 const GZIP: &[u8] = &[0x1f, 0x8b, 0x08];
 /// The tags of the three fields of an aggregate: both key tables and the user records.
 const FIELDS: [u8; 3] = [0x0a, 0x12, 0x1a];
-/// What a cut-off field may be missing. More than a Kinesis record can have means that the length is wrong.
+/// The most bytes that a cut-off field may be missing. More than a Kinesis record can have means that the length is wrong.
 const MAX_MISSING: usize = 10 * 1024 * 1024;
 
 /// A likely cause.
@@ -266,7 +266,7 @@ fn with_magic(data: &[u8]) -> Option<Cause> {
 struct Fields {
     /// The end of the first complete aggregate, as its digest proves.
     aggregate_end: Option<usize>,
-    /// How many bytes are missing after the last byte, if it is cut short there.
+    /// The number of bytes missing after the last one, if it is cut short there.
     missing: Option<usize>,
     /// True if a field ends where the digest should begin.
     ends_before_digest: bool,

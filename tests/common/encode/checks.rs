@@ -1,4 +1,4 @@
-//! What holds for a list of user records in every way to encode it.
+//! Properties of a list of user records in every way to encode it.
 
 #![expect(
     clippy::indexing_slicing,
@@ -26,7 +26,7 @@ macro_rules! for_encoders {
 #[allow(unused_imports, reason = "not every test has more to run for them")]
 pub(crate) use for_encoders;
 
-/// What goes in comes out, in a right frame and in as many bytes as the arithmetic says.
+/// Checks that what goes in comes out, in a right frame and in as many bytes as the arithmetic says.
 pub(crate) fn round_trip(owned: &[Record]) {
     with_records(owned, |records| {
         for way in &WAYS {

@@ -22,7 +22,7 @@ pub(crate) fn unpack(payload: &[u8]) -> Vec<Record> {
 pub(crate) struct Way {
     pub(crate) name: &'static str,
     pub(crate) encode: fn(&[UserRecord<'_>]) -> Vec<u8>,
-    /// How many keys of a table it remembers, for the arithmetic.
+    /// The number of keys of a table that it remembers, for the arithmetic.
     pub(crate) remembers: usize,
 }
 

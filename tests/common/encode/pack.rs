@@ -28,9 +28,9 @@ impl From<Aggregate> for Packed {
     }
 }
 
-/// What all packers have in common, so that a test runs on each.
+/// The interface that all packers share, so that a test runs on each.
 pub(crate) trait Pack {
-    /// Adds a user record and answers with the aggregate that it did not fit.
+    /// Adds a user record and returns the aggregate that it did not fit into.
     fn add_with(
         &mut self,
         record: UserRecord<'_>,

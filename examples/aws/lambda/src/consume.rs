@@ -24,7 +24,7 @@ pub struct Outcome {
     pub stored: usize,
     /// Number of user records that an earlier attempt had stored.
     pub known: usize,
-    /// Why the batch was not completed.
+    /// The reason why the batch was not completed.
     pub failure: Option<io::Error>,
 }
 

@@ -11,10 +11,10 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Whether a user record had been stored before.
+/// The outcome of storing: new, or stored before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Put {
-    /// It had not, and is stored now.
+    /// It is new, and stored now.
     Stored,
     /// An earlier attempt had stored it.
     Known,

@@ -49,7 +49,7 @@ pub struct Answer {
 pub struct Transformed {
     /// The id of the input record.
     pub record_id: String,
-    /// What Firehose should do with the record.
+    /// The verdict on the record, for Firehose.
     pub result: Verdict,
     /// The data to deliver.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What the services around the devices do: the rule's PutRecord, and a consumer of each shard.
+//! The services around the devices: the rule's PutRecord, and a consumer of each shard.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

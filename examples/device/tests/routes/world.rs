@@ -15,10 +15,10 @@ use crate::{DEVICES, READINGS};
 
 const SLOTS: usize = 4;
 const BUFFER: usize = 1024;
-/// How many bytes a connection takes while a reading is taken.
+/// The number of bytes that a connection takes while a reading is taken.
 const BYTES_PER_TICK: usize = 40;
 
-/// How aggregates reach the stream.
+/// The route of aggregates to the stream.
 #[derive(Clone, Copy)]
 pub enum Route {
     /// Through a broker with a rule, which puts each message with this partition key.
@@ -28,7 +28,7 @@ pub enum Route {
     Https,
 }
 
-/// What happened.
+/// The outcome of a simulation.
 #[derive(Debug, Default)]
 pub struct Outcome {
     pub restarts: usize,
@@ -53,7 +53,7 @@ struct Unit {
     message: Option<Message>,
 }
 
-/// What is on its way.
+/// A message in flight.
 struct Message {
     topic: String,
     bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What all readers share: the output file, the checkpoints and the counts.
+//! Shared by all readers: the output file, the checkpoints and the counts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};

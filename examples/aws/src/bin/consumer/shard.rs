@@ -160,7 +160,7 @@ impl Reader {
     }
 }
 
-/// Why a call failed.
+/// The reason why a call failed.
 enum CallError {
     /// A retry may succeed.
     Transient(String),
