@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use base64_simd::{AsOut, STANDARD};
 use kinesis_aggregation::Payload;
 use kinesis_aggregation::decode::{AggregatedRecord, DigestCheck, PlainReason};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -15,7 +16,7 @@ use rustc_hash::FxHashMap;
 /// Decodes the data of Kinesis records in the form of a Lambda event: base64, unless `raw`. Returns the user records of each, or the
 /// record itself where it is not an aggregate.
 ///
-/// The digests are computed side by side. The GIL is released meanwhile.
+/// Computes the digests together, without holding the GIL.
 #[pyfunction]
 pub(crate) fn decode<'py>(
     py: Python<'py>,
@@ -59,7 +60,7 @@ fn decode_base64(py: Python<'_>, data: &[Bound<'_, PyAny>]) -> PyResult<Vec<Vec<
     payloads.collect()
 }
 
-/// Text is never an aggregate, nor is anything else but `bytes`.
+/// Returns the contents of `bytes`, or an empty slice for other types.
 fn bytes_of<'a>(data: &'a Bound<'_, PyAny>) -> &'a [u8] {
     data.cast::<PyBytes>().map(|bytes| bytes.as_bytes()).unwrap_or_default()
 }
@@ -131,39 +132,26 @@ impl Aggregate {
     }
 }
 
-/// The user records of a Kinesis record that are still to be taken.
+/// An iterator over the user records of a Kinesis record.
 #[pyclass(module = "kinesis_aggregation._native")]
 pub(crate) struct UserRecords {
     aggregate: Aggregate,
-    taken: usize,
-    /// The Kinesis record, in the form of a Lambda event.
-    record: Py<PyAny>,
+    next: usize,
+    /// The Kinesis record in the form of a Lambda event, until the templates are made of it.
+    record: Option<Py<PyAny>>,
     templates: Option<Templates>,
 }
 
 impl UserRecords {
     fn new(aggregate: Aggregate, record: Bound<'_, PyAny>) -> Self {
-        Self { aggregate, taken: 0, record: record.unbind(), templates: None }
+        Self { aggregate, next: 0, record: Some(record.unbind()), templates: None }
     }
 
-    /// Returns the next user record.
-    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        let Aggregate { payload, records, tags } = &self.aggregate;
-        let Some(user) = records.get(self.taken) else { return Ok(None) };
-        let templates = match &mut self.templates {
-            Some(templates) => templates,
-            none => none.insert(Templates::new(self.record.bind(py))?),
-        };
-        let kinesis = templates.kinesis_of(py, user, payload)?;
-        kinesis.set_item(intern!(py, "subSequenceNumber"), self.taken)?;
-        kinesis.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
-        if let Some(tags) = tags.get(&self.taken) {
-            kinesis.set_item(intern!(py, "tags"), tags)?;
+    fn make_templates(&mut self, py: Python<'_>) -> PyResult<()> {
+        if let Some(record) = self.record.take() {
+            self.templates = Some(Templates::new(record.bind(py))?);
         }
-        let envelope = templates.envelope.bind(py).copy()?;
-        envelope.set_item(intern!(py, "kinesis"), kinesis)?;
-        self.taken += 1;
-        Ok(Some(envelope))
+        Ok(())
     }
 }
 
@@ -174,7 +162,35 @@ impl UserRecords {
     }
 
     fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.next(py)
+        self.make_templates(py)?;
+        let number = self.next;
+        let Aggregate { payload, records, tags } = &self.aggregate;
+        let (Some(user), Some(templates)) = (records.get(number), &mut self.templates) else {
+            return Ok(None);
+        };
+        let kinesis = templates.kinesis_of(py, user, payload)?;
+        kinesis.set_item(intern!(py, "subSequenceNumber"), number)?;
+        kinesis.set_item(intern!(py, "data"), base64_of(py, user.data.in_payload(payload))?)?;
+        if let Some(tags) = tags.get(&number) {
+            kinesis.set_item(intern!(py, "tags"), tags)?;
+        }
+        let envelope = templates.envelope.bind(py).copy()?;
+        envelope.set_item(intern!(py, "kinesis"), kinesis)?;
+        self.next += 1;
+        Ok(Some(envelope))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.record)?;
+        let Some(Templates { envelope, kinesis, kinesis_by_keys }) = &self.templates else { return Ok(()) };
+        visit.call(envelope)?;
+        visit.call(kinesis)?;
+        kinesis_by_keys.values().try_for_each(|template| visit.call(template))
+    }
+
+    fn __clear__(&mut self) {
+        self.record = None;
+        self.templates = None;
     }
 }
 
@@ -185,7 +201,7 @@ struct Templates {
     envelope: Py<PyDict>,
     /// A `kinesis`, in which keys, data and sub-sequence number are left to set.
     kinesis: Py<PyDict>,
-    /// A `kinesis` with its keys, or `None` where only one user record had them so far: there may be no second.
+    /// Copies of `kinesis` with keys, or `None` until a second user record has the same keys.
     kinesis_by_keys: FxHashMap<Keys, Option<Py<PyDict>>>,
 }
 
@@ -262,9 +278,8 @@ impl Templates {
     }
 }
 
-/// Returns the empty `__dict__` of an instance of a class, which is made if it is not there yet.
-///
-/// Such dictionaries and their copies share one table of keys (PEP 412), so that a copy takes half of the memory.
+/// Returns an empty dictionary whose copies share one table of keys (PEP 412), so that they take half of the memory: the `__dict__` of
+/// a new instance of a class, which is created on first use.
 fn dictionary_of_instance<'py>(
     py: Python<'py>,
     class: &PyOnceLock<Py<PyAny>>,
@@ -274,27 +289,32 @@ fn dictionary_of_instance<'py>(
     Ok(instance.getattr(intern!(py, "__dict__"))?.cast_into()?)
 }
 
-/// Returns all user records of what [`decode`] returned, and the records that are not aggregates in their places.
+/// Returns a list of all user records in the result of [`decode`], with the records that are not aggregates in their places.
 #[pyfunction]
-pub(crate) fn collect<'py>(py: Python<'py>, decoded: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
+pub(crate) fn to_list<'py>(py: Python<'py>, decoded: Vec<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
+    // This may run code of the caller's mappings, the rest does not.
+    for aggregate in decoded.iter().filter_map(|one| one.cast::<UserRecords>().ok()) {
+        aggregate.try_borrow_mut()?.make_templates(py)?;
+    }
     let users = PyList::empty(py);
     without_garbage_collection(py, || {
-        decoded.iter().try_for_each(|decoded| match decoded.cast::<UserRecords>() {
-            Ok(aggregate) => {
-                let mut aggregate = aggregate.try_borrow_mut()?;
-                while let Some(user) = aggregate.next(py)? {
-                    users.append(user)?;
-                }
-                Ok(())
+        for one in decoded {
+            let Ok(aggregate) = one.cast::<UserRecords>() else {
+                users.append(one)?;
+                continue;
+            };
+            let mut aggregate = aggregate.try_borrow_mut()?;
+            while let Some(user) = aggregate.__next__(py)? {
+                users.append(user)?;
             }
-            Err(_) => users.append(decoded),
-        })
+        }
+        Ok(())
     })?;
     Ok(users)
 }
 
-/// Keeps Python up to 3.11 from looking for garbage again and again while many objects are made. Later versions look for it between
-/// bytecodes only. Other threads do not notice: this one holds the GIL.
+/// Runs `make` with the garbage collector paused. Up to Python 3.11 it would run again and again while objects are made; later
+/// versions run it between bytecodes only. Other threads do not notice, as long as `make` runs no Python code: the GIL is held.
 fn without_garbage_collection(py: Python<'_>, make: impl FnOnce() -> PyResult<()>) -> PyResult<()> {
     let gc = py.import(intern!(py, "gc"))?;
     let enabled = gc.call_method0(intern!(py, "isenabled"))?.is_truthy()?;

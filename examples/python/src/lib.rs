@@ -1,5 +1,5 @@
-//! The native part of the Python module `kinesis_aggregation`: what runs once per user record. What runs once per Kinesis record,
-//! and the names of `aws_kinesis_agg`, are Python, in `python/kinesis_aggregation`.
+//! The native part of the Python module `kinesis_aggregation`: encoding, decoding, and making dictionaries of user records. The names
+//! of `aws_kinesis_agg` and the forms of events are Python, in `python/kinesis_aggregation`.
 
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ mod _native {
     #[pymodule_export]
     use super::aggregator::AggRecord;
     #[pymodule_export]
-    use super::deaggregator::{UserRecords, collect, decode};
+    use super::deaggregator::{UserRecords, decode, to_list};
     #[pymodule_export]
     use super::manager::{AggregationManager, RoutedRecord};
 }

@@ -1,6 +1,6 @@
 """Prints how many times as fast as `aws_kinesis_agg` 1.2.3 this package is.
 
-Both work in this process, in turns, nine times. Printed are the shortest CPU times, and the median of the ratios. The corpora are those of
+Both work in this process, in turns, nine times. Prints the shortest CPU times and the median ratio. The corpora are those of
 docs/performance.md: A has 10,000 user records of 80 to 111 bytes with 256 partition keys (1.03 MB), B has 500 with 32 (52 KB).
 """
 
@@ -62,7 +62,7 @@ def compare(name, function, argument, count, theirs, ours):
 def main():
     print(f"{'ns of CPU time per user record':42} {'theirs':>8} {'ours':>8} {'times':>8}")
     for name, count, keys in (("A", 10_000, 256), ("B", 500, 32)):
-        # The smaller corpus many times, so that the clock is exact enough.
+        # Repeats the smaller corpus, so that its time is well above the clock's resolution.
         repeat = 10_000 // count
         users = corpus(count, keys)
         payload = aggregate(our_aggregator, users)

@@ -5,6 +5,7 @@ import gc
 import inspect
 import json
 import threading
+import weakref
 
 import pytest
 from kinesis_aggregation import deaggregate_records, iter_deaggregate_records
@@ -115,6 +116,53 @@ def test_garbage_collection_is_as_before(enabled):
         gc.enable()
 
 
+def test_a_source_may_change_its_record_after_each():
+    payload = aggregate([("a", b"1"), ("a", b"2")])
+
+    def source():
+        only = {}
+        for number in range(3):
+            only |= record(payload, number)
+            yield only
+
+    expected = [record(payload, number)["eventID"] for number in (0, 0, 1, 1, 2, 2)]
+    assert [user["eventID"] for user in deaggregate_records(source())] == expected
+    assert [user["eventID"] for user in iter_deaggregate_records(source())] == expected
+
+
+def test_records_may_be_added_to_a_list_meanwhile():
+    given = [record(aggregate([("a", b"1")]))]
+    users = iter_deaggregate_records(given)
+    next(users)
+    given.append(record(aggregate([("a", b"2")])))
+    assert [user["kinesis"]["data"] for user in users] == [b"Mg=="]
+
+
+def test_the_generator_takes_values_and_can_be_closed():
+    users = iter_deaggregate_records([record(aggregate([("a", b"1"), ("a", b"2"), ("a", b"3")]))])
+    assert inspect.isgenerator(users)
+    next(users)
+    assert users.send("ignored")["kinesis"]["subSequenceNumber"] == 1
+    users.close()
+    assert list(users) == []
+
+
+def test_an_iterator_kept_in_its_own_record_is_garbage():
+    class Witness:
+        pass
+
+    for taken in range(2):
+        given = record(aggregate([("a", b"1"), ("a", b"2"), ("a", b"3")]))
+        given["users"] = iter_deaggregate_records(given)
+        for _ in range(taken):
+            next(given["users"])
+        given["witness"] = Witness()
+        witness = weakref.ref(given["witness"])
+        del given
+        gc.collect()
+        assert witness() is None
+
+
 def test_nothing_happens_before_the_first_user_record_is_asked_for():
     users = iter_deaggregate_records(7)
     assert inspect.isgenerator(users)
@@ -134,6 +182,12 @@ def test_an_iterator_of_records_is_not_read_ahead():
     for number in range(3):
         next(users)
         assert read == list(range(number + 1))
+
+
+def test_an_exception_is_raised_once():
+    with pytest.raises(KeyError) as raised:
+        deaggregate_records([record(aggregate([("a", b"1")])), {"kinesis": {}}])
+    assert raised.value.__context__ is None
 
 
 def test_records_before_a_bad_one_are_yielded_before_its_exception():

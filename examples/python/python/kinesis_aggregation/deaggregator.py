@@ -15,7 +15,10 @@ _BATCH = 64
 
 def deaggregate_records(records: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> list[Any]:
     """Returns the user records of Kinesis records. A record that is not an aggregate is returned unchanged."""
-    return _native.collect(list(_decoded(records, None)))
+    users: list[Any] = []
+    for decoded in _decoded(records, None):
+        users += _native.to_list(decoded)
+    return users
 
 
 def iter_deaggregate_records(
@@ -27,31 +30,37 @@ def iter_deaggregate_records(
     response of `get_records` of boto3.
     """
     for decoded in _decoded(records, data_format):
-        if isinstance(decoded, _native.UserRecords):
-            yield from decoded
-        else:
-            yield decoded
+        for one in decoded:
+            if isinstance(one, _native.UserRecords):
+                for user in one:
+                    yield user
+            else:
+                yield one
+
+
+_Decoded = list["Mapping[str, Any] | _native.UserRecords"]
 
 
 def _decoded(
     records: Mapping[str, Any] | Iterable[Mapping[str, Any]], data_format: str | None
-) -> Iterator[Mapping[str, Any] | _native.UserRecords]:
-    """Yields the user records of each record, or the record itself where it is not an aggregate."""
+) -> Iterator[_Decoded]:
+    """Yields the user records of some records at a time. A record that is not an aggregate stands for itself."""
     for batch in _batches(records):
+        decoded: Iterable[_Decoded]
         try:
-            decoded = _decode(batch, data_format)
+            decoded = (_decode(batch, data_format),)
         except Exception:
             # One record at a time, so that those before the bad one are yielded before its exception is raised.
-            for record in batch:
-                yield from _decode([record], data_format)
-        else:
-            yield from decoded
+            decoded = (_decode([record], data_format) for record in batch)
+        yield from decoded
 
 
 def _batches(records: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
     if isinstance(records, (list, tuple)):
-        for start in range(0, len(records), _BATCH):
-            yield list(records[start : start + _BATCH])
+        start = 0
+        while batch := list(records[start : start + _BATCH]):
+            yield batch
+            start += len(batch)
     elif isinstance(records, Mapping):
         yield [records]
     else:
@@ -60,9 +69,7 @@ def _batches(records: Mapping[str, Any] | Iterable[Mapping[str, Any]]) -> Iterat
             yield [record]
 
 
-def _decode(
-    records: list[Mapping[str, Any]], data_format: str | None
-) -> list[Mapping[str, Any] | _native.UserRecords]:
+def _decode(records: list[Mapping[str, Any]], data_format: str | None) -> _Decoded:
     return _native.decode([_converted(record, data_format) for record in records], data_format == "Boto3")
 
 
