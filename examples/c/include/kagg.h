@@ -46,7 +46,7 @@
 #define KAGG_ENCODER_WORDS 84
 
 /**
- * What a function returns: 0 on success, a positive number for a state that the caller has to handle, a negative number for
+ * The result of a function: 0 on success, a positive number for a state that the caller has to handle, a negative number for
  * an error. On an error, nothing has changed.
  */
 enum kagg_status
@@ -134,7 +134,7 @@ typedef struct {
 } kagg_encoder;
 
 /**
- * What is pending.
+ * The number and the sizes of the pending user records.
  */
 typedef struct {
   /**
@@ -263,7 +263,7 @@ typedef struct {
 typedef int32_t (*kagg_visit)(void *context, const kagg_user_record *record);
 
 /**
- * What an AWS IoT rule can put into a stream: 128 KB and one partition key.
+ * The limits of an AWS IoT rule: 128 KB and one partition key.
  */
 #define KAGG_LIMITS_IOT_CORE (kagg_limits){ .target_bytes = 131072, .max_bytes = 131072, .max_user_records = 0, .max_partition_keys = 1, .max_age_ms = 0 }
 
