@@ -15,9 +15,50 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
+use crate::common::cases;
 use crate::common::encode::{canonical, streamed};
 use crate::common::random::Random;
-use crate::generated_checks::{self as checks, check_broken, check_valid, fuzzed, random_bytes};
+use crate::generated_checks::{check_broken, check_valid};
+
+/// Calls a check with random bytes, again and again.
+fn random_bytes(seed: u64, mut check: impl FnMut(&mut Unstructured<'_>)) {
+    let mut random = Random::new(seed);
+    for _ in 0..cases().unwrap_or(3000) {
+        let most = random.pick(&[10, 100, 1000, 3000]);
+        let len = random.below(most);
+        let bytes = match random.below(4) {
+            // Text, of which random bytes have little.
+            0 => (0..len).map(|_| b' '.saturating_add(random.byte() % 95)).collect(),
+            _ => random.bytes(len),
+        };
+        check(&mut Unstructured::new(&bytes));
+    }
+}
+
+/// Calls a check with values generated from random bytes, again and again.
+fn fuzzed<T: for<'a> Arbitrary<'a>>(seed: u64, mut check: impl FnMut(T)) {
+    random_bytes(seed, |bytes| check(T::arbitrary(bytes).unwrap_or_else(|error| panic!("{error}"))));
+}
+
+/// Generates user records. Some share a key, and some have an explicit hash key, data of 128 bytes or tags.
+fn random_user_records(random: &mut Random, count: usize) -> Vec<OwnedUserRecord> {
+    let record = |_| {
+        let len = random.pick(&[0, 1, 20, 127, 128]);
+        let data = random.bytes(len);
+        let mut record = UserRecord::new(random.pick(&["a", "b", "device-7", "clé"]), &data);
+        if random.one_in(2) {
+            record = record.with_explicit_hash_key(random.pick(&[
+                "0",
+                "7",
+                "340282366920938463463374607431768211455",
+            ]));
+        }
+        let tags = [RecordTag { key: "k", value: None }, RecordTag { key: "", value: Some("") }];
+        let some = random.pick(&[0, 0, 1, 2]);
+        record.with_tags(tags.get(..some).unwrap_or_default()).into()
+    };
+    (0..count).map(record).collect()
+}
 
 #[test]
 fn fuzzed_user_records_are_valid() {
@@ -76,7 +117,7 @@ fn every_flaw_is_found_wherever_it_is() {
     for &flaw in Flaw::ALL {
         let mut reasons = BTreeSet::new();
         for case in 0..150 {
-            let records = checks::user_records(&mut random, case % 5);
+            let records = random_user_records(&mut random, case % 5);
             let len = random.below(200);
             let broken = BrokenAggregate::new(flaw, &records, &random.bytes(len));
             check_broken(&broken);
@@ -137,7 +178,7 @@ fn descriptions_of_flaws_are_different_sentences() {
 fn without_choices_it_is_what_the_kpl_writes() {
     let mut random = Random::new(5);
     for case in 0..200 {
-        let records = checks::user_records(&mut random, case % 20);
+        let records = random_user_records(&mut random, case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
         let canonical = canonical(&users);
         for choices in [&[][..], &[0; 40], &[4, 200, 200, 200], &[3]] {
@@ -154,7 +195,7 @@ fn without_choices_it_is_what_the_kpl_writes() {
 fn streamed_order_is_what_the_encoder_writes() {
     let mut random = Random::new(6);
     for case in 1..200 {
-        let records = checks::user_records(&mut random, 1 + case % 20);
+        let records = random_user_records(&mut random, 1 + case % 20);
         let users: Vec<UserRecord<'_>> = records.iter().map(OwnedUserRecord::as_user_record).collect();
         assert_eq!(ValidAggregate::new(records.clone(), &[1, 1]).payload, streamed::<64>(&users));
     }
