@@ -171,8 +171,9 @@ fn no_payload_takes_much_longer_than_its_digest() {
         assert!((SIZE * 9 / 10..SIZE * 11 / 10).contains(&body.len()), "{name}: {} bytes", body.len());
         let payload = frame(&body);
         let digest = || _ = black_box(Md5::digest(black_box(&body)));
-        // Each kind takes less than 5 times as long on a quiet machine, and was seen at 7.3 beside a neighbor on the same processor.
-        let limit = if name.ends_with("unpredictable") { 30.0 } else { 15.0 };
+        // On a quiet machine less than 5 times as long, or 12 where fields are unpredictable. Beside a neighbor on the same processor
+        // it was up to one and a half times that.
+        let limit = if name.ends_with("unpredictable") { 20.0 } else { 10.0 };
         takes_at_most(limit, &name, || read(&payload, DigestCheck::Verify), digest);
     }
 }

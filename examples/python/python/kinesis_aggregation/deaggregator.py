@@ -32,6 +32,7 @@ def iter_deaggregate_records(
     for decoded in _decoded(records, data_format):
         for one in decoded:
             if isinstance(one, _native.UserRecords):
+                # Not `yield from`, which would pass on what `send` sends.
                 for user in one:
                     yield user
             else:
