@@ -167,7 +167,7 @@ impl Service {
         })
     }
 
-    /// Answers a request, or fails it, or never does either.
+    /// Responds to a request, or fails it, or never does either.
     fn answer(&mut self, target: &str, request: &Value) -> Option<Result<(u16, Value), ConnectorError>> {
         let listing = target.ends_with("ListShards");
         let faults = if listing { &mut self.listing_faults } else { &mut self.faults };

@@ -5,7 +5,7 @@ use benches::group::Group;
 use benches::ours::{self, DigestCheck, Md5, Producing, UserRecord};
 use serde::Serialize;
 
-/// The same work on larger and larger input, in turns.
+/// A group of contenders that work on larger and larger input, in turns.
 struct Series<'w> {
     group: Group<'w>,
     /// For each point, its position on the axis and what the time is divided by.

@@ -181,7 +181,7 @@ impl Producing {
         call.entries.iter().map(|entry| entry.data).collect()
     }
 
-    /// Answers the call: everything is stored.
+    /// Reports the success of the call: everything is stored.
     pub fn answer(&mut self) {
         let Some(id) = self.call.take() else { return };
         let call = self.producer.call(id).expect("it is in flight");

@@ -217,7 +217,7 @@ impl fmt::Debug for KinesisProducer {
     }
 }
 
-/// A [`KinesisProducer`] for code without async, with a thread and a tokio runtime of its own.
+/// A [`KinesisProducer`] for code without async, with its own thread and tokio runtime.
 ///
 /// ```no_run
 /// use std::time::Duration;

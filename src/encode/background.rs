@@ -85,7 +85,7 @@ impl BackgroundAggregator {
     ///
     /// # Errors
     ///
-    /// [`AddError::QueueFull`] if there is no room for the aggregate before; otherwise the same as [`Self::add`]. Nothing
+    /// [`AddError::QueueFull`] if the queue has no capacity for the previous aggregate; otherwise the same as [`Self::add`]. Nothing
     /// has changed then.
     pub fn try_add(&mut self, record: UserRecord<'_>) -> Result<(), AddError> {
         self.try_add_with(&record, None)

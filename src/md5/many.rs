@@ -234,7 +234,7 @@ impl Machine {
         counts.into_iter().map(|lanes| Self { lanes })
     }
 
-    /// How many of so many lanes to take at once: all, or the first two where more than these would be few for the next
+    /// Returns the number of lanes to take together, of so many: all, or the first two where more than these would be few for the next
     /// larger number of them, half of which would idle.
     const fn width(self, lanes: usize) -> usize {
         if lanes > 2 && lanes < FEW { 2 } else { lanes }

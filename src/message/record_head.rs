@@ -21,7 +21,7 @@ use crate::message::{
 };
 use crate::wire::{FAST_PATHS, widen};
 
-/// The bytes that are loaded or stored at once.
+/// The number of bytes that are loaded or stored together.
 pub(crate) const HEAD_SIZE: usize = 16;
 
 /// The tags. Field numbers are below 16, so they have one byte; a varint is wire type 0, a length 2.

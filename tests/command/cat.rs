@@ -112,7 +112,7 @@ fn conditions_select_user_records() {
     assert_eq!(some, [all[0].clone(), all[5].clone(), all[10].clone()]);
 }
 
-/// What comes after the limit is not read, even if it is invalid.
+/// Input after the limit is not read, even if it is invalid.
 #[test]
 fn a_limit_stops_reading() {
     let input = [&entries()[..], b"{\"Data\": 7}\n"].concat();

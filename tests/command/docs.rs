@@ -10,7 +10,7 @@ use super::support::{EVENTS_JSONL, Folder, run};
 
 const PAGE: &str = include_str!("../../docs/command.md");
 
-/// Answers as the AWS CLI would, from files in the current folder. The second page of records is the last one.
+/// Responds as the AWS CLI would, from files in the current folder. The second page of records is the last one.
 const AWS: &str = r#"#!/bin/sh
 set -eu
 case "$2" in

@@ -223,7 +223,7 @@ fn whole() -> Vec<u8> {
     run("aggregate -q --output raw", lines).clean("aggregate").stdout
 }
 
-/// What `inspect` finds is in the report, and in the JSON line, and makes `--check` fail if it is damage.
+/// Each finding of `inspect` is in the report, and in the JSON line, and makes `--check` fail if it is damage.
 #[test]
 fn the_likely_cause_is_named() {
     let whole = whole();

@@ -192,7 +192,7 @@ fn a_terminal_is_followed() {
     ] {
         assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
         let line = format!("{} {subcommand} {}", env!("CARGO_BIN_EXE_kinesis-agg"), pipe.display());
-        // `script` runs a command on a terminal of its own.
+        // `script` runs a command on its own terminal.
         let mut on_terminal = Command::new("script");
         on_terminal.args(["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let running = Running::new(&mut on_terminal);
@@ -250,7 +250,7 @@ fn a_signal_loses_nothing_that_was_sent() {
     }
 }
 
-/// What comes after the last complete line is not an error, because the input did not end there.
+/// Text after the last complete line is not an error, because the input did not end there.
 #[cfg(unix)]
 #[test]
 fn a_signal_inside_a_line_drops_the_line() {

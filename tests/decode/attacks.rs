@@ -184,7 +184,7 @@ fn lengths_past_the_end_allocate_nothing() {
     }
 }
 
-/// The same with fields behind the length that would be used if the length were believed.
+/// Behind the length are fields that would be used if the length were believed.
 #[test]
 fn lengths_past_the_end_with_something_behind_allocate_nothing() {
     for claimed in [1 << 20, 1 << 31, 1 << 40, u64::MAX] {
@@ -225,7 +225,7 @@ pub(crate) const SMALLEST_UNKNOWN: &[(&str, &str)] = &[
     ("tags and values of ten bytes", "a8 80 80 80 80 80 80 80 80 00 80 80 80 80 80 80 80 80 80 00"),
 ];
 
-/// CVE-2026-55407: the crate `buffa` kept each unknown field in an allocation of its own, up to 22 times the size of what
+/// CVE-2026-55407: the crate `buffa` kept each unknown field in a separate allocation, up to 22 times the size of what
 /// it had read.
 #[test]
 fn unknown_fields_allocate_nothing() {
@@ -319,7 +319,7 @@ fn lengths_do_not_wrap() {
     }
 }
 
-/// The same with indexes: what is cut to 32 bits names another key.
+/// An index that is cut to 32 bits would name another key.
 #[test]
 fn indexes_do_not_wrap() {
     let tables = hex("0a 01 61 0a 01 62 12 01 30 12 01 31");

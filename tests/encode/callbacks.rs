@@ -17,7 +17,7 @@ use crate::common::encode::unpack;
 /// Far longer than any test here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs a test on a thread of its own, so that a deadlock fails.
+/// Runs a test on a separate thread, so that a deadlock fails.
 fn in_time(test: impl FnOnce() + Send + 'static) {
     let (running, ended) = channel::<()>();
     let thread = thread::spawn(move || {

@@ -65,14 +65,14 @@ fn sent(producer: &Producer<u32>, id: CallId) -> Vec<String> {
     users.map(|user| String::from_utf8_lossy(user.data).into_owned()).collect()
 }
 
-/// Answers a call: `shard` took everything.
+/// Reports the success of a call: `shard` took everything.
 fn stored(producer: &mut Producer<u32>, id: CallId, shard: &str, now: Duration) {
     let entries = producer.call(id).unwrap().entries.len();
     let answers = vec![EntryAnswer::Stored { shard, sequence_number: "1" }; entries];
     producer.on_put(id, PutAnswer::Entries(&answers), now);
 }
 
-/// Answers a call as the shards of `map` would.
+/// Reports the result of a call as the shards of `map` would.
 fn stored_by(producer: &mut Producer<u32>, id: CallId, map: &ShardMap, now: Duration) {
     let call = producer.call(id).unwrap();
     let owner = |key: Option<HashKey>| map.shard_for(key.unwrap()).id();
@@ -774,7 +774,7 @@ fn records_without_a_key_that_are_routed_again_fill_aggregates() {
     assert!(by_shard.len() >= 15, "{by_shard:?}");
 }
 
-/// Answers all calls as the shards of `map` would; counts the entries with records without a key, and those records by shard.
+/// Reports the results of all calls as the shards of `map` would; counts the entries with records without a key, and those records by shard.
 fn keyless(
     producer: &mut Producer<u32>,
     map: &ShardMap,

@@ -23,7 +23,7 @@ mod figures;
 #[path = "../common/random.rs"]
 #[allow(dead_code, reason = "other tests use more of it")]
 mod random;
-#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
+#[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the remaining items"))]
 mod run;
 #[cfg_attr(debug_assertions, allow(dead_code, reason = "`figures` uses the rest"))]
 mod world;

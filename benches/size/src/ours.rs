@@ -102,7 +102,7 @@ pub fn decode(payload: &[u8], seen: &mut crate::input::Seen) -> Option<()> {
 #[cfg(feature = "firmware")]
 pub use self::firmware::firmware;
 
-/// What firmware does: some records have explicit hash keys, the clock may not be set yet, and an aggregate that is full is
+/// The work of firmware: some records have explicit hash keys, the clock may not be set yet, and an aggregate that is full is
 /// sent before the record is added again. Each aggregate is decoded instead of sent.
 #[cfg(feature = "firmware")]
 mod firmware {

@@ -41,7 +41,7 @@
 #define KAGG_ENCODER_SIZE 672
 
 /**
- * The same in 64-bit words.
+ * The size of an encoder in 64-bit words.
  */
 #define KAGG_ENCODER_WORDS 84
 
@@ -146,7 +146,7 @@ typedef struct {
    */
   size_t data_len;
   /**
-   * The same with the outer partition key, as Kinesis and the limits count.
+   * That length plus the outer partition key, as Kinesis and the limits count.
    */
   size_t size_bytes;
 } kagg_sizes;

@@ -21,7 +21,7 @@ pub const KAGG_KEYS: usize = 8;
 /// The size of an encoder in bytes, on all targets. Where pointers have 32 bits, it uses 624.
 pub const KAGG_ENCODER_SIZE: usize = 672;
 
-/// The same in 64-bit words.
+/// The size of an encoder in 64-bit words.
 pub const KAGG_ENCODER_WORDS: usize = 84;
 
 /// An encoder, in the caller's memory. It must not be copied: both copies would write to the same buffer.
@@ -85,7 +85,7 @@ pub struct KaggSizes {
     pub user_records: usize,
     /// The exact length of the data that finishing would return; 0 if nothing is pending.
     pub data_len: usize,
-    /// The same with the outer partition key, as Kinesis and the limits count.
+    /// That length plus the outer partition key, as Kinesis and the limits count.
     pub size_bytes: usize,
 }
 

@@ -105,7 +105,7 @@ def other_threads_run_during(call):
     thread = threading.Thread(target=count)
     thread.start()
     try:
-        # From here on, this thread gives up the GIL only of its own accord.
+        # From here on, this thread gives up the GIL only where the code says so.
         sys.setswitchinterval(1000)
         before = counted
         call()

@@ -8,7 +8,7 @@ use signal_hook::flag;
 
 static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
-/// Makes the first signal stop the reading, and another one end the command at once.
+/// Makes the first signal stop the reading, and another one end the command immediately.
 pub(crate) fn listen() {
     REQUESTED.get_or_init(|| {
         let requested = Arc::new(AtomicBool::new(false));

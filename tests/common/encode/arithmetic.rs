@@ -99,7 +99,7 @@ pub(crate) fn encoded_len(records: &[UserRecord<'_>], remembers: usize) -> usize
     growing_len(records, remembers).pop().unwrap_or(0)
 }
 
-/// The same as Kinesis counts it, outer partition key included (E6).
+/// Returns the size as Kinesis counts it, outer partition key included (E6).
 pub(crate) fn size_bytes(records: &[UserRecord<'_>], remembers: usize) -> usize {
     encoded_len(records, remembers) + records.first().map_or(0, |first| first.partition_key.len())
 }

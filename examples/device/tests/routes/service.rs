@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::client::ENDPOINT;
 
-/// Answers a whole HTTP request with a whole response.
+/// Returns the whole response to a whole HTTP request.
 pub trait Service {
     fn exchange(&mut self, request: &[u8]) -> Vec<u8>;
 }

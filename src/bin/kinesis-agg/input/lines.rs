@@ -50,7 +50,7 @@ impl Display for Place {
     }
 }
 
-/// What is to be done when the input pauses. Returns the time at which it is to be done again.
+/// An action for when the input pauses. Returns the time at which it is to be done again.
 pub(crate) trait OnPause: FnMut() -> Result<Option<Instant>, Failure> {}
 impl<F: FnMut() -> Result<Option<Instant>, Failure>> OnPause for F {}
 
